@@ -1,0 +1,1 @@
+"""Who decides: levels, policies, evidence, gates, routing and the way back."""

@@ -1,0 +1,1 @@
+"""The settings, URLs and processes that put the apps together."""

@@ -1,0 +1,3 @@
+"""What the frame around every page shows."""
+def frame(request):
+    return {}

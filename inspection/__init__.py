@@ -1,0 +1,1 @@
+"""The floor: parts, photos, people, verdicts, the queue and the audit trail. Knows nothing of any model."""

@@ -1,0 +1,33 @@
+"""Every write of the floor: one keyword-only function per verb, with `by` for the actor and `now` for the clock."""
+
+from inspection.actions.intake import NewPhoto, import_history, receive_inspection
+from inspection.actions.judging import (
+    MarkedDefect,
+    close_containment,
+    correct_verdict,
+    escalate_overdue_opinions,
+    record_verdict,
+    send_to_retake,
+)
+from inspection.actions.machine import decide_by_machine, hand_to_people, note_model_output_shown
+from inspection.actions.queue import claim, free_lease, release, renew, skip
+
+__all__ = [
+    "MarkedDefect",
+    "NewPhoto",
+    "claim",
+    "close_containment",
+    "correct_verdict",
+    "decide_by_machine",
+    "escalate_overdue_opinions",
+    "free_lease",
+    "hand_to_people",
+    "import_history",
+    "note_model_output_shown",
+    "receive_inspection",
+    "record_verdict",
+    "release",
+    "renew",
+    "send_to_retake",
+    "skip",
+]

@@ -1,0 +1,181 @@
+"""A part arrives: its photos are checked and kept, then its rows are written, once per idempotency key."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from inspection import audit, photos
+from inspection.actions.moving import move
+from inspection.models import Inspection, Line, Origin, Photo, Station, User, Variant, Verdict
+from inspection.models.judgement import Occasion, Outcome
+from inspection.moves import State
+from inspection.photos import CleanPhoto, clean_photo
+from inspection.refusals import BadInput, Conflict, Unknown
+from inspection.wake import wake_workers_on_commit
+
+MAX_PHOTOS = 8
+
+
+@dataclass(frozen=True)
+class NewPhoto:
+    """A photo as it was sent, and which side of the part it shows."""
+
+    data: bytes
+    view: str = ""
+
+
+def find_line(slug: str, by: User | None = None) -> Line:
+    """The line of that slug. Raises Unknown with the lines that the person may know of, NotAllowed when not bound."""
+    line = Line.objects.filter(slug=slug).first()
+    if line is None:
+        lines = Line.objects.for_user(by) if by else Line.objects.all()
+        known = ", ".join(lines.values_list("slug", flat=True)) or "none yet"
+        raise Unknown(f"There is no line {slug!r}. Known lines: {known}.")
+    if by is not None:
+        by.must_work_on(line)
+    return line
+
+
+def find_station(line: Line, slug: str) -> Station | None:
+    if not slug:
+        return None
+    station = line.stations.filter(slug=slug).first()
+    if station is None:
+        known = ", ".join(line.stations.values_list("slug", flat=True)) or "none yet"
+        raise BadInput(f"{line.name} has no station {slug!r}. Known stations: {known}.")
+    return station
+
+
+def find_variant(name: str) -> Variant | None:
+    """The variant of that name; an unknown one is set up on the spot, so that a new product loses no part."""
+    if not name:
+        return None
+    return Variant.objects.get_or_create(slug=slugify(name)[:40] or "variant", defaults={"name": name[:80]})[0]
+
+
+def digest_of_request(fields: dict[str, str], cleaned: Sequence[CleanPhoto], views: Sequence[str]) -> str:
+    """SHA-256 of what was sent under an idempotency key: the fields and the photos' own digests."""
+    content = [sorted(fields.items()), [photo.sha256 for photo in cleaned], list(views)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def receive_inspection(
+    *,
+    line: Line,
+    serial: str,
+    photos_sent: Sequence[NewPhoto],
+    by: User | None,
+    station: str = "",
+    lot: str = "",
+    variant: str = "",
+    captured_at: datetime | None = None,
+    origin: Origin = Origin.LIVE,
+    idempotency_key: str | None = None,
+    idempotency_scope: str = "",
+    split: str = "",
+    now: datetime | None = None,
+) -> tuple[Inspection, bool]:
+    """Store a part and say whether it is new.
+
+    The same key with the same content again returns the first row; with other content it raises Conflict. A photo that
+    is none raises BadInput, and then nothing at all is stored.
+    """
+    now = now or timezone.now()
+    serial = serial.strip()
+    if not serial:
+        raise BadInput("The part has no serial. Send the field 'serial'.")
+    if not 1 <= len(photos_sent) <= MAX_PHOTOS:
+        raise BadInput(f"A part has 1 to {MAX_PHOTOS} photos; {len(photos_sent)} were sent.")
+    place = find_station(line, station)
+    cleaned = [_clean(photo, number) for number, photo in enumerate(photos_sent, 1)]
+    views = [photo.view[:40] for photo in photos_sent]
+    fields = {"line": line.slug, "serial": serial, "station": station, "lot": lot, "variant": variant}
+    fields["captured_at"] = captured_at.isoformat() if captured_at else ""
+    digest = digest_of_request(fields, cleaned, views) if idempotency_key else ""
+    if idempotency_key and (known := _known(idempotency_scope, idempotency_key, digest)):
+        return known, False
+    for photo in cleaned:
+        photos.keep_photo(photo)  # on the disk before the row that names it
+    inspection = Inspection(
+        line=line, station=place, variant=find_variant(variant), serial=serial[:120], lot=lot[:80], origin=origin,
+        captured_at=captured_at or now, received_at=now, received_by=by, state_since=now, split=split[:20],
+        idempotency_key=idempotency_key or None, idempotency_scope=idempotency_scope, request_digest=digest,
+    )  # fmt: skip
+    try:
+        with transaction.atomic():
+            _write_rows(inspection, cleaned, views, now)
+    except IntegrityError:
+        # Two senders with one key at the same moment: the first has written, ours is the repetition.
+        if idempotency_key and (known := _known(idempotency_scope, idempotency_key, digest)):
+            return known, False
+        raise
+    return inspection, True
+
+
+def _clean(photo: NewPhoto, number: int) -> CleanPhoto:
+    try:
+        return clean_photo(photo.data)
+    except BadInput as refusal:
+        raise BadInput(f"Photo {number}: {refusal}") from None
+
+
+def _known(scope: str, key: str, digest: str) -> Inspection | None:
+    known = Inspection.objects.filter(idempotency_scope=scope, idempotency_key=key).first()
+    if known and known.request_digest != digest:
+        raise Conflict(
+            f"The idempotency key {key!r} was used for part {known.serial} with other fields or photos. "
+            "Use a new key for a new part."
+        )
+    return known
+
+
+def _write_rows(inspection: Inspection, cleaned: Sequence[CleanPhoto], views: Sequence[str], now: datetime) -> None:
+    # Read here, inside the transaction: a level may change while the photos are being checked.
+    hold = Line.objects.values_list("hold_seconds", flat=True).get(pk=inspection.line_id)
+    if _after_retake(inspection.line, inspection.serial):
+        hold = 0  # a part that was cleaned is always judged by a person
+    inspection.hold_until = now + timedelta(seconds=hold)
+    inspection.state = State.HELD if hold else State.WAITING
+    inspection.save()
+    Photo.objects.bulk_create(
+        Photo(
+            inspection=inspection, position=position, view=view, sha256=photo.sha256, stored=photo.stored,
+            format=photo.format, width=photo.width, height=photo.height, size=len(photo.data),
+        )
+        for position, (photo, view) in enumerate(zip(cleaned, views, strict=True))
+    )  # fmt: skip
+    wake_workers_on_commit()
+
+
+def _after_retake(line: Line, serial: str) -> bool:
+    last = Inspection.objects.filter(line=line, serial=serial).order_by("-received_at", "-pk").first()
+    return last is not None and last.state == State.RETAKE
+
+
+@transaction.atomic
+def import_history(
+    *, inspection: Inspection, label: str, by: User | str, now: datetime | None = None
+) -> Verdict | None:
+    """File a received part as history: a label becomes a verdict without an inspector; without one it is closed.
+
+    History is training data and replay, never certifying evidence.
+    """
+    now = now or timezone.now()
+    inspection.state = State.WAITING if label else State.CLOSED
+    inspection.save(update_fields=["state"])
+    if not label:
+        return None
+    if label not in (Outcome.OK, Outcome.SCRATCHED):
+        raise BadInput(f"The label {label!r} is neither 'ok' nor 'scratched'.")
+    verdict = Verdict.objects.create(inspection=inspection, occasion=Occasion.HISTORY, outcome=label, at=now)
+    outcome = "pass" if label == Outcome.OK else "reject"
+    inspection.dispositions.create(outcome=outcome, verdict=verdict, reason="imported label", at=now)
+    move(inspection, State.DECIDED, now=now)
+    audit.record("history_imported", by=by, line=inspection.line.slug, subject=inspection, label=label)
+    return verdict

@@ -1,0 +1,46 @@
+"""The rows of the floor."""
+
+from inspection.models.floor import DefectKind, Line, Shift, Station, Variant
+from inspection.models.judgement import (
+    Containment,
+    Correction,
+    Defect,
+    Disposition,
+    DispositionOutcome,
+    Draw,
+    ModelOutputShown,
+    Outcome,
+    Severity,
+    Skip,
+    Verdict,
+)
+from inspection.models.part import Inspection, Lease, Origin, Photo
+from inspection.models.people import ApiToken, User
+from inspection.models.trail import AuditEvent, AuditSeal
+
+__all__ = [
+    "ApiToken",
+    "AuditEvent",
+    "AuditSeal",
+    "Containment",
+    "Correction",
+    "Defect",
+    "DefectKind",
+    "Disposition",
+    "DispositionOutcome",
+    "Draw",
+    "Inspection",
+    "Lease",
+    "Line",
+    "ModelOutputShown",
+    "Origin",
+    "Outcome",
+    "Photo",
+    "Severity",
+    "Shift",
+    "Skip",
+    "Station",
+    "User",
+    "Variant",
+    "Verdict",
+]

@@ -1,0 +1,133 @@
+"""What an admin sets up: lines, stations, variants, shifts and the kinds of defect."""
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+
+def real_time_zone(name: str) -> None:
+    if name not in available_timezones():
+        raise ValidationError(f"{name!r} is not a time zone. Use a name such as Asia/Shanghai or Europe/Berlin.")
+
+
+class LineQuerySet(models.QuerySet["Line"]):
+    def for_user(self, user) -> "LineQuerySet":
+        """The lines that a person may work on: those bound to them, or all when none is."""
+        bound = user.lines.all()
+        return self.filter(pk__in=bound) if bound.exists() else self
+
+
+class Line(models.Model):
+    """A production line. Levels of automation are set per line, by `automation`, through `hold_seconds`."""
+
+    slug = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=80)
+    time_zone = models.CharField(max_length=40, default="UTC", validators=[real_time_zone])
+    demo = models.BooleanField(default=False, help_text="Simulated parts count as live on a demo line.")
+    hold_seconds = models.PositiveIntegerField(
+        default=0, editable=False, help_text="How long a new part waits for the machine before people may take it."
+    )
+    box_required = models.BooleanField(default=False, help_text="A verdict of scratched needs a marked defect.")
+    undo_seconds = models.PositiveIntegerField(default=30, validators=[MaxValueValidator(3600)])
+    lease_seconds = models.PositiveIntegerField(
+        default=300, validators=[MinValueValidator(30), MaxValueValidator(3600)],
+        help_text="How long an opened part stays with one person without a sign of life.",
+    )
+    second_opinion_minutes = models.PositiveIntegerField(
+        default=60, validators=[MinValueValidator(1)],
+        help_text="A part that waits longer than this for a second person goes to a supervisor.",
+    )
+
+    objects = LineQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class Station(models.Model):
+    """A camera-and-inspector position on a line."""
+
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="stations")
+    slug = models.SlugField(max_length=40)
+    name = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["line", "slug"]
+        constraints = [models.UniqueConstraint(fields=["line", "slug"], name="station_slug_is_unique_on_its_line")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Variant(models.Model):
+    """A phone model that the factory makes; evidence is also read per variant."""
+
+    slug = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Shift(models.Model):
+    """A span of the working day on a line, in the line's time zone; it may cross midnight."""
+
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="shifts")
+    name = models.CharField(max_length=40)
+    starts_at = models.TimeField()
+    ends_at = models.TimeField()
+
+    class Meta:
+        ordering = ["line", "starts_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["line", "name"], name="shift_name_is_unique_on_its_line"),
+            models.CheckConstraint(condition=~models.Q(starts_at=models.F("ends_at")), name="shift_has_a_length"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.starts_at:%H:%M} to {self.ends_at:%H:%M}"
+
+    def covers(self, clock: time) -> bool:
+        if self.starts_at < self.ends_at:
+            return self.starts_at <= clock < self.ends_at
+        return clock >= self.starts_at or clock < self.ends_at
+
+    def day_of(self, moment: datetime) -> date:
+        """The day that a moment of this shift belongs to: the one it started on."""
+        local = moment.astimezone(self.line.zone)
+        after_midnight = self.starts_at > self.ends_at and local.time() < self.ends_at
+        return local.date() - timedelta(days=1) if after_midnight else local.date()
+
+
+class DefectKind(models.Model):
+    """A scratch, or a contamination that is none; a kind says whether it rejects the part."""
+
+    slug = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=80)
+    rejects = models.BooleanField(default=True, help_text="A part with this defect is rejected.")
+    contamination = models.BooleanField(default=False, help_text="Dirt: clean the part and look again.")
+    key = models.CharField(max_length=1, blank=True, help_text="The key that picks this kind while marking.")
+
+    class Meta:
+        ordering = ["-rejects", "slug"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(rejects=True, contamination=True), name="contamination_does_not_reject"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,155 @@
+"""A part in front of a station once: its photos, where it stands, and who holds it."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from inspection.append_only import AppendOnly
+from inspection.models.floor import Line, Station, Variant
+from inspection.moves import OPEN, State
+
+
+class Origin(models.TextChoices):
+    """Where an inspection came from; only live ones (and simulated ones of a demo line) are evidence."""
+
+    LIVE = "live", "Live"
+    IMPORTED = "imported", "Imported"
+    SEEDED = "seeded", "Seeded"
+    REPLAY = "replay", "Replay"
+    SIMULATED = "simulated", "Simulated"
+
+
+STATES = [(state.value, state.value.replace("_", " ")) for state in State]
+
+
+class InspectionQuerySet(models.QuerySet["Inspection"]):
+    def open(self) -> "InspectionQuerySet":
+        return self.filter(state__in=OPEN)
+
+    def takeable(self, *, now: datetime, supervisor: bool = False) -> "InspectionQuerySet":
+        """Parts that are a person's: given to people, or held with the hold passed; and held by nobody now."""
+        states = [State.WAITING, State.AUDIT_DUE, State.SECOND_OPINION]
+        if supervisor:
+            states.append(State.WITH_SUPERVISOR)
+        leased = Lease.objects.filter(inspection=OuterRef("pk"), expires_at__gt=now)
+        return self.filter(Q(state__in=states) | Q(state=State.HELD, hold_until__lte=now)).exclude(Exists(leased))
+
+    def awaiting(self, user, *, now: datetime, supervisor: bool = False) -> "InspectionQuerySet":
+        """The queue of one person: oldest first, without parts they judged or saw the model's answer of."""
+        from inspection.models.judgement import ModelOutputShown, Skip, Verdict
+
+        judged = Verdict.objects.filter(inspection=OuterRef("pk"), inspector=user)
+        shown = ModelOutputShown.objects.filter(inspection=OuterRef("pk"), user=user)
+        skipped = Skip.objects.filter(inspection=OuterRef("pk"), by=user)
+        return (
+            self.takeable(now=now, supervisor=supervisor)
+            .exclude(Exists(judged))
+            .exclude(Exists(shown))
+            .exclude(Exists(skipped))
+            .order_by("received_at", "pk")
+        )
+
+    def live(self) -> "InspectionQuerySet":
+        """Parts that count as the line's own production."""
+        return self.filter(Q(origin=Origin.LIVE) | Q(origin=Origin.SIMULATED, line__demo=True))
+
+
+class Inspection(models.Model):
+    """One part in front of one station once."""
+
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="inspections")
+    station = models.ForeignKey(Station, on_delete=models.PROTECT, null=True, blank=True, related_name="inspections")
+    variant = models.ForeignKey(Variant, on_delete=models.PROTECT, null=True, blank=True, related_name="inspections")
+    serial = models.CharField(max_length=120)
+    lot = models.CharField(max_length=80, blank=True)
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.LIVE)
+    captured_at = models.DateTimeField()
+    received_at = models.DateTimeField(default=timezone.now)
+    received_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="inspections_sent"
+    )
+    state = models.CharField(max_length=16, choices=STATES, default=State.WAITING)
+    hold_until = models.DateTimeField()
+    state_since = models.DateTimeField(default=timezone.now)
+    # The sender's key, scoped to its token, and what was sent under it.
+    idempotency_key = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - null: no key
+    idempotency_scope = models.CharField(max_length=40, blank=True, editable=False)
+    request_digest = models.CharField(max_length=64, blank=True, editable=False)
+    split = models.CharField(max_length=20, blank=True, help_text="The split that an import named: train, val, ...")
+
+    objects = InspectionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-received_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["idempotency_scope", "idempotency_key"], name="one_inspection_per_idempotency_key"
+            ),
+            models.CheckConstraint(condition=~Q(serial=""), name="inspection_has_a_serial"),
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in State]), name="inspection_state_is_known"),
+        ]
+        indexes = [
+            # The queue stays as small as what is open, however long the history.
+            models.Index(
+                fields=["line", "received_at", "id"], name="inspection_queue",
+                condition=Q(state__in=sorted(s.value for s in OPEN)),
+            ),
+            models.Index(fields=["serial", "received_at"], name="inspection_by_serial"),
+            models.Index(fields=["line", "received_at"], name="inspection_by_line"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.serial} ({self.pk})"
+
+    @property
+    def disposition(self):
+        """The disposition that holds now: the last row, or None."""
+        return self.dispositions.order_by("-pk").first()
+
+    @property
+    def counts_as_live(self) -> bool:
+        return self.origin == Origin.LIVE or (self.origin == Origin.SIMULATED and self.line.demo)
+
+
+class Photo(AppendOnly):
+    """One view of the part. `sha256` is of the bytes that were sent; `stored` of those kept, without metadata."""
+
+    inspection = models.ForeignKey(Inspection, on_delete=models.PROTECT, related_name="photos")
+    position = models.PositiveSmallIntegerField(validators=[MaxValueValidator(7)])
+    view = models.CharField(max_length=40, blank=True)
+    sha256 = models.CharField(max_length=64, db_index=True)
+    stored = models.CharField(max_length=64)
+    format = models.CharField(max_length=8)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    size = models.PositiveIntegerField(help_text="Bytes kept.")
+
+    class Meta:
+        ordering = ["inspection", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["inspection", "position"], name="one_photo_per_position"),
+            models.CheckConstraint(condition=Q(position__lte=7), name="inspection_has_at_most_8_photos"),
+        ]
+
+    def __str__(self) -> str:
+        return f"photo {self.position + 1} of {self.inspection_id}"
+
+
+class Lease(models.Model):
+    """Who holds a part now. One row per part: the primary key is what keeps it from two people."""
+
+    inspection = models.OneToOneField(Inspection, on_delete=models.CASCADE, primary_key=True, related_name="lease")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="leases")
+    token = models.CharField(max_length=43, unique=True)
+    opened_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "expires_at"], name="lease_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.inspection_id} held by {self.user_id}"

@@ -1,0 +1,54 @@
+"""People and machines that sign in, and their API tokens."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils import timezone
+
+from inspection.models.floor import Line
+from inspection.refusals import NotAllowed
+
+
+class User(AbstractUser):
+    """A person, or a camera station. Roles are groups; `lines` binds a user to some lines (none = all)."""
+
+    lines = models.ManyToManyField(Line, blank=True, related_name="+")
+
+    class Meta(AbstractUser.Meta):
+        ordering = ["username"]
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.username
+
+    def must_work_on(self, line: Line) -> None:
+        """Raise NotAllowed unless the person may work on the line."""
+        if not Line.objects.for_user(self).filter(pk=line.pk).exists():
+            raise NotAllowed(f"You are not bound to {line.name}. Ask an admin to add the line to your account.")
+
+
+class ApiToken(models.Model):
+    """A bearer token of the API. Only its SHA-256 is kept: a token has 256 random bits, so no slow hash is needed."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"token {self.pk} of {self.user.username}"
+
+    @staticmethod
+    def digest_of(secret: str) -> str:
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+    @classmethod
+    def issue(cls, user: User, *, days: int = 365) -> str:
+        """Make a token and return its secret, which is shown this once."""
+        secret = "sl_" + secrets.token_urlsafe(32)
+        cls.objects.create(
+            user=user, digest=cls.digest_of(secret), expires_at=timezone.now() + timedelta(days=days)
+        )
+        return secret

@@ -1,0 +1,37 @@
+"""What the rules say when they refuse: the text is what page and API print."""
+
+
+class Refused(Exception):
+    """A rule refused. `reasons` are sentences that say what is missing and what to do."""
+
+    status = 409
+    title = "Not possible now"
+
+    def __init__(self, *reasons: str):
+        self.reasons = list(reasons)
+        super().__init__(" ".join(reasons))
+
+
+class Conflict(Refused):
+    """The row is no longer what the caller thought: lease gone, another body under the same key, gate unmet."""
+
+
+class BadInput(Refused):
+    """What was sent cannot be taken."""
+
+    status = 400
+    title = "Not accepted"
+
+
+class NotAllowed(Refused):
+    """This person, role or line may not."""
+
+    status = 403
+    title = "Not allowed"
+
+
+class Unknown(Refused):
+    """No such thing, or none that this person may know of."""
+
+    status = 404
+    title = "Not found"

@@ -1,0 +1,123 @@
+"""May this person? The contract's table of roles, one decorator for pages, one permission class for the API."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+
+from django.contrib.auth.models import Group
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from inspection.models import User
+from inspection.refusals import NotAllowed
+
+
+class Role(StrEnum):
+    """A role is a Django group of this name."""
+
+    STATION = "station"
+    INSPECTOR = "inspector"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+
+
+class May(StrEnum):
+    """What a role allows. The value completes the sentence 'You may not ...'."""
+
+    SEND = "send parts"
+    JUDGE = "judge parts"
+    READ_PARTS = "read inspections"
+    READ_EVIDENCE = "read predictions, reports and the state of automation"
+    SUPERVISE = "adjudicate, approve, acknowledge or halt"
+    PROPOSE = "propose changes of automation"
+    SET_UP = "set up the factory"
+
+
+STATION_ONLY = frozenset({Role.STATION, Role.ADMIN})
+JUDGES = frozenset({Role.INSPECTOR, Role.SUPERVISOR, Role.ADMIN})
+OVERSEERS = frozenset({Role.SUPERVISOR, Role.ADMIN})
+TABLE: dict[May, frozenset[Role]] = {
+    May.SEND: STATION_ONLY,
+    May.JUDGE: JUDGES,
+    May.READ_PARTS: JUDGES | STATION_ONLY,
+    May.READ_EVIDENCE: OVERSEERS,
+    May.SUPERVISE: OVERSEERS,
+    May.PROPOSE: frozenset({Role.ADMIN}),
+    May.SET_UP: frozenset({Role.ADMIN}),
+}
+
+
+def roles_of(user) -> frozenset[Role]:
+    """The roles of a user; a superuser is an admin. Asked once per request object."""
+    if not user.is_authenticated:
+        return frozenset()
+    if not hasattr(user, "_roles"):
+        names = set(user.groups.values_list("name", flat=True)) | ({"admin"} if user.is_superuser else set())
+        user._roles = frozenset(role for role in Role if role.value in names)
+    return user._roles
+
+
+def may(user, what: May) -> bool:
+    return bool(roles_of(user) & TABLE[what])
+
+
+def oversees(user) -> bool:
+    """Whether the user reads as a supervisor or admin does: everything of a part, not only what they judged."""
+    return bool(roles_of(user) & OVERSEERS)
+
+
+def must(user, what: May) -> None:
+    """Raise NotAllowed with the roles that could."""
+    if not may(user, what):
+        able = " or ".join(sorted(TABLE[what]))
+        raise NotAllowed(f"You may not {what}. This needs the role {able}.")
+
+
+def needs(what: May) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """Guard a page: a stranger signs in first, a wrong role gets the refusal page (403)."""
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            must(request.user, what)
+            return view(request, *args, **kwargs)
+
+        guarded.needs = what  # read by the test that holds every URL against the contract's table
+        return guarded
+
+    return decorate
+
+
+class Nobody(BasePermission):
+    """The API's default: a view that names no permission is closed."""
+
+    def has_permission(self, request: Request, view) -> bool:
+        return False
+
+
+def needs_to(what: May) -> type[BasePermission]:
+    """The permission class of an API view."""
+
+    class Needs(BasePermission):
+        needs = what
+        message = f"You may not {what}. This needs the role {' or '.join(sorted(TABLE[what]))}."
+
+        def has_permission(self, request: Request, view) -> bool:
+            return may(request.user, what)
+
+    Needs.__name__ = f"NeedsTo{what.name.title().replace('_', '')}"
+    return Needs
+
+
+def ensure_roles() -> None:
+    for role in Role:
+        Group.objects.get_or_create(name=role.value)
+
+
+def give_role(user: User, role: Role) -> None:
+    ensure_roles()
+    user.groups.add(Group.objects.get(name=role.value))

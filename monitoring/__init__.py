@@ -1,0 +1,1 @@
+"""Watching what moves: alarms and the detectors that raise them."""

@@ -1,0 +1,1 @@
+"""The candidate beside the people: model versions, predictions, agreement, training."""

@@ -1,0 +1,7 @@
+"""The app's registration."""
+
+from django.apps import AppConfig
+
+
+class ShadowConfig(AppConfig):
+    name = "shadow"

@@ -1,0 +1,196 @@
+"""Model versions, the lines that they shadow, the work that waits for them, and their answers."""
+
+import zlib
+
+import numpy as np
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from inspection.append_only import AppendOnly
+from inspection.models import Inspection, Line
+
+
+class ModelVersion(AppendOnly):
+    """A trained version: its weights by SHA-256, the thresholds frozen at registration, and its card."""
+
+    name = models.SlugField(max_length=60, unique=True)
+    weights_sha256 = models.CharField(max_length=64)
+    threshold = models.FloatField(help_text="Operating threshold: a score at or above it means scratched.")
+    thresholds = models.JSONField(help_text="The order of pass thresholds, strict to loose, frozen with the version.")
+    card = models.JSONField(default=dict, help_text="Data, seed, code version, figures: what a reader needs to trust it.")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(threshold__gte=0, threshold__lte=1), name="threshold_is_a_probability")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """What a version does on a line."""
+
+    LIVE = "live", "Live"
+    STANDBY = "standby", "Standby"
+    CANDIDATE = "candidate", "Candidate"
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def current(self) -> "AssignmentQuerySet":
+        return self.filter(ended_at=None)
+
+
+class Assignment(models.Model):
+    """A version scores the parts that a line receives from `assigned_at` until `ended_at`."""
+
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="+")
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="assignments")
+    role = models.CharField(max_length=10, choices=Role)
+    assigned_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    # How far the search for parts without a job has come, so that it does not grow with history.
+    scanned_to = models.BigIntegerField(default=0, editable=False)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["line"], condition=Q(ended_at=None, role=Role.LIVE), name="line_has_one_live_version"
+            ),
+            models.UniqueConstraint(
+                fields=["line", "version"], condition=Q(ended_at=None), name="version_is_assigned_once_to_a_line"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.role} on {self.line}"
+
+
+class JobState(models.TextChoices):
+    PENDING = "pending", "Pending"
+    LEASED = "leased", "Leased"
+    DONE = "done", "Done"
+
+
+class ScoringJob(models.Model):
+    """Work to do: one inspection to be scored by one version. The only row here that changes."""
+
+    inspection = models.ForeignKey(Inspection, on_delete=models.CASCADE, related_name="+")
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=8, choices=JobState, default=JobState.PENDING)
+    retrospective = models.BooleanField(default=False, help_text="Made by a replay: its answer never certifies.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    leased_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["inspection", "version"], name="one_job_per_inspection_and_version")
+        ]
+        indexes = [
+            models.Index(
+                fields=["retrospective", "id"], name="scoring_jobs_to_do", condition=Q(state__in=["pending", "leased"])
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} on {self.inspection_id}: {self.state}"
+
+
+class Answer(models.TextChoices):
+    """What a version answers."""
+
+    OK = "ok", "OK"
+    SCRATCHED = "scratched", "Scratched"
+
+
+class Prediction(AppendOnly):
+    """One version's answer for one inspection, written once; or a recorded failure, with its reason."""
+
+    inspection = models.ForeignKey(Inspection, on_delete=models.PROTECT, related_name="+")
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="predictions")
+    score = models.FloatField(null=True, blank=True, help_text="Calibrated P(scratched).")
+    outcome = models.CharField(max_length=10, choices=Answer, blank=True)
+    null_reason = models.CharField(max_length=200, blank=True)
+    marks = models.JSONField(default=list, help_text="[{photo, box, score}]: the marks found; photo is a position.")
+    timings = models.JSONField(default=dict, help_text="Milliseconds per stage.")
+    figures = models.JSONField(default=list, help_text="Brightness, contrast and sharpness per photo.")
+    retrospective = models.BooleanField(default=False)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["inspection", "version"], name="one_prediction_per_inspection_and_version"),
+            models.CheckConstraint(
+                condition=Q(score__gte=0, score__lte=1, null_reason="") & ~Q(outcome="")
+                | Q(score=None, outcome="") & ~Q(null_reason=""),
+                name="prediction_is_a_score_or_a_failure_with_a_reason",
+            ),
+        ]
+        indexes = [models.Index(fields=["version", "id"], name="prediction_by_version")]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} on {self.inspection_id}: {self.score if self.score is not None else self.null_reason}"
+
+
+class HeatMap(AppendOnly):
+    """Where the version looked: one small map per photo, 0 to 255, compressed."""
+
+    prediction = models.OneToOneField(Prediction, on_delete=models.PROTECT, related_name="heat_map")
+    photos = models.PositiveSmallIntegerField()
+    height = models.PositiveSmallIntegerField()
+    width = models.PositiveSmallIntegerField()
+    data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"heat map of {self.prediction_id}"
+
+    @classmethod
+    def of(cls, prediction: Prediction, maps: list[np.ndarray]) -> "HeatMap":
+        stack = np.stack(maps).astype(np.uint8)  # (photos, height, width)
+        return cls(
+            prediction=prediction, photos=stack.shape[0], height=stack.shape[1], width=stack.shape[2],
+            data=zlib.compress(stack.tobytes()),
+        )  # fmt: skip
+
+    def arrays(self) -> np.ndarray:
+        """uint8 (photos, height, width)."""
+        stack = np.frombuffer(zlib.decompress(bytes(self.data)), dtype=np.uint8)
+        return stack.reshape(self.photos, self.height, self.width)
+
+
+class Finding(models.TextChoices):
+    """Who was right, as a supervisor found. It changes reports in a column of its own, never the evidence."""
+
+    PERSON = "person", "Person right"
+    MODEL = "model", "Model right"
+    AMBIGUOUS = "ambiguous", "Ambiguous"
+
+
+class Adjudication(AppendOnly):
+    """A supervisor settles a discrepancy; the last row holds."""
+
+    prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, related_name="adjudications")
+    finding = models.CharField(max_length=10, choices=Finding)
+    reason = models.CharField(max_length=500)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.prediction_id}: {self.finding}"
+
+
+def live_version(line: Line) -> ModelVersion | None:
+    """The version that is live on a line now."""
+    assignment = Assignment.objects.current().filter(line=line, role=Role.LIVE).select_related("version").first()
+    return assignment.version if assignment else None

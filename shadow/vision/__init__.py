@@ -1,0 +1,1 @@
+"""Pixels and tensors: rendering, training and scoring photos. No Django."""

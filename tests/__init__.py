@@ -1,0 +1,1 @@
+"""Tests: units beside rules, journeys beside pages."""

@@ -30,6 +30,10 @@ class Policy(AppendOnly):
     hold_seconds = models.PositiveIntegerField(default=20)
     assist_wait = models.PositiveIntegerField(default=3)
     quorum = models.PositiveSmallIntegerField(default=2)
+    voids_evidence = models.BooleanField(
+        default=False, help_text="Written by an alarm: the certificate is void and evidence starts again from here."
+    )
+    strata = models.JSONField(null=True, blank=True, help_text="[station, variant] certified; null: all.")
     change = models.ForeignKey("Change", on_delete=models.PROTECT, null=True, blank=True, related_name="policies")
     by = models.CharField(max_length=150)
     reason = models.CharField(max_length=500)

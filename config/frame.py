@@ -1,3 +1,177 @@
-"""What the frame around every page shows."""
-def frame(request):
-    return {}
+"""What the frame around every page shows: the line and its state, where the role may go, who is in."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.http import urlencode
+
+from automation.levels import Level
+from automation.models import Halt, Policy
+from inspection.models import Line
+from inspection.roles import May, may, roles_of
+from monitoring.models import Alarm, Severity
+
+PRODUCT = "Shadowline"
+THEMES = ("light", "dark")
+
+# (label, URL name, what it takes). A page that takes a line is reached under the line chosen; one that this
+# installation does not serve is left out.
+NAV = (
+    ("Overview", "home", May.READ_EVIDENCE),
+    ("Inspect", "inspect", May.JUDGE),
+    ("Queue", "queue", May.SUPERVISE),
+    ("Agreement", "agreement_report", May.READ_EVIDENCE),
+    ("Discrepancies", "discrepancies", May.READ_EVIDENCE),
+    ("Automation", "line_automation", May.READ_EVIDENCE),
+    ("Alarms", "alarms", May.READ_EVIDENCE),
+    ("Parts", "parts", May.JUDGE),
+)
+MORE = (
+    ("Containment", "containments", May.SUPERVISE),
+    ("Models", "models", May.READ_EVIDENCE),
+    ("Audit trail", "audit_trail", May.READ_EVIDENCE),
+    ("Set-up", "set_up", May.SET_UP),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    label: str
+    url: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class LineChoice:
+    line: Line
+    url: str
+
+
+def halt_of(line: Line) -> Halt | None:
+    """The halt that is on for this line or for the whole factory, or None. The last row of each holds."""
+    for rows in (Halt.objects.filter(line=None), Halt.objects.filter(line=line)):
+        last = rows.order_by("-pk").first()
+        if last and last.on:
+            return last
+    return None
+
+
+def line_state(line: Line) -> dict:
+    """The line's state: `level`, one `word`, its `shape`, and whether it is an `alert` that colours the whole bar."""
+    policy = Policy.objects.filter(line=line).order_by("-number").values("level").first()
+    level = Level(policy["level"]) if policy else Level.HUMAN_ONLY
+    if halt := halt_of(line):
+        where = "" if halt.line_id else "the factory is "
+        return {"level": level.words, "word": f"{where}halted: people judge every part", "shape": "halt", "alert": True}
+    alarms = Alarm.objects.open().filter(line=line).values_list("severity", flat=True)
+    critical = sum(severity == Severity.CRITICAL for severity in alarms)
+    if critical:
+        return {"level": level.words, "word": _counted(critical, "critical alarm"), "shape": "alarm", "alert": True}
+    if alarms:
+        return {"level": level.words, "word": _counted(len(alarms), "warning"), "shape": "alarm", "alert": False}
+    return {"level": level.words, "word": "quiet", "shape": "quiet", "alert": False}
+
+
+def floor_state(line: Line) -> dict:
+    """What an inspector may know of it: running or halted, and nothing of levels or alarms."""
+    if halt_of(line):
+        return {"word": "halted: people judge every part", "shape": "halt", "alert": True}
+    return {"word": "running", "shape": "quiet", "alert": False}
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def url_of(name: str, line: Line | None) -> str | None:
+    """The page's address, under the line when it takes one; None when this installation does not serve it."""
+    arguments = [{"line": line.slug}] if line else []
+    for kwargs in [*arguments, {}]:
+        try:
+            return reverse(name, kwargs=kwargs)
+        except NoReverseMatch:
+            continue
+    return None
+
+
+class Frame:
+    """Each answer is asked for once, and only when a page shows it; a stranger's frame asks the database nothing."""
+
+    product = PRODUCT
+
+    def __init__(self, request: HttpRequest):
+        self.request = request
+        self.user = getattr(request, "user", None)
+        match = getattr(request, "resolver_match", None)
+        self.page = match.url_name if match else None
+        self.line_in_path = match.kwargs.get("line") if match else None
+
+    @property
+    def theme(self) -> str:
+        """What the person chose with the switch; the inspector's room has a choice of its own, dark by default."""
+        room = self.page in {"inspect", "verdict", "verdict_change"}
+        chosen = self.request.COOKIES.get("theme_room" if room else "theme", "")
+        return chosen if chosen in THEMES else ("dark" if room else "")
+
+    @cached_property
+    def signed_in(self) -> bool:
+        return bool(self.user and self.user.is_authenticated)
+
+    @cached_property
+    def roles(self) -> list[str]:
+        return sorted(roles_of(self.user)) if self.signed_in else []
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        return list(Line.objects.for_user(self.user)) if self.signed_in else []
+
+    @cached_property
+    def line(self) -> Line | None:
+        """The line chosen: by the path, by `?line=`, or the one chosen last in this session."""
+        by_slug = {line.slug: line for line in self.lines}
+        named = self.line_in_path or self.request.GET.get("line")
+        if named in by_slug and self.request.session.get("line") != named:
+            self.request.session["line"] = named
+        return by_slug.get(named or self.request.session.get("line")) or next(iter(self.lines), None)
+
+    @cached_property
+    def line_choices(self) -> list[LineChoice]:
+        return [LineChoice(line, self._here_with(line)) for line in self.lines]
+
+    def _here_with(self, line: Line) -> str:
+        """This page on another line: in its path where it stands there, else as `?line=` beside the filter."""
+        if self.line_in_path and self.page:
+            try:
+                return reverse(self.page, kwargs={**self.request.resolver_match.kwargs, "line": line.slug})
+            except NoReverseMatch:
+                pass
+        query = {**self.request.GET.dict(), "line": line.slug}
+        query.pop("page", None)
+        return f"?{urlencode(query)}"
+
+    @cached_property
+    def state(self) -> dict | None:
+        if not self.line:
+            return None
+        return line_state(self.line) if may(self.user, May.READ_EVIDENCE) else floor_state(self.line)
+
+    @cached_property
+    def nav(self) -> list[Entry]:
+        return self._entries(NAV)
+
+    @cached_property
+    def more(self) -> list[Entry]:
+        return self._entries(MORE)
+
+    def _entries(self, rows) -> list[Entry]:
+        if not self.signed_in:
+            return []
+        allowed = [(label, name, url_of(name, self.line)) for label, name, what in rows if may(self.user, what)]
+        return [Entry(label, url, name == self.page) for label, name, url in allowed if url]
+
+
+def frame(request: HttpRequest) -> dict:
+    """The context processor."""
+    return {"frame": Frame(request)}

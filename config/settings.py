@@ -24,6 +24,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 if not ALLOWED_HOSTS:
     ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 PORT = env.int("PORT", default=8000)
+WEB_THREADS = env.int("WEB_THREADS", default=8)  # per web process; at most half of them wait in long polls
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS if host not in {"*", "127.0.0.1", "localhost", "[::1]"}]
 
 INSTALLED_APPS = [
@@ -123,6 +124,9 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = False
+
+# The key of the draws (canary, audit, blind): not SECRET_KEY, so that neither is changed for the other's sake.
+DRAW_SECRET = env.str("DRAW_SECRET", default="") or secret_from_file(DATA_DIR / "draw_secret")
 
 # Photos: a station may send eight of them; everything is refused before it is read whole.
 PHOTO_ROOT = storage_folder(env.str("STORAGE_URL", default=""), DATA_DIR)

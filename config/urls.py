@@ -1,2 +1,18 @@
-"""Every URL of the site."""
-urlpatterns = []
+"""Every URL of the site: pages at the root, the API under /api/v1/, health beside them."""
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from config import health
+
+APPS = ("inspection", "shadow", "monitoring", "automation")
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    *[path("api/v1/", include(f"{app}.api_urls")) for app in APPS],
+    path("setup/", include("inspection.setup_urls")),
+    *[path("", include(f"{app}.urls")) for app in APPS],
+]

@@ -18,7 +18,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
-from scipy.special import erf
 from scipy.stats import chi2, f, ks_2samp, t
 
 Floats = NDArray[np.float64]
@@ -28,7 +27,7 @@ SHIFTS = (-2.0, -1.0, -0.5, -0.25, 0.25, 0.5, 1.0, 2.0)  # in sd of a batch mean
 ODDS = (1 / 4, 1 / 2, 2 / 3, 1.5, 2.0, 3.0, 5.0, 10.0)
 SPREAD_WEIGHT = 0.05  # EWMA of about the last 20 parts
 SPREAD_CAP = 9.0  # z * z counts at most 3 sd: a single outlier is the instant rule's business
-LONGEST_SPREAD_RUN = 1e9  # beyond it double precision no longer resolves the run length
+SPREAD_TAIL = 2.4  # solved for this weight and cap, see spread_limits
 WINDOW = 500  # parts between two window tests
 INSTANT_SD = 6.0
 SHAPE_PARTS = 1_000  # parts after an alarm before step and ramp can be told apart
@@ -36,21 +35,17 @@ BLOCKS = 50  # means of blocks, not parts, are fitted: neighbours correlate
 
 
 def shiryaev_roberts(sums: Sequence[float], ratios: Sequence[float]) -> list[float]:
-    """One step of the sums S <- (1 + S) * ratio, one likelihood ratio per alternative.
+    """One step of the sums S <- (1 + S) * ratio, one likelihood ratio per alternative; no sums yet are zeros.
 
     Without a change the mean of S grows by 1 a step, so the first time that it reaches c comes after c steps
     or more on average (Pollak 1987, Annals of Statistics 15, 749-779).
     """
-    return [(1 + total) * ratio for total, ratio in zip(sums, ratios, strict=True)]
-
-
-def _missing(value: float | None) -> bool:
-    return value is None or not math.isfinite(value)
+    return [(1 + total) * ratio for total, ratio in zip(sums or [0.0] * len(ratios), ratios, strict=True)]
 
 
 def _standardised(value: float, mean: float, sd: float) -> float:
-    """(value - mean) / sd within +-100; with sd = 0 any departure is 100 sd, without a baseline there is none."""
-    departure = value - mean
+    """(value - mean) / sd within +-100; sd = 0 makes any departure 100 sd, and no baseline makes it 0."""
+    departure = float(value) - mean
     if departure == 0 or not (math.isfinite(mean) and sd >= 0):
         return 0.0
     return max(-100.0, min(100.0, departure / sd)) if sd > 0 else math.copysign(100.0, departure)
@@ -76,13 +71,13 @@ class ShiryaevRoberts:
     sd: float
     every: float
     batch: int = 20
-    sums: list[float] = field(default_factory=lambda: [0.0] * len(SHIFTS))
+    sums: list[float] = field(default_factory=list)
     total: float = 0.0
     count: int = 0
     missing: int = 0
 
     def update(self, value: float | None) -> bool:
-        if value is None or _missing(value):
+        if value is None or not math.isfinite(value):
             self.missing += 1
             return False
         self.total += _standardised(value, self.mean, self.sd)
@@ -101,7 +96,7 @@ class ShiryaevRoberts:
         return alarm
 
     def reset(self) -> None:
-        self.sums, self.total, self.count = [0.0] * len(SHIFTS), 0.0, 0
+        self.sums, self.total, self.count = [], 0.0, 0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -136,7 +131,7 @@ class EwmaSpread:
     missing: int = 0
 
     def update(self, value: float | None) -> bool:
-        if value is None or _missing(value):
+        if value is None or not math.isfinite(value):
             self.missing += 1
             return False
         if not (math.isfinite(self.mean) and self.sd >= 0):
@@ -163,35 +158,17 @@ class EwmaSpread:
 
 @lru_cache(maxsize=64)
 def spread_limits(every: float) -> tuple[float, float]:
-    """Limits of `EwmaSpread` between which a normal z stays for `every` parts on average.
+    """Limits of `EwmaSpread` between which a normal z stays for `every` parts on average, or up to 1.4 times as long.
 
-    The pair is the two equal tails of the chi-square law with the EWMA's variance, the tail chosen so that
-    the run length is met; `every` too short to be met gives the limits of a tail of 0.49.
+    Each is a tail of SPREAD_TAIL / every, at most 0.49, of the chi-square law with the EWMA's variance. The run length
+    of the chain of Brook and Evans (1972, Biometrika 59, 539-549), times that tail, lies between 2.4 and 3.3 for every
+    = 100 to 100 million parts and rises beyond. An `every` that is not a number has no limits: (0.0, inf).
     """
-    every = every if every < LONGEST_SPREAD_RUN else LONGEST_SPREAD_RUN
+    if math.isnan(every):
+        return 0.0, math.inf
     degrees = (2 - SPREAD_WEIGHT) / SPREAD_WEIGHT
-
-    def limits(log_tail: float) -> tuple[float, float]:
-        tail = math.exp(log_tail)
-        return float(chi2.ppf(tail, degrees) / degrees), float(chi2.isf(tail, degrees) / degrees)
-
-    def excess(log_tail: float) -> float:
-        return math.log(_spread_run_length(*limits(log_tail))) - math.log(every)
-
-    shortest, longest = math.log(0.49), math.log(1e-30)
-    if not every > 0 or excess(shortest) >= 0:
-        return limits(shortest)
-    return limits(float(brentq(excess, longest, shortest, xtol=1e-6)))
-
-
-def _spread_run_length(low: float, high: float, states: int = 200) -> float:
-    """Mean parts until the EWMA of capped z squared, from 1, leaves [low, high]."""
-    edges = np.linspace(low, high, states + 1)
-    middle = (edges[:-1] + edges[1:]) / 2
-    step = (edges[None, :] - (1 - SPREAD_WEIGHT) * middle[:, None]) / SPREAD_WEIGHT  # (states, states + 1)
-    below = np.where(step >= SPREAD_CAP, 1.0, erf(np.sqrt(np.maximum(step, 0.0) / 2)))
-    run = np.linalg.solve(np.eye(states) - np.diff(below, axis=1), np.ones(states))
-    return float(np.interp(1.0, middle, run))
+    tail = min(0.49, SPREAD_TAIL / every) if every > 0 else 0.49
+    return float(chi2.ppf(tail, degrees) / degrees), float(chi2.isf(tail, degrees) / degrees)
 
 
 @dataclass
@@ -209,24 +186,24 @@ class BernoulliSR:
 
     rate: float
     every: float
-    sums: list[float] = field(default_factory=lambda: [0.0] * len(ODDS))
+    sums: list[float] = field(default_factory=list)
     missing: int = 0
 
     def update(self, value: float | bool | None) -> bool:
         """Take one label; anything but 0 is the event."""
-        if value is None or _missing(value):
+        if value is None or not math.isfinite(value):
             self.missing += 1
             return False
         if math.isnan(self.rate) or not math.isfinite(self.every):
             return False
-        self.sums = shiryaev_roberts(self.sums, _label_ratios(self.rate, self.every)[value != 0])
+        self.sums = shiryaev_roberts(self.sums, _label_ratios(self.rate, self.every)[bool(value)])
         alarm = sum(self.sums) / len(self.sums) >= self.every
         if alarm:
             self.reset()
         return alarm
 
     def reset(self) -> None:
-        self.sums = [0.0] * len(ODDS)
+        self.sums = []
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -247,7 +224,7 @@ def _label_ratios(rate: float, every: float) -> tuple[list[float], list[float]]:
 
 @dataclass
 class TwoOfThree:
-    """An alarm when two of the last three windows reject; a window that could not be tested (None) is skipped."""
+    """An alarm when two of the last three windows reject; one that could not be tested (None) is skipped."""
 
     recent: list[bool] = field(default_factory=list)
     missing: int = 0
@@ -289,7 +266,7 @@ def window_level(every: float, window: int = WINDOW) -> float:
 
 @dataclass(frozen=True)
 class Drift:
-    """A window against the baseline; `farthest` orders features (KS) or parts of the window (T^2), farthest first."""
+    """A window against the baseline; `farthest` are indices of features (KS) or of its parts (T^2)."""
 
     rejected: bool
     p_value: float
@@ -331,7 +308,7 @@ def ks_drift(baseline: ArrayLike, window: ArrayLike, level: float) -> Drift:
     before, now = _same_features(baseline, window)
     tests = [_ks(old, new) for old, new in zip(before.T, now.T, strict=True)]
     distances = tuple(distance for distance, _ in tests)
-    p_value = min(1.0, len(tests) * min((p for _, p in tests), default=1.0))
+    p_value = min([1.0, *(len(tests) * p for _, p in tests)])
     farthest = sorted(range(len(tests)), key=lambda feature: -distances[feature])
     return Drift(p_value < level, p_value, distances, tuple(farthest))
 
@@ -383,14 +360,14 @@ def hotelling_t2(baseline: ArrayLike, window: ArrayLike, level: float) -> Drift:
 
 
 def _whitened(before: Floats, now: Floats) -> tuple[Floats, Floats]:
-    """Both samples around the baseline's mean, turned and scaled so that their pooled covariance is the identity."""
+    """Both samples around the baseline's mean, turned and scaled to a pooled covariance of 1."""
     size = np.maximum(np.abs(before).max(axis=0), np.abs(now).max(axis=0))
     size[size == 0] = 1.0
     before, now = before / size, now / size
     centre = before.mean(axis=0)
     before, now = before - centre, now - centre
-    scatter = before.T @ before + (now - now.mean(axis=0)).T @ (now - now.mean(axis=0))  # (features, features)
-    pooled = scatter / (len(before) + len(now) - 2)
+    around = now - now.mean(axis=0)
+    pooled = (before.T @ before + around.T @ around) / (len(before) + len(now) - 2)  # (features, features)
     sd = np.sqrt(np.diag(pooled))
     varying = sd > 1e-12  # of the largest value: below that a constant feature is rounding error
     before, now, sd = before[:, varying], now[:, varying], sd[varying]
@@ -424,7 +401,7 @@ def instant_reasons(
         return ["undecodable"]
     reasons = ["blank"] if blank else []
     for name, value in features.items():
-        if value is None or _missing(value):
+        if value is None or not math.isfinite(value):
             reasons.append(f"{name} is missing")
         elif name in baseline and abs(_standardised(value, *baseline[name])) > INSTANT_SD:
             reasons.append(f"{name} is more than {INSTANT_SD:g} sd from its baseline")
@@ -457,18 +434,19 @@ def rate_of_change(
         straight line. Fewer than three blocks, no passage of time, or an impossible confidence: 0.0 with -inf
         and inf.
     """
-    rows = [(position, _days(time), value) for position, (time, value) in enumerate(series)]
-    seen = [(position, day, value) for position, day, value in rows if not _missing(value)]
-    after = sum(position >= alarm for position, _, _ in seen)
-    x, y, per_day = _blocks([day for _, day, _ in seen], [value or 0.0 for _, _, value in seen])
+    rows = [(place, _days(time), value) for place, (time, value) in enumerate(series) if value is not None]
+    rows = [row for row in rows if math.isfinite(row[2])]
+    after = sum(place >= alarm for place, _, _ in rows)
+    x, y, per_day = _blocks([day for _, day, _ in rows], [value for _, _, value in rows])
     if after < SHAPE_PARTS:
         return "unknown", *_slope(y, [x], per_day, confidence)
     steps = [np.where(np.arange(len(x)) >= start, 1.0, 0.0) for start in range(1, len(x))]
     ramps = [np.maximum(x - start, 0.0) for start in x[:-1]]
     step, ramp = min(steps, key=lambda c: _fit(y, [c])[0]), min(ramps, key=lambda c: _fit(y, [c])[0])
-    slope, low, high = _slope(y, [ramp], per_day, confidence)
+    _, low, high = _slope(y, [ramp], per_day, confidence)
     if _fit(y, [ramp])[0] < _fit(y, [step])[0] and (low > 0 or high < 0):
-        return "gradual", slope, low, high
+        # Where the ramp starts is not known either: the slope after it, free of the level before, has that in it.
+        return "gradual", *_slope(y, [np.where(ramp > 0, 1.0, 0.0), ramp], per_day, confidence)
     return "sudden", *_slope(y, [step, x], per_day, confidence)
 
 
@@ -477,7 +455,7 @@ def _days(time: float | datetime) -> float:
 
 
 def _blocks(days: Sequence[float], values: Sequence[float]) -> tuple[Floats, Floats, float]:
-    """Means of up to 50 blocks: x in [0, 1], y in [-1, 1], and the factor that makes a slope of y on x one per day."""
+    """Means of up to 50 blocks, x in [0, 1] and y in [-1, 1], and the factor from their slope to per day."""
     if not days:
         return np.empty(0), np.empty(0), 0.0
     passed, length = days[-1] - days[0], max(abs(value) for value in values) or 1.0
@@ -488,7 +466,7 @@ def _blocks(days: Sequence[float], values: Sequence[float]) -> tuple[Floats, Flo
 
 
 def _fit(y: Floats, columns: Sequence[Floats]) -> tuple[float, float, float]:
-    """Squared error of y on a constant and columns, with the last coefficient and its variance factor (inf: none)."""
+    """Squared error of y on a constant and columns; the last coefficient, its variance factor (inf: none)."""
     design = np.column_stack([np.ones(len(y)), *columns])
     coefficients, _, rank, _ = np.linalg.lstsq(design, y)
     error = float(np.sum((y - design @ coefficients) ** 2))
@@ -497,9 +475,7 @@ def _fit(y: Floats, columns: Sequence[Floats]) -> tuple[float, float, float]:
     return error, float(coefficients[-1]), float(np.linalg.inv(design.T @ design)[-1, -1])
 
 
-def _slope(
-    y: Floats, columns: Sequence[Floats], per_day: float, confidence: float
-) -> tuple[float, float, float]:
+def _slope(y: Floats, columns: Sequence[Floats], per_day: float, confidence: float) -> tuple[float, float, float]:
     free = len(y) - len(columns) - 1
     if free < 1 or per_day == 0 or not 0 < confidence < 1:
         return 0.0, -math.inf, math.inf

@@ -1,6 +1,6 @@
 """Every write of the floor: one keyword-only function per verb, with `by` for the actor and `now` for the clock."""
 
-from inspection.actions.intake import NewPhoto, import_history, receive_inspection
+from inspection.actions.intake import MAX_PHOTOS, NewPhoto, import_history, receive_inspection
 from inspection.actions.judging import (
     MarkedDefect,
     close_containment,
@@ -9,10 +9,11 @@ from inspection.actions.judging import (
     record_verdict,
     send_to_retake,
 )
-from inspection.actions.machine import decide_by_machine, hand_to_people, note_model_output_shown
+from inspection.actions.machine import decide_by_machine, hand_to_people, note_model_output_shown, release_holds, set_hold
 from inspection.actions.queue import claim, free_lease, release, renew, skip
 
 __all__ = [
+    "MAX_PHOTOS",
     "MarkedDefect",
     "NewPhoto",
     "claim",
@@ -27,7 +28,9 @@ __all__ = [
     "receive_inspection",
     "record_verdict",
     "release",
+    "release_holds",
     "renew",
     "send_to_retake",
+    "set_hold",
     "skip",
 ]

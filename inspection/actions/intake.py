@@ -92,6 +92,8 @@ def receive_inspection(
         raise BadInput("The part has no serial. Send the field 'serial'.")
     if not 1 <= len(photos_sent) <= MAX_PHOTOS:
         raise BadInput(f"A part has 1 to {MAX_PHOTOS} photos; {len(photos_sent)} were sent.")
+    if origin == Origin.SIMULATED and not line.demo:
+        raise BadInput(f"{line.name} is not a demo line. Simulated parts are for demo lines only.")
     place = find_station(line, station)
     cleaned = [_clean(photo, number) for number, photo in enumerate(photos_sent, 1)]
     views = [photo.view[:40] for photo in photos_sent]

@@ -139,6 +139,12 @@ class Photo(AppendOnly):
         return f"photo {self.position + 1} of {self.inspection_id}"
 
 
+class LeaseQuerySet(models.QuerySet["Lease"]):
+    def held_by(self, user, *, now: datetime | None = None) -> "LeaseQuerySet":
+        """The parts that a person holds now, oldest first."""
+        return self.filter(user=user, expires_at__gt=now or timezone.now()).order_by("opened_at", "pk")
+
+
 class Lease(models.Model):
     """Who holds a part now. One row per part: the primary key is what keeps it from two people."""
 
@@ -147,6 +153,8 @@ class Lease(models.Model):
     token = models.CharField(max_length=43, unique=True)
     opened_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+
+    objects = LeaseQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["user", "expires_at"], name="lease_by_user")]

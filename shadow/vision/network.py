@@ -1,8 +1,8 @@
 """The scratch network, whole: a small fully convolutional net whose heat map is what its score is made of.
 
-A photo of S x S pixels becomes a map of (S / 4) x (S / 4) logits, one per patch: "is there a scratch here?". The
-photo's logit is nothing but a soft maximum (log-mean-exp) of that map, so what the heat map shows is exactly
-what the score is made of, and a scratched photo always has a hot patch.
+A photo of S x S pixels becomes a map of (S / 4) x (S / 4) logits, one per patch: "is there a scratch
+here?". The photo's logit is nothing but a soft maximum (log-mean-exp) of that map, so what the heat map
+shows is exactly what the score is made of, and a scratched photo always has a hot patch.
 
 Papers:
 - fully convolutional scoring: Long, Shelhamer and Darrell, CVPR 2015, arXiv:1411.4038
@@ -44,16 +44,12 @@ class Residual(nn.Module):
 
 
 class ScratchNet(nn.Module):
-    """Photos to logit maps and photo logits.
-
-    Input: (B, 3, S, S) in 0..1, S a multiple of 16. Output: map logits (B, S / 4, S / 4) and photo logits (B,).
-    """
+    """Photos (B, 3, S, S) in 0..1, S a multiple of 16, to map logits (B, S / 4, S / 4) and photo logits
+    (B,)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
         self.fine = Residual(16, 32, stride=2)
         self.middle = nn.Sequential(Residual(32, 64, stride=2), Residual(64, 64))
         self.coarse = nn.Sequential(Residual(64, 96, stride=2), Residual(96, 96))
@@ -79,10 +75,15 @@ def doubled(x: Tensor) -> Tensor:
 
 
 def soft_maximum(logits: Tensor) -> Tensor:
-    """Log-mean-exp of each map at `SHARPNESS`: at most its maximum, and it moves with a constant added to the map.
+    """Log-mean-exp of each map at `SHARPNESS`: never above its maximum, and it moves with the map.
 
-    Both properties are relied upon: a photo above a threshold has a patch above it, and a prior correction of the
-    photo's logit can be put into the head's bias.
+    Both are relied upon: a photo above a threshold has a patch above it, and a correction of the photo's
+    logit for the prior can be put into the head's bias.
     """
     flat = logits.flatten(1) * SHARPNESS  # (B, H * W)
     return (torch.logsumexp(flat, dim=1) - math.log(flat.shape[1])) / SHARPNESS  # (B,)
+
+
+def channels_last(network: ScratchNet) -> ScratchNet:
+    """The same network with its weights laid out as the CPU's convolutions like them: a quarter faster."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

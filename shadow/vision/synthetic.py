@@ -238,9 +238,7 @@ class _Scene:
 
     def spot(self, rng: Rng, inset: float) -> tuple[float, float]:
         left, top, right, bottom = self.display()
-        return float(rng.uniform(left + inset, right - inset)), float(
-            rng.uniform(top + inset, bottom - inset)
-        )
+        return float(rng.uniform(left + inset, right - inset)), float(rng.uniform(top + inset, bottom - inset))
 
     def add(self, window: Window, light: Array, tint: Colour) -> None:
         for plane, gain in zip(self.planes, tint, strict=True):
@@ -445,12 +443,7 @@ def _stroke(
     """A bent, tapering line through a random spot of the display, cut where it leaves the display."""
     count = max(12, int(length * scene.scale / 0.45))
     along = np.linspace(0, 1, count, dtype=np.float32)
-    turn = (
-        heading
-        + bend * (along - 0.5) * 2
-        + 0.25 * bend * _wander(rng, count, 6)
-        + 0.05 * _wander(rng, count, 9)
-    )
+    turn = heading + bend * (along - 0.5) * 2 + 0.25 * bend * _wander(rng, count, 6) + 0.05 * _wander(rng, count, 9)
     step = np.float32(length / count)
     u, v = np.cumsum(np.cos(turn)) * step, np.cumsum(np.sin(turn)) * step
     at_u, at_v = scene.spot(rng, 34)
@@ -502,9 +495,7 @@ def _scratch(scene: _Scene, rng: Rng, hardness: float) -> None:
     length = (45 + 420 * ease**1.4) * float(rng.lognormal(0, 0.35))
     width = 1.1 + 2.9 * ease * float(rng.uniform(0.4, 1.0))
     strength = 26 + 190 * ease * float(rng.uniform(0.7, 1.1))
-    path = _stroke(
-        scene, rng, length, float(rng.uniform(0, np.pi)), width, strength, float(rng.normal(0, 0.22))
-    )
+    path = _stroke(scene, rng, length, float(rng.uniform(0, np.pi)), width, strength, float(rng.normal(0, 0.22)))
     path = _broken(path, rng, int(rng.integers(0, 5)))
     paths = [path]
     if ease > 0.4 and rng.random() < 0.4:  # the tool skids: a fainter companion beside the cut
@@ -568,15 +559,11 @@ def _fingerprint(scene: _Scene, rng: Rng) -> None:
     window = scene.around(at_u, at_v, radius * 1.5)
     u, v = scene.phone(window)
     a = ((u - at_u) * np.float32(np.cos(turn)) + (v - at_v) * np.float32(np.sin(turn))) / np.float32(radius)
-    b = ((v - at_v) * np.float32(np.cos(turn)) - (u - at_u) * np.float32(np.sin(turn))) / np.float32(
-        radius * 0.72
-    )
+    b = ((v - at_v) * np.float32(np.cos(turn)) - (u - at_u) * np.float32(np.sin(turn))) / np.float32(radius * 0.72)
     shape = (a.shape[1], a.shape[0])
     whorl = np.hypot(a * 1.15, b - 0.25) + 0.10 * np.arctan2(b - 0.25, a) + 0.035 * _clouds(rng, shape)
     ridges = 0.5 + 0.5 * np.sin(whorl * np.float32(2 * np.pi * radius / rng.uniform(9.5, 13)))
-    touch = np.exp(-np.square(np.square(a) + np.square(b))) * np.clip(
-        0.75 + 0.3 * _clouds(rng, shape), 0.1, 1.2
-    )
+    touch = np.exp(-np.square(np.square(a) + np.square(b))) * np.clip(0.75 + 0.3 * _clouds(rng, shape), 0.1, 1.2)
     strength = np.float32(rng.uniform(18, 46))
     scene.add(window, touch * (0.3 + 0.7 * ridges) * strength, (1.0, 0.98, 0.92))
 

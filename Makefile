@@ -1,0 +1,55 @@
+# The commands of Shadowline. `make up` alone gives a running demo factory, `make test` alone the tests.
+
+PYTHON ?= python3
+# Where pip finds a CPU build of torch, if not where it finds everything else (see README). Example: make up TORCH_INDEX=URL
+TORCH_INDEX ?=
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/shadowline
+TEST_BROKER_URL ?= redis://127.0.0.1:6379/9
+export TEST_DATABASE_URL TEST_BROKER_URL
+# What the tests write outside their own folders, and no setting of this shell.
+TESTS := env -u DATABASE_URL -u BROKER_URL -u SECRET_KEY -u STORAGE_URL DATA_DIR=$(CURDIR)/var/tests DEBUG=1
+
+.PHONY: up install test check bench
+.DEFAULT_GOAL := up
+
+up: install  ## install, migrate, seed and run a demo factory; Ctrl-C stops it
+	$(BIN)/python manage.py migrate --verbosity 0
+	$(if $(SECRET_KEY)$(DATABASE_URL),$(BIN)/python manage.py collectstatic --noinput --verbosity 0)
+	$(BIN)/python manage.py seed_demo
+	@exec $(BIN)/python -m config.processes
+
+install: .venv/installed  ## the set-up alone, into .venv
+
+# The stamps keep a second `make up` from installing again; they are older than pyproject.toml when that changes.
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Shadowline needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	@echo "Installing into .venv; the first time takes some minutes."
+	$(PIP) --editable ".[pg]"
+	@touch $@
+
+.venv/installed-dev: pyproject.toml .venv/installed
+	$(PIP) --editable ".[dev]"
+	@touch $@
+
+test: .venv/installed-dev  ## the unit suite on each shape that can be reached, then the journeys
+	$(TESTS) $(BIN)/python -m pytest tests/unit
+	@if $(BIN)/python -m tests.servers PostgreSQL Redis; then set -x; \
+	  $(TESTS) DATABASE_URL=$(TEST_DATABASE_URL) BROKER_URL=$(TEST_BROKER_URL) $(BIN)/python -m pytest tests/unit; \
+	else echo "The unit suite ran on the embedded shape only."; fi
+	$(TESTS) $(BIN)/python -m pytest tests/journeys
+
+check: .venv/installed-dev  ## style, types, the direction of the apps, migrations, and the settings of a real site
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(TESTS) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(TESTS) DEBUG=0 SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))') \
+	  ALLOWED_HOSTS=shadowline.example $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: .venv/installed-dev  ## the measurements of bench/
+	@for program in $(sort $(wildcard bench/*.py)); do echo "== $$program"; $(TESTS) $(BIN)/python $$program || exit 1; done

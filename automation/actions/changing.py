@@ -1,0 +1,341 @@
+"""Raise, lower, switch, roll back and halt: proposed with a reason, judged by the gates, frozen, approved, applied."""
+
+import math
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from automation import policies
+from automation.facts import facts_of
+from automation.gates import Gate, Limits, LimitsRefused, certified_strata, gates_to
+from automation.levels import Level, lower_of, one_up
+from automation.models import Approval, Change, Halt, Policy
+from inspection import actions as floor
+from inspection import audit, seals
+from inspection.models import Line, User
+from inspection.refusals import BadInput, Conflict, Unknown
+from inspection.roles import May, must
+from monitoring.models import Alarm, Severity
+from shadow.actions import assign, end_assignments
+from shadow.models import ModelVersion, Role
+
+SYSTEM = "system"
+DEFAULT_RAMP = [[0.05, 1.0], [0.25, 0.5], [0.5, 0.25], [1.0, 0.1]]  # share of parts, audit share
+COPIED = ("level", "version_id", "strata", "step", *policies.FIELDS)
+
+
+def _locked(line: Line) -> Line:
+    """One change of a line at a time: two admins who press at once are served one after the other."""
+    return Line.objects.select_for_update().get(pk=line.pk)
+
+
+def _fields_of(policy: Policy) -> dict[str, Any]:
+    return {name: getattr(policy, name) for name in COPIED}
+
+
+@transaction.atomic
+def propose_change(
+    *,
+    line: Line,
+    by: User,
+    reason: str,
+    level: str | None = None,
+    policy: dict[str, Any] | None = None,
+    model: str | None = None,
+    now: datetime | None = None,
+) -> Change:
+    """Propose a level, policy fields or a live version, and apply it when nobody else has to approve.
+
+    Going down needs no gate. Raises Conflict with the unmet gates' reasons, BadInput for nonsense, Unknown for a version
+    that does not exist.
+    """
+    now = now or timezone.now()
+    must(by, May.PROPOSE)
+    by.must_work_on(line)
+    if not reason.strip():
+        raise BadInput("Say why the line is changed; the reason stands in the audit trail.")
+    line = _locked(line)
+    current = _saved(policies.in_force(line))
+    proposed = _proposed(current, level, policy or {}, model)
+    kind = _kind(current, proposed)
+    if kind != "lower" and policies.pending_change(line):
+        raise Conflict("A change of this line awaits approval. Approve it, or lower the line to withdraw it.")
+    gates = _judge(line, current, proposed, kind, now=now)
+    change = Change.objects.create(
+        line=line, from_policy=current, kind=kind, proposed=proposed, reason=reason.strip()[:500], by=by, at=now,
+        quorum=_quorum(current, proposed, kind), certificate=_certificate(proposed, gates, now),
+    )  # fmt: skip
+    audit.record(
+        "change_proposed", by=by, line=line.slug, subject=change, kind=kind, level=proposed["level"], reason=change.reason
+    )
+    if change.quorum <= 1:
+        _apply(change, by=by, now=now)
+    seals.seal_trail(line=line.slug)
+    return change
+
+
+def _saved(policy: Policy) -> Policy:
+    """The policy in force as a row: a line that was never changed gets the row that says so."""
+    if policy.pk is None:
+        policy.number = 1
+        policy.save()
+    return policy
+
+
+def _proposed(current: Policy, level: str | None, changes: dict[str, Any], model: str | None) -> dict[str, Any]:
+    """The fields of the policy to be, checked. Raises BadInput with what is allowed."""
+    if unknown := sorted(set(changes) - set(policies.FIELDS)):
+        raise BadInput(f"A policy has no field {unknown[0]!r}. Known fields: {', '.join(policies.FIELDS)}.")
+    fields = _fields_of(current) | changes
+    if level is not None:
+        if level not in list(Level):
+            raise BadInput(f"There is no level {level!r}. The levels are {', '.join(Level)}.")
+        fields["level"] = level
+    if model is not None:
+        fields["version_id"] = _version(model).pk
+    if Level(fields["level"]).machine_decides and fields["level"] != current.level:
+        fields["step"] = 0
+        fields["ramp"] = changes.get("ramp", fields["ramp"] or DEFAULT_RAMP)
+        fields |= default_thresholds(fields)
+    _check(fields)
+    return fields
+
+
+def default_thresholds(fields: dict[str, Any]) -> dict[str, float]:
+    """What a step to partial or full passes below and rejects from where nobody has chosen: the strictest to pass, the
+    loosest to reject; one for both at full."""
+    version = ModelVersion.objects.filter(pk=fields["version_id"]).first()
+    if version is None or not version.thresholds:
+        return {}
+    pass_below = version.thresholds[0] if fields["pass_below"] is None else fields["pass_below"]
+    reject_from = version.thresholds[-1] if fields["reject_from"] is None else fields["reject_from"]
+    return {"pass_below": pass_below, "reject_from": pass_below if fields["level"] == Level.FULL else reject_from}
+
+
+def _version(name: str) -> ModelVersion:
+    version = ModelVersion.objects.filter(name=name).first()
+    if version is None:
+        known = ", ".join(ModelVersion.objects.values_list("name", flat=True)[:20]) or "none yet"
+        raise Unknown(f"There is no version {name!r}. Known versions: {known}.")
+    return version
+
+
+def _share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+
+
+def _whole(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _check(fields: dict[str, Any]) -> None:
+    """Raise BadInput for a policy that makes no sense."""
+    for name in ("audit_share", "blind_share"):
+        if not _share(fields[name]):
+            raise BadInput(f"{name} is {fields[name]!r}; it must be above 0 and at most 1.")
+    for name in ("pass_below", "reject_from"):
+        value = fields[name]
+        if value is not None and not (isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= 1):
+            raise BadInput(f"{name} is {value!r}; it must be a score from 0 to 1.")
+    for name, least, most in (("hold_seconds", 1, 3600), ("assist_wait", 0, 60), ("quorum", 1, 3)):
+        if not _whole(fields[name], least, most):
+            raise BadInput(f"{name} is {fields[name]!r}; it must be a whole number from {least} to {most}.")
+    ramp = fields["ramp"]
+    steps = isinstance(ramp, list) and all(
+        isinstance(step, list | tuple) and len(step) == 2 and _share(step[0]) and _share(step[1]) for step in ramp
+    )
+    if not steps or (ramp and ([step[0] for step in ramp] != sorted({step[0] for step in ramp}) or ramp[-1][0] != 1)):
+        raise BadInput("The ramp is a list of [share of parts, audit share], rising to a share of 1, such as [[0.05, 1], [1, 0.1]].")
+    try:
+        Limits.from_json(fields["limits"])
+    except (LimitsRefused, TypeError) as refusal:
+        raise BadInput(str(refusal)) from None
+
+
+def _kind(current: Policy, proposed: dict[str, Any]) -> str:
+    before, after = Level(current.level), Level(proposed["level"])
+    if after.rank > before.rank:
+        if after is not one_up(before):
+            next_level = one_up(before)
+            raise Conflict(f"One step up at a time: the next level is {next_level.words if next_level else 'none'}.")
+        return "raise"
+    if after.rank < before.rank:
+        return "lower"
+    if proposed["version_id"] != current.version_id:
+        return "switch"
+    return "edit"
+
+
+def _judge(line: Line, current: Policy, proposed: dict[str, Any], kind: str, *, now: datetime) -> list[Gate]:
+    """The gates of the change, all met, with what they certify written into `proposed`. Raises Conflict."""
+    level = Level(proposed["level"])
+    if kind == "switch":
+        proposed["level"] = _landing(line, current, proposed["version_id"])
+        return []
+    if kind == "lower" or (kind == "edit" and not level.machine_decides):
+        return []
+    version = ModelVersion.objects.filter(pk=proposed["version_id"]).first()
+    facts = facts_of(line, version, now=now, policy=current)
+    limits = Limits.from_json(proposed["limits"])
+    gates = gates_to(level, facts, limits, proposed["pass_below"], proposed["reject_from"])
+    if unmet := [f"{gate.name}: {gate.reason}" for gate in gates if not gate.met]:
+        raise Conflict(*unmet)
+    if level.machine_decides:
+        strata = certified_strata(facts, limits, proposed["pass_below"])
+        proposed["strata"] = sorted(list(stratum) for stratum in strata)
+    return gates
+
+
+def _landing(line: Line, current: Policy, version: int | None) -> str:
+    """Where a switch of the live version lands: the highest level that this version held by a certificate which no
+    alarm has voided, never above the present one; else assist."""
+    held = Level.ASSIST
+    for policy in Policy.objects.filter(line=line, version=version).order_by("number"):
+        if policy.voids_evidence:
+            held = Level.ASSIST
+        elif policy.change_id and Level(policy.level).rank > held.rank:
+            held = Level(policy.level)
+    return lower_of(Level(current.level), held)
+
+
+def _quorum(current: Policy, proposed: dict[str, Any], kind: str) -> int:
+    """How many people it takes: the policy's quorum where the machine will decide, or where the quorum itself falls."""
+    if kind == "lower":
+        return 1
+    raised = Level(proposed["level"]).machine_decides
+    weakened = proposed["quorum"] < current.quorum and Level(current.level).machine_decides
+    return max(current.quorum, proposed["quorum"]) if raised or weakened else 1
+
+
+def _certificate(proposed: dict[str, Any], gates: list[Gate], now: datetime) -> dict[str, Any]:
+    return {
+        "at": now.isoformat(),
+        "level": proposed["level"],
+        "gates": [{"name": g.name, "met": g.met, "reason": g.reason, "figures": g.figures} for g in gates],
+    }
+
+
+@transaction.atomic
+def approve_change(*, change: Change, by: User, reason: str = "", now: datetime | None = None) -> Change:
+    """A second person agrees; with the quorum reached the gates are judged again and the change is applied."""
+    now = now or timezone.now()
+    must(by, May.SUPERVISE)
+    by.must_work_on(change.line)
+    line = _locked(change.line)
+    if policies.pending_change(line) != change:
+        raise Conflict("This change no longer awaits approval: it was applied, or the line has changed since.")
+    if by.pk == change.by_id or change.approvals.filter(by=by).exists():
+        raise Conflict("A change is approved by another person than the one who proposed it, once each.")
+    Approval.objects.create(change=change, by=by, reason=reason.strip()[:500], at=now)
+    audit.record("change_approved", by=by, line=line.slug, subject=change, reason=reason.strip()[:500])
+    if change.approvals.count() + 1 >= change.quorum:
+        # The evidence may have moved since the proposal: what is applied is what holds now.
+        _judge(line, policies.in_force(line), dict(change.proposed), change.kind, now=now)
+        _apply(change, by=by, now=now)
+    seals.seal_trail(line=line.slug)
+    return change
+
+
+def _apply(change: Change, *, by: User, now: datetime) -> Policy:
+    return write_policy(
+        line=change.line, fields=change.proposed, by=by, reason=change.reason, change=change, now=now,
+        action=f"level_{change.kind}",
+    )  # fmt: skip
+
+
+def write_policy(
+    *,
+    line: Line,
+    fields: dict[str, Any],
+    by: User | str,
+    reason: str,
+    action: str,
+    now: datetime,
+    change: Change | None = None,
+    voids_evidence: bool = False,
+) -> Policy:
+    """The next policy row and what follows from it below: assignments, holds, and the end of holds when lowered."""
+    before = policies.in_force(line)
+    policy = Policy.objects.create(
+        line=line, number=before.number + 1, by=audit.name_of(by), reason=reason[:500], change=change, at=now,
+        voids_evidence=voids_evidence, **fields,
+    )  # fmt: skip
+    level = Level(policy.level)
+    if level.runs_model and policy.version:
+        assign(line=line, version=policy.version, role=Role.LIVE, by=by, now=now)
+    else:
+        end_assignments(line=line, by=by, now=now)
+    hold = policy.hold_seconds if level.machine_decides else policy.assist_wait if level is Level.ASSIST else 0
+    floor.set_hold(line=line, seconds=hold, by=by)
+    if level.rank < Level(before.level).rank:
+        floor.release_holds(line=line, now=now)
+    audit.record(
+        action, by=by, line=line.slug, subject=policy, before=before.level, level=policy.level, number=policy.number,
+        version=policy.version.name if policy.version else "", reason=reason[:500],
+    )  # fmt: skip
+    return policy
+
+
+@transaction.atomic
+def roll_back(*, line: Line, by: User, reason: str, to: int | None = None, now: datetime | None = None) -> Policy:
+    """Go back to an earlier policy row (the one before, or number `to`), at once. It never raises the level."""
+    now = now or timezone.now()
+    must(by, May.PROPOSE)
+    by.must_work_on(line)
+    if not reason.strip():
+        raise BadInput("Say why the line is rolled back; the reason stands in the audit trail.")
+    line = _locked(line)
+    current = policies.in_force(line)
+    earlier = Policy.objects.filter(line=line, number=current.number - 1 if to is None else to).first()
+    if earlier is None or earlier.number >= current.number:
+        raise Conflict("There is no earlier policy of that number to go back to.")
+    fields = _fields_of(earlier) | {"level": lower_of(Level(current.level), Level(earlier.level))}
+    policy = write_policy(line=line, fields=fields, by=by, reason=reason.strip(), action="rolled_back", now=now)
+    seals.seal_trail(line=line.slug)
+    return policy
+
+
+@transaction.atomic
+def set_halt(*, line: Line | None, on: bool, by: User, reason: str, now: datetime | None = None) -> Halt:
+    """Halt or resume a line, or with no line the whole factory. Undecided parts go to people at once."""
+    now = now or timezone.now()
+    must(by, May.SUPERVISE)
+    if not reason.strip():
+        raise BadInput("Say why; the reason stands in the audit trail.")
+    lines = [line] if line else list(Line.objects.all())
+    for halted in lines:
+        by.must_work_on(halted)
+        _locked(halted)
+        if on:
+            floor.release_holds(line=halted, now=now)
+    slug = line.slug if line else ""
+    halt = Halt.objects.create(line=line, on=on, by=by.username, reason=reason.strip()[:500], at=now)
+    audit.record("halted" if on else "resumed", by=by, line=slug, subject=halt, reason=halt.reason)
+    seals.seal_trail(line=slug)
+    return halt
+
+
+def apply_fallbacks(*, now: datetime | None = None) -> list[Policy]:
+    """Lower every line that decides by machine while a critical alarm is open. The system may lower, never raise."""
+    now = now or timezone.now()
+    lines = Line.objects.filter(pk__in=Alarm.objects.open().filter(severity=Severity.CRITICAL).values("line"))
+    return [policy for line in lines if (policy := _fall_back(line, now=now))]
+
+
+@transaction.atomic
+def _fall_back(line: Line, *, now: datetime) -> Policy | None:
+    line = _locked(line)
+    current = policies.in_force(line)
+    if not Level(current.level).machine_decides:
+        return None
+    alarm = Alarm.objects.open().filter(line=line, severity=Severity.CRITICAL).first()
+    if alarm is None:
+        return None
+    policy = write_policy(
+        line=line, fields=_fields_of(current) | {"level": Level.ASSIST}, by=SYSTEM, action="fell_back", now=now,
+        reason=f"critical alarm: {alarm.message}", voids_evidence=True,
+    )  # fmt: skip
+    seals.seal_trail(line=line.slug)
+    return policy

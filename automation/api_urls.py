@@ -1,0 +1,15 @@
+"""Automation's API, under `/api/v1/`."""
+
+from django.urls import path
+
+from automation import api
+
+urlpatterns = [
+    path("lines/<slug:slug>/automation/", api.line_automation, name="api_line_automation"),
+    path("lines/<slug:slug>/automation/changes/", api.changes, name="api_changes"),
+    path("lines/<slug:slug>/automation/approve/", api.approve, name="api_approve"),
+    path("lines/<slug:slug>/automation/halt/", api.halt, name="api_halt"),
+    path("lines/<slug:slug>/automation/rollback/", api.rollback, name="api_rollback"),
+    path("lines/<slug:slug>/automation/what-if/", api.what_if, name="api_what_if"),
+    path("inspections/<int:pk>/advice/", api.advice, name="api_advice"),
+]

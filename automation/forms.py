@@ -1,0 +1,119 @@
+"""What the line's page may send: a reason with every change, shares in percent as people write them."""
+
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from automation.gates import Limits
+from automation.models import Policy
+from inspection.refusals import BadInput
+
+PERCENT_WORDS = {
+    "alpha": "Scratched among the parts passed, at most",
+    "delta": "Error probability of the certificate",
+    "miss_limit": "Of the scratched parts passed, at most",
+    "false_alarm_limit": "Of the good parts called scratched, at most",
+    "overkill_limit": "Of the rejected parts good, at most",
+    "null_limit": "Without an answer, at most",
+    "escalation_limit": "In the unsure band, at most",
+}
+COUNT_WORDS = {
+    "blind_pairs": "Blind verdicts, at least",
+    "shifts": "Shifts with blind verdicts, at least",
+    "days": "Days with blind verdicts, at least",
+    "held_days": "Days at partial before full, at least",
+}
+
+
+def to_percent(share: float) -> Decimal:
+    """0.005 -> 0.5, without the dust of binary fractions."""
+    return (Decimal(str(share)) * 100).normalize() + 0
+
+
+def percent_field(label: str, help_text: str = "") -> forms.DecimalField:
+    widget = forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"})
+    return forms.DecimalField(label=f"{label} (%)", min_value=Decimal("0.0001"), max_value=100, help_text=help_text, widget=widget)
+
+
+class ProposalForm(forms.Form):
+    """A level, a version, or both; with a step up go the thresholds that the page judged its gates for."""
+
+    level = forms.CharField(required=False)
+    model = forms.CharField(required=False)
+    pass_below = forms.FloatField(required=False)
+    reject_from = forms.FloatField(required=False)
+    reason = forms.CharField(required=False)
+
+    def proposal(self) -> dict[str, Any]:
+        """The keyword arguments of `propose_change`."""
+        sent = self.cleaned_data
+        bars = {name: sent[name] for name in ("pass_below", "reject_from") if sent[name] is not None}
+        return {"level": sent["level"] or None, "model": sent["model"] or None, "policy": bars, "reason": sent["reason"]}
+
+
+class AskedForm(forms.Form):
+    """The thresholds and the version that the gates are judged for, from the URL; nonsense is as if not asked."""
+
+    pass_below = forms.FloatField(required=False)
+    reject_from = forms.FloatField(required=False)
+    model = forms.CharField(required=False)
+
+
+class PolicyForm(forms.Form):
+    """The quieter fields of a policy, with the limits that the gates ask for."""
+
+    audit_share = percent_field("Audit share", "Of the parts that the machine decides, judged blind by a person.")
+    blind_share = percent_field("Blind share", "At assist, of the parts that are judged without advice.")
+    hold_seconds = forms.IntegerField(label="Hold (s)", min_value=1, max_value=3600, help_text="A part waits this long for the machine.")
+    assist_wait = forms.IntegerField(label="Assist wait (s)", min_value=0, max_value=60, help_text="A part waits this long for advice.")
+    quorum = forms.IntegerField(label="Quorum", min_value=1, max_value=3, help_text="People who agree before the machine decides.")
+    sensitivity_from_seeds = forms.BooleanField(
+        label="Measure inspectors by seeded parts", required=False,
+        help_text="Switched off, the certificate takes inspectors as perfect.",
+    )
+    reason = forms.CharField(label="Reason", required=False, max_length=500)
+
+    def __init__(self, policy: Policy, data: Any = None):
+        self.policy = policy
+        self.limits = Limits.from_json(policy.limits)
+        super().__init__(data, initial=self._now(), auto_id="policy_%s")
+        for name, label in PERCENT_WORDS.items():
+            self.fields[name] = percent_field(label)
+        for name, label in COUNT_WORDS.items():
+            self.fields[name] = forms.IntegerField(label=label, min_value=0, max_value=1_000_000)
+
+    def _now(self) -> dict[str, Any]:
+        limits = {name: to_percent(value) if name in PERCENT_WORDS else value for name, value in self.limits.to_json().items()}
+        shares = {name: to_percent(getattr(self.policy, name)) for name in ("audit_share", "blind_share")}
+        plain = {name: getattr(self.policy, name) for name in ("hold_seconds", "assist_wait", "quorum")}
+        return limits | shares | plain
+
+    def changes(self) -> dict[str, Any]:
+        """The policy's fields that are to be other than now. Raises BadInput for nonsense, and when nothing is."""
+        if not self.is_valid():
+            raise BadInput(*[f"{self.fields[name].label}: {error}" for name, errors in self.errors.items() for error in errors])
+        limits = {limit.name: self._value(limit.name) for limit in fields(Limits)}
+        changed = {name: value for name, value in limits.items() if value != getattr(self.limits, name)}
+        found = {
+            name: self._value(name)
+            for name in ("audit_share", "blind_share", "hold_seconds", "assist_wait", "quorum")
+            if self._value(name) != getattr(self.policy, name)
+        }
+        if changed:
+            found["limits"] = {**self.policy.limits, **changed}
+        if not found:
+            raise BadInput("Nothing of the policy was changed.")
+        return found
+
+    def _value(self, name: str) -> Any:
+        value = self.cleaned_data[name]
+        return float(value / 100) if isinstance(value, Decimal) else value
+
+    def parts(self) -> dict[str, list[forms.BoundField]]:
+        """The fields as the page groups them."""
+        return {
+            "shares": [self[name] for name in ("audit_share", "blind_share", "hold_seconds", "assist_wait", "quorum")],
+            "limits": [self[name] for name in [*PERCENT_WORDS, *COUNT_WORDS]],
+        }

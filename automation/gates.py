@@ -1,0 +1,332 @@
+"""What each step up needs: pure rules over facts, each with its reason in words and the amount that is missing."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from automation.evidence import certify_at, e_safe, found_limit, lower_bound, needed
+from automation.levels import Level
+from automation.routing import Stratum
+
+
+class LimitsRefused(ValueError):
+    """A limit that makes no sense; the text says which and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the gates of a line ask for. Shares in (0, 1); counts and days from 0."""
+
+    alpha: float = 0.005  # scratched among the parts passed by machine
+    delta: float = 0.05  # error probability of the whole certificate
+    miss_limit: float = 0.2  # of the scratched parts, passed
+    false_alarm_limit: float = 0.3  # of the good parts, called scratched (assist)
+    overkill_limit: float = 0.3  # of the parts rejected by machine, good
+    null_limit: float = 0.05
+    blind_pairs: int = 100
+    shifts: int = 1
+    days: int = 3
+    held_days: int = 5
+    escalation_limit: float = 0.1
+    sensitivity_from_seeds: bool = True
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if limit.type is float and not (isinstance(value, int | float) and 0 < value < 1):
+                raise LimitsRefused(f"{limit.name} is {value!r}; it must be a share between 0 and 1.")
+            if limit.type is int and not (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+                raise LimitsRefused(f"{limit.name} is {value!r}; it must be a whole number from 0.")
+            if limit.type is bool and not isinstance(value, bool):
+                raise LimitsRefused(f"{limit.name} is {value!r}; it must be true or false.")
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Limits":
+        """Limits from a policy's field; what is not named has its default. Raises LimitsRefused."""
+        known = {limit.name for limit in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise LimitsRefused(f"There is no limit {unknown[0]!r}. Known limits: {', '.join(sorted(known))}.")
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a line and a version at one moment.
+
+    `scores`, `scratched` and `strata` are the blind evidence in arrival order: one entry per part that was drawn blind
+    (None in `scores`: no answer; None in `scratched`: not judged yet). Everything else describes the line.
+    """
+
+    version: str | None = None
+    threshold: float = 0.5
+    thresholds: Sequence[float] = ()
+    recent: int = 0  # the version's last answers, at most 200
+    recent_nulls: int = 0
+    latency: float | None = None  # seconds, 95th percentile from arrival to answer
+    hold_seconds: float = 20
+    scores: Sequence[float | None] = ()
+    scratched: Sequence[bool | None] = ()
+    strata: Sequence[Stratum] = ()
+    shifts: int = 0  # distinct shift-days with blind pairs
+    days: int = 0  # distinct days with blind pairs
+    held_days: float = 0  # since the present level was reached
+    escalated: float | None = None  # share of recent parts left to people by the unsure band
+    audits_due: int = 0
+    audits_judged: int = 0
+    critical_alarms: int = 0
+    seeds: Sequence[tuple[float, bool]] = ()  # seeded scratched parts judged blind: (score, found)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition of a step up: whether it is met, and the sentence that page and API print."""
+
+    name: str
+    met: bool
+    reason: str
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def gates_to(level: Level, facts: Facts, limits: Limits, pass_below: float | None, reject_from: float | None) -> list[Gate]:
+    """The gates of the step to `level`. Steps that need none (human_only) give an empty list."""
+    if level is Level.HUMAN_ONLY:
+        return []
+    gates = [version_gate(facts), null_gate(facts, limits), latency_gate(facts)]
+    if level is Level.SHADOW:
+        return gates
+    gates += [alarm_gate(facts), shift_gate(facts, limits)]
+    if level is Level.ASSIST:
+        return [*gates, pairs_gate(facts, limits), miss_rate_gate(facts, limits), false_alarm_gate(facts, limits)]
+    bars = (math.nan if pass_below is None else pass_below, math.nan if reject_from is None else reject_from)
+    gates += [
+        threshold_gate(facts, pass_below, reject_from, full=level is Level.FULL),
+        days_gate(facts, limits),
+        sensitivity_gate(facts, limits, bars[0]),
+        certificate_gate(facts, limits, bars[0]),
+        miss_limit_gate(facts, limits, bars[0]),
+        overkill_gate(facts, limits, bars[1]),
+        strata_gate(facts, limits, bars[0]),
+    ]
+    if level is Level.FULL:
+        gates += [held_gate(facts, limits), escalation_gate(facts, limits), audits_gate(facts)]
+    return gates
+
+
+def version_gate(facts: Facts) -> Gate:
+    reason = f"{facts.version} is assigned." if facts.version else "No version is assigned. Assign one to the line first."
+    return Gate("version", facts.version is not None, reason)
+
+
+def null_gate(facts: Facts, limits: Limits) -> Gate:
+    figures = {"answers": facts.recent, "nulls": facts.recent_nulls, "limit": limits.null_limit}
+    if not facts.recent:
+        reason = "The version has not scored any part of this line yet. Let it shadow the line, or replay past parts."
+        return Gate("null rate", False, reason, figures)
+    rate = facts.recent_nulls / facts.recent
+    reason = f"{facts.recent_nulls} of the last {facts.recent} parts had no answer ({percent(rate)}, limit {percent(limits.null_limit)})."
+    return Gate("null rate", rate <= limits.null_limit, reason, figures)
+
+
+def latency_gate(facts: Facts) -> Gate:
+    figures = {"p95_seconds": facts.latency, "hold_seconds": facts.hold_seconds}
+    if facts.latency is None:
+        return Gate("latency", False, "No answer has been timed yet.", figures)
+    reason = f"95 % of the answers come within {facts.latency:.2g} s; the hold is {facts.hold_seconds:g} s."
+    return Gate("latency", facts.latency <= facts.hold_seconds, reason, figures)
+
+
+def alarm_gate(facts: Facts) -> Gate:
+    count = facts.critical_alarms
+    reason = "No critical alarm is open." if not count else f"{count} critical alarms are open. Close them first."
+    return Gate("alarms", count == 0, reason, {"open": count})
+
+
+def shift_gate(facts: Facts, limits: Limits) -> Gate:
+    reason = f"Blind verdicts from {facts.shifts} shifts; at least {limits.shifts} needed."
+    return Gate("shifts", facts.shifts >= limits.shifts, reason, {"shifts": facts.shifts, "needed": limits.shifts})
+
+
+def days_gate(facts: Facts, limits: Limits) -> Gate:
+    reason = f"Blind verdicts from {facts.days} days; at least {limits.days} needed."
+    return Gate("days", facts.days >= limits.days, reason, {"days": facts.days, "needed": limits.days})
+
+
+def _judged(facts: Facts) -> list[tuple[float, bool]]:
+    pairs = zip(facts.scores, facts.scratched, strict=True)
+    return [(score, found) for score, found in pairs if score is not None and found is not None]
+
+
+def pairs_gate(facts: Facts, limits: Limits) -> Gate:
+    have = len(_judged(facts))
+    figures = {"have": have, "needed": limits.blind_pairs}
+    if have >= limits.blind_pairs:
+        return Gate("blind pairs", True, f"{have} blind verdicts beside an answer of the version.", figures)
+    reason = f"{limits.blind_pairs - have} more blind verdicts are needed ({have} of {limits.blind_pairs})."
+    return Gate("blind pairs", False, reason, figures)
+
+
+def _rate_gate(name: str, hits: int, n: int, limit: float, what: str) -> Gate:
+    figures = {"k": hits, "n": n, "limit": limit}
+    if n == 0:
+        return Gate(name, False, f"No {what} have been judged blind yet: no data is not a pass.", figures)
+    reason = f"{hits} of {n} {what} ({percent(hits / n)}, limit {percent(limit)})."
+    return Gate(name, hits / n <= limit, reason, figures)
+
+
+def miss_rate_gate(facts: Facts, limits: Limits) -> Gate:
+    """The point value at the version's operating threshold; at assist a person still decides every part."""
+    scores = [score for score, found in _judged(facts) if found]
+    missed = sum(score < facts.threshold for score in scores)
+    return _rate_gate("miss rate", missed, len(scores), limits.miss_limit, "scratched parts missed")
+
+
+def false_alarm_gate(facts: Facts, limits: Limits) -> Gate:
+    scores = [score for score, found in _judged(facts) if not found]
+    alarms = sum(score >= facts.threshold for score in scores)
+    return _rate_gate("false alarm rate", alarms, len(scores), limits.false_alarm_limit, "good parts called scratched")
+
+
+def threshold_gate(facts: Facts, pass_below: float | None, reject_from: float | None, *, full: bool) -> Gate:
+    figures = {"pass_below": pass_below, "reject_from": reject_from, "order": list(facts.thresholds)}
+    if pass_below is None or reject_from is None:
+        return Gate("thresholds", False, "Choose pass_below and reject_from from the version's thresholds.", figures)
+    if full and pass_below != reject_from:
+        return Gate("thresholds", False, "Full automation has one threshold: pass_below equals reject_from.", figures)
+    if pass_below > reject_from:
+        return Gate("thresholds", False, "pass_below is above reject_from: a part would be both.", figures)
+    for name, value in (("pass_below", pass_below), ("reject_from", reject_from)):
+        if value not in facts.thresholds:
+            reason = f"{name} {value:g} is not among the thresholds frozen with the version."
+            return Gate("thresholds", False, reason, figures)
+    return Gate("thresholds", True, f"Pass below {pass_below:g}, reject from {reject_from:g}.", figures)
+
+
+def seeds_passed(facts: Facts, pass_below: float) -> tuple[int, int]:
+    """Seeded scratched parts that the version passes, and those of them that people found (trap 3)."""
+    passed = [found for score, found in facts.seeds if score < pass_below]
+    return len(passed), sum(passed)
+
+
+def sensitivity_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
+    if not limits.sensitivity_from_seeds:
+        return Gate("inspectors", True, "This line's limits take inspectors' sensitivity as perfect: seeds are switched off.")
+    seeds, found = seeds_passed(facts, pass_below)
+    bound = lower_bound(seeds, found, 0.01)
+    figures = {"seeds": seeds, "found": found, "sensitivity_at_least": bound}
+    if bound <= 0:
+        reason = (
+            "How many scratches inspectors find is not known: no seeded scratched part that the version passes has been "
+            "judged blind. Mix seeded parts into the line, or take sensitivity_from_seeds out of its limits."
+        )
+        return Gate("inspectors", False, reason, figures)
+    reason = f"Inspectors find at least {percent(bound)} of the scratches that the version passes ({found} of {seeds} seeds)."
+    return Gate("inspectors", True, reason, figures)
+
+
+def certified_limit(facts: Facts, limits: Limits, pass_below: float) -> tuple[float, float]:
+    """Alpha and delta to certify at: thinned by inspectors' sensitivity where seeds measure it (trap 3)."""
+    if not limits.sensitivity_from_seeds:
+        return limits.alpha, limits.delta
+    seeds, found = seeds_passed(facts, pass_below)
+    # One fifth of delta pays for the bound on the sensitivity, four fifths for the certificate.
+    return found_limit(limits.alpha, seeds, found, limits.delta / 5), limits.delta * 4 / 5
+
+
+def certificate_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
+    """R, the share of scratched parts among those passed by machine, at every look."""
+    if pass_below not in facts.thresholds:
+        return Gate("certificate", False, "Choose pass_below from the version's thresholds.", {"verdict": "invalid"})
+    alpha, delta = certified_limit(facts, limits, pass_below)
+    if alpha <= 0:
+        # Nothing to certify at while sensitivity is unknown; the count for perfect inspectors says what is ahead.
+        alpha, delta = limits.alpha, limits.delta * 4 / 5
+    scores = np.array([np.nan if score is None else score for score in facts.scores], dtype=float)
+    scratched = np.array([np.nan if found is None else found for found in facts.scratched], dtype=float)
+    look = certify_at(pass_below, scores, scratched, facts.thresholds, alpha, delta)
+    figures = {**asdict(look), "alpha": alpha, "delta": delta}
+    reason = f"{look.reason[:1].upper()}{look.reason[1:]}; limit {percent(alpha)}."
+    met = look.verdict == "certified" and certified_limit(facts, limits, pass_below)[0] > 0
+    return Gate("certificate", met, reason, figures)
+
+
+def _limit_gate(name: str, n: int, k: int, limit: float, delta: float, what: str, more: str) -> Gate:
+    figures = {"n": n, "k": k, "limit": limit, "log_e": e_safe(n, k, limit)}
+    if e_safe(n, k, limit) >= -math.log(delta):
+        return Gate(name, True, f"{k} of {n} {what}: below {percent(limit)} with {percent(1 - delta)} confidence.", figures)
+    missing = max(needed(limit, delta, k) - n, 1)
+    reason = f"{missing:,} more {more} are needed if none is wrong ({k} of {n} {what}, limit {percent(limit)})."
+    return Gate(name, False, reason, figures | {"missing": missing})
+
+
+def miss_limit_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
+    scores = [score for score, found in _judged(facts) if found]
+    missed = sum(score < pass_below for score in scores)
+    return _limit_gate(
+        "miss limit", len(scores), missed, limits.miss_limit, limits.delta, "scratched parts passed", "scratched parts"
+    )
+
+
+def overkill_gate(facts: Facts, limits: Limits, reject_from: float) -> Gate:
+    found = [found for score, found in _judged(facts) if score >= reject_from]
+    good = len(found) - sum(found)
+    return _limit_gate(
+        "overkill limit", len(found), good, limits.overkill_limit, limits.delta, "rejected parts were good", "rejected parts"
+    )
+
+
+def certified_strata(facts: Facts, limits: Limits, pass_below: float) -> frozenset[Stratum]:
+    """The strata (station, variant) with enough passed parts of their own; the others' parts go to people (trap 4)."""
+    alpha, delta = certified_limit(facts, limits, pass_below)
+    enough = needed(alpha, delta) if alpha > 0 else math.inf
+    rows = zip(facts.scores, facts.scratched, facts.strata, strict=True)
+    passed = Counter(stratum for score, found, stratum in rows if score is not None and score < pass_below and found is not None)
+    return frozenset(stratum for stratum, n in passed.items() if n >= enough)
+
+
+def strata_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
+    strata = sorted(set(facts.strata))
+    certified = certified_strata(facts, limits, pass_below)
+    figures = {"strata": [list(stratum) for stratum in strata], "certified": [list(stratum) for stratum in sorted(certified)]}
+    if not certified:
+        alpha, delta = certified_limit(facts, limits, pass_below)
+        least = needed(alpha or limits.alpha, delta)
+        reason = f"No station and variant has {least:,} judged parts of its own that the version passes."
+        return Gate("strata", False, reason, figures)
+    left = len(strata) - len(certified)
+    reason = f"{len(certified)} of {len(strata)} stations and variants are certified." + (
+        f" The parts of the other {left} go to people." if left else ""
+    )
+    return Gate("strata", True, reason, figures)
+
+
+def held_gate(facts: Facts, limits: Limits) -> Gate:
+    reason = f"At partial for {facts.held_days:.1f} days; at least {limits.held_days} needed."
+    figures = {"days": facts.held_days, "needed": limits.held_days}
+    return Gate("time at partial", facts.held_days >= limits.held_days, reason, figures)
+
+
+def escalation_gate(facts: Facts, limits: Limits) -> Gate:
+    figures = {"share": facts.escalated, "limit": limits.escalation_limit}
+    if facts.escalated is None:
+        return Gate("escalations", False, "No part has been routed at partial yet.", figures)
+    reason = f"{percent(facts.escalated)} of the parts fall in the unsure band (limit {percent(limits.escalation_limit)})."
+    return Gate("escalations", facts.escalated <= limits.escalation_limit, reason, figures)
+
+
+def audits_gate(facts: Facts) -> Gate:
+    figures = {"due": facts.audits_due, "judged": facts.audits_judged}
+    if not facts.audits_due:
+        return Gate("audits", False, "No audit has been drawn yet.", figures)
+    reason = f"{facts.audits_judged} of {facts.audits_due} audits are judged; at least 95 % needed."
+    return Gate("audits", facts.audits_judged >= 0.95 * facts.audits_due, reason, figures)

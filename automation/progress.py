@@ -1,0 +1,82 @@
+"""How far a gate is from now to enough, as the length of a bar; for gates whose figures can be drawn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from automation.gates import Gate, percent
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of `share` percent, with a tick at `limit` percent where less is better; `words` say the same."""
+
+    share: float
+    words: str
+    limit: float | None = None
+
+
+def bar_of(gate: Gate) -> Bar | None:
+    """The gate's bar; None where there is no figure to draw."""
+    draw = DRAWN.get(gate.name)
+    return draw(gate.figures) if draw else None
+
+
+def _at_least(have: float, enough: float | None, unit: str) -> Bar | None:
+    """From nothing to enough: a full bar is enough."""
+    if enough is None:
+        return None
+    share = 100.0 if have >= enough else 100 * have / enough
+    return Bar(share, f"{have:,.4g} of {enough:,.6g} {unit}" if have < 1000 else f"{have:,.0f} of {enough:,.0f} {unit}")
+
+
+def _at_most(value: float | None, limit: float, words: Callable[[float], str]) -> Bar | None:
+    """A value that must stay at or below its tick; the scale reaches to twice the limit, or to the value beyond."""
+    if value is None or limit <= 0:
+        return None
+    scale = max(2 * limit, value)
+    return Bar(100 * value / scale, f"{words(value)}, at most {words(limit)}", 100 * limit / scale)
+
+
+def _rate(hits: int, n: int, limit: float) -> Bar | None:
+    return _at_most(hits / n, limit, percent) if n else None
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2g} s"
+
+
+def _certificate(figures: Figures) -> Bar | None:
+    if figures["verdict"] in ("invalid", "refuted"):
+        return _at_most(figures.get("bound"), figures.get("alpha", 0), percent)
+    more = figures["more"]
+    return None if more is None else _at_least(figures["n"], figures["n"] + more, "parts passed and judged")
+
+
+def _counted(figures: Figures) -> Bar | None:
+    return _at_least(figures["n"], figures["n"] + figures.get("missing", 0), "judged") if figures["n"] else None
+
+
+def _audits(figures: Figures) -> Bar | None:
+    due = figures["due"]
+    return Bar(100 * figures["judged"] / due, f"{figures['judged']:,} of {due:,} judged, at least 95 %", 95.0) if due else None
+
+
+DRAWN: dict[str, Callable[[Figures], Bar | None]] = {
+    "null rate": lambda f: _rate(f["nulls"], f["answers"], f["limit"]),
+    "latency": lambda f: _at_most(f["p95_seconds"], f["hold_seconds"], _seconds),
+    "shifts": lambda f: _at_least(f["shifts"], f["needed"], "shifts"),
+    "days": lambda f: _at_least(f["days"], f["needed"], "days"),
+    "blind pairs": lambda f: _at_least(f["have"], f["needed"], "blind verdicts"),
+    "miss rate": lambda f: _rate(f["k"], f["n"], f["limit"]),
+    "false alarm rate": lambda f: _rate(f["k"], f["n"], f["limit"]),
+    "certificate": _certificate,
+    "miss limit": _counted,
+    "overkill limit": _counted,
+    "strata": lambda f: _at_least(len(f["certified"]), len(f["strata"]) or 1, "stations and variants"),
+    "time at partial": lambda f: _at_least(f["days"], f["needed"], "days"),
+    "escalations": lambda f: _at_most(f["share"], f["limit"], percent),
+    "audits": _audits,
+}

@@ -1,0 +1,93 @@
+"""Who decides a part: a pure function of the policy in force, the draws and the score."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from automation.levels import Level
+
+Stratum = tuple[str, str]  # station, variant
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a policy says about routing.
+
+    `outside` is the rule that holds for parts outside the canary share while a raise is ramped; `strata` are those
+    certified, or None when all are.
+    """
+
+    level: Level
+    pass_below: float | None = None
+    reject_from: float | None = None
+    canary_share: float = 1.0
+    audit_share: float = 0.1
+    blind_share: float = 0.1
+    halted: bool = False
+    strata: frozenset[Stratum] | None = None
+    outside: "Rule | None" = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is known of a part when it is routed. `score` is P(scratched), or None with the reason why there is none."""
+
+    score: float | None
+    u_canary: float
+    u_audit: float
+    u_blind: float
+    null_reason: str = ""
+    stratum: Stratum = ("", "")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Pass, reject or person, because. `blind`: drawn for a blind verdict; `advice`: may be served to the person."""
+
+    outcome: Literal["pass", "reject", "person"]
+    reason: str
+    blind: bool
+    audited: bool = False
+    advice: bool = False
+
+
+def decide(rule: Rule, part: Part) -> Decision:
+    """Route one part. Total: whatever is missing or strange, a person decides.
+
+    At human_only, shadow or under a halt every verdict is blind; at assist the blind share is, and only the rest may
+    see advice; at partial and full the audit share is blind, of the machine's parts and of people's alike, so that
+    both can be pooled.
+    """
+    if rule.outside is not None and not rule.halted and part.u_canary >= rule.canary_share:
+        return decide(rule.outside, part)
+    if rule.halted:
+        return Decision("person", "halted", blind=True)
+    if rule.level in (Level.HUMAN_ONLY, Level.SHADOW):
+        return Decision("person", f"people judge every part at {rule.level.words}", blind=True)
+    if rule.level is Level.ASSIST:
+        return _assist(rule, part)
+    return _automatic(rule, part)
+
+
+def _assist(rule: Rule, part: Part) -> Decision:
+    blind = part.u_blind < rule.blind_share
+    if part.score is None:
+        return Decision("person", f"no answer of the model: {part.null_reason}", blind=blind)
+    reason = "drawn blind" if blind else "people decide with advice at assist"
+    return Decision("person", reason, blind=blind, advice=not blind)
+
+
+def _automatic(rule: Rule, part: Part) -> Decision:
+    drawn = part.u_audit < rule.audit_share
+    if part.score is None:
+        return Decision("person", f"no answer of the model: {part.null_reason}", blind=drawn)
+    if rule.pass_below is None or rule.reject_from is None or rule.pass_below > rule.reject_from:
+        return Decision("person", "the policy has no usable thresholds", blind=drawn)
+    if rule.strata is not None and part.stratum not in rule.strata:
+        return Decision("person", "stratum not certified", blind=drawn)
+    if part.score < rule.pass_below:
+        reason = f"score {part.score:.4f} is below {rule.pass_below:g}"
+        return Decision("pass", reason, blind=drawn, audited=drawn)
+    if part.score >= rule.reject_from:
+        reason = f"score {part.score:.4f} is not below {rule.reject_from:g}"
+        return Decision("reject", reason, blind=drawn, audited=drawn)
+    return Decision("person", "score in the unsure band", blind=drawn)

@@ -1,0 +1,240 @@
+"""The line's page of automation, the forms that change it, and the advice beside a part that is being judged."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+
+from automation import actions, policies, reports
+from automation.charts import bound_chart, flow_band, running_bound, stretches
+from automation.forms import AskedForm, PolicyForm, ProposalForm
+from automation.gates import Limits, percent
+from automation.levels import Level
+from automation.models import Change, Policy
+from automation.progress import bar_of
+from automation.reports import Standing
+from inspection.actions.intake import find_line
+from inspection.api import find_judged
+from inspection.models import Line, User
+from inspection.refusals import BadInput, Conflict, Refused, Unknown
+from inspection.roles import May, may, needs
+from shadow.actions import heat_map_png
+from shadow.models import ModelVersion
+
+HEAT_MAP_SIDE = 960  # pixels of the longer side; the browser stretches it over the photo
+LEVEL_WORDS = {
+    Level.HUMAN_ONLY: "People judge every part.",
+    Level.SHADOW: "The model answers beside people; nobody sees it.",
+    Level.ASSIST: "People judge every part, most with the model's advice.",
+    Level.PARTIAL: "The machine decides the clear parts, people the rest.",
+    Level.FULL: "The machine decides every part that it can score.",
+}
+
+
+@needs(May.READ_EVIDENCE)
+def line_automation(request: HttpRequest, line: str) -> HttpResponse:
+    return _page(request, find_line(line, request.user))
+
+
+def _page(request: HttpRequest, line: Line, *, refusal: Refused | None = None) -> HttpResponse:
+    """The page; with a refusal its reasons stand on top, in the words and with the status of the API's answer."""
+    standing = reports.standing(line, **_asked(request))
+    edited = request.POST if refusal and request.resolver_match.url_name == "edit_policy" else None
+    flow = reports.flow(line)
+    context = {
+        "standing": standing,
+        "line": line,
+        "refusal": refusal,
+        "typed_reason": request.POST.get("reason", "") if refusal else "",
+        "ladder": [(level, LEVEL_WORDS[level], level.rank < standing.level.rank) for level in Level],
+        "level_words": LEVEL_WORDS[standing.level],
+        "next_words": LEVEL_WORDS[standing.next_level] if standing.next_level else "",
+        "rows": [(gate, bar_of(gate)) for gate in standing.gates],
+        "blocked": _blocked(standing),
+        "choices": _choices(standing),
+        "lower_levels": [level for level in reversed(Level) if level.rank < standing.level.rank],
+        "versions": list(ModelVersion.objects.all()),
+        "policies": list(Policy.objects.filter(line=line).select_related("version", "change__by")),
+        "policy_form": PolicyForm(standing.policy, edited),
+        "approval": _approval(standing, request.user),
+        "flow": flow,
+        "stretches": stretches(flow),
+        "band": flow_band(flow),
+        "bound": _bound(standing),
+        "may_propose": may(request.user, May.PROPOSE),
+    }
+    return render(request, "automation/line_automation.html", context, status=refusal.status if refusal else 200)
+
+
+def _asked(request: HttpRequest) -> dict[str, Any]:
+    """The version and the thresholds that the reader wants the gates judged for."""
+    form = AskedForm(request.POST or request.GET)
+    form.is_valid()  # nonsense is left out, as if not asked
+    asked = form.cleaned_data
+    version = ModelVersion.objects.filter(name=asked.get("model") or "").first()
+    return {"version": version, "pass_below": asked.get("pass_below"), "reject_from": asked.get("reject_from")}
+
+
+def _blocked(standing: Standing) -> str:
+    """Why the line cannot be raised now; empty: it can."""
+    if standing.pending:
+        return "A change of this line awaits approval."
+    return next((gate.reason for gate in standing.gates if not gate.met), "")
+
+
+def _choices(standing: Standing) -> dict[str, Any]:
+    """What a step up may choose: the version from human only on, thresholds where the machine is to decide."""
+    upper, version = standing.next_level, standing.version
+    return {
+        "version": standing.level is Level.HUMAN_ONLY,
+        "thresholds": version.thresholds if version and upper and upper.machine_decides else [],
+        "one_threshold": upper is Level.FULL,
+        **_bars(standing),
+    }
+
+
+def _bars(standing: Standing) -> dict[str, float | None]:
+    """The thresholds that the gates on the page were judged for."""
+    figures = next((gate.figures for gate in standing.gates if gate.name == "thresholds"), {})
+    return {name: figures.get(name) for name in ("pass_below", "reject_from")}
+
+
+def _approval(standing: Standing, user: User) -> dict[str, Any] | None:
+    """The change that awaits a second person, who has agreed so far, and whether this reader may."""
+    change = standing.pending
+    if change is None:
+        return None
+    agreed = [change.by, *(approval.by for approval in change.approvals.select_related("by"))]
+    return {"change": change, "agreed": agreed, "allowed": user not in agreed, "level": Level(change.proposed["level"])}
+
+
+def _bound(standing: Standing) -> dict[str, Any] | None:
+    """The running bound at the threshold that passes parts, or that would at the next step."""
+    version = standing.version
+    if version is None or not version.thresholds:
+        return None
+    chosen = _bars(standing)["pass_below"]
+    at = version.thresholds[0] if chosen is None else chosen
+    certificate = next((gate.figures for gate in standing.gates if gate.name == "certificate"), {})
+    limits = Limits.from_json(standing.policy.limits)
+    alpha, delta = certificate.get("alpha", limits.alpha), certificate.get("delta", limits.delta)
+    looks = running_bound(standing.facts, at, delta)
+    chart = bound_chart(looks, alpha, certificate.get("more"))
+    return {"at": at, "last": looks[-1], "alpha": percent(alpha), "share": percent(looks[-1].bound), "chart": chart} if looks else None
+
+
+def _carry_out(request: HttpRequest, slug: str, act: Callable[[Line], str]) -> HttpResponse:
+    """Act on the line and come back to its page with what happened, or with the refusal's reasons."""
+    line = find_line(slug, request.user)
+    if request.method == "POST":
+        try:
+            messages.success(request, act(line))
+        except Refused as refusal:
+            return _page(request, line, refusal=refusal)
+    return redirect("line_automation", line.slug)
+
+
+def _outcome_of(change: Change) -> str:
+    """What became of a proposal, as a sentence."""
+    applied = change.policies.first()
+    if applied is None:
+        missing = change.quorum - 1 - change.approvals.count()
+        return f"Proposed. {missing} more {'person has' if missing == 1 else 'people have'} to approve before it holds."
+    return f"{change.line.name} is at {Level(applied.level).words}, by policy {applied.number}."
+
+
+@needs(May.PROPOSE)
+def propose_change(request: HttpRequest, line: str) -> HttpResponse:
+    """Raise, lower, or switch the live version."""
+
+    def act(line: Line) -> str:
+        form = ProposalForm(request.POST)
+        if not form.is_valid():
+            raise BadInput("A threshold is a score from 0 to 1. Choose one of the version's own.")
+        return _outcome_of(actions.propose_change(line=line, by=request.user, **form.proposal()))
+
+    return _carry_out(request, line, act)
+
+
+@needs(May.PROPOSE)
+def edit_policy(request: HttpRequest, line: str) -> HttpResponse:
+    """Change shares, times, quorum or limits."""
+
+    def act(line: Line) -> str:
+        changes = PolicyForm(policies.in_force(line), request.POST).changes()
+        reason = request.POST.get("reason", "")
+        return _outcome_of(actions.propose_change(line=line, by=request.user, policy=changes, reason=reason))
+
+    return _carry_out(request, line, act)
+
+
+@needs(May.SUPERVISE)
+def approve_change(request: HttpRequest, line: str) -> HttpResponse:
+    def act(line: Line) -> str:
+        change = policies.pending_change(line)
+        if change is None or str(change.pk) != request.POST.get("change", ""):
+            raise Conflict(f"The change that you read of {line.name} no longer awaits approval. See what does now.")
+        return _outcome_of(actions.approve_change(change=change, by=request.user, reason=request.POST.get("reason", "")))
+
+    return _carry_out(request, line, act)
+
+
+@needs(May.SUPERVISE)
+def halt_line(request: HttpRequest, line: str) -> HttpResponse:
+    """Halt the line, or resume what is halted: the line, or the factory where that was halted."""
+
+    def act(line: Line) -> str:
+        on = request.POST.get("on", "yes") == "yes"
+        whole = not on and request.POST.get("scope") == "factory"
+        actions.set_halt(line=None if whole else line, on=on, by=request.user, reason=request.POST.get("reason", ""))
+        if on:
+            return f"{line.name} is halted. People judge every part."
+        return f"{'The factory' if whole else line.name} runs again."
+
+    return _carry_out(request, line, act)
+
+
+@needs(May.PROPOSE)
+def roll_back(request: HttpRequest, line: str) -> HttpResponse:
+    def act(line: Line) -> str:
+        to = request.POST.get("to", "")
+        if to and not to.isdecimal():
+            raise BadInput("Roll back to a policy's number.")
+        policy = actions.roll_back(
+            line=line, by=request.user, reason=request.POST.get("reason", ""), to=int(to) if to else None
+        )
+        return f"Rolled back: {line.name} is at {Level(policy.level).words}, by policy {policy.number}."
+
+    return _carry_out(request, line, act)
+
+
+@never_cache
+@needs(May.JUDGE)
+def advice_fragment(request: HttpRequest, pk: int) -> HttpResponse:
+    """The model's part of the inspector's page: a line of HTML, or 204 where nothing of it may be shown."""
+    part = find_judged(request.user, pk)
+    prediction = actions.serve_advice(inspection=part, user=request.user, where="advice")
+    if prediction is None:
+        return HttpResponse(status=204)
+    heat_maps = [reverse("advice_heat_map", args=[part.pk, photo.position]) for photo in part.photos.all()]
+    return render(request, "automation/_advice.html", {"prediction": prediction, "heat_maps": heat_maps})
+
+
+@never_cache
+@needs(May.JUDGE)
+def advice_heat_map(request: HttpRequest, pk: int, position: int) -> HttpResponse:
+    """Where the model looked on one photo, to be laid over it; under the same rule as the advice."""
+    part = find_judged(request.user, pk)
+    photo = part.photos.filter(position=position).first()
+    if photo is None:
+        raise Unknown(f"Part {part.serial} has no photo {position + 1}.")
+    prediction = actions.serve_advice(inspection=part, user=request.user, where="heat map")
+    if prediction is None or not hasattr(prediction, "heat_map"):
+        return HttpResponse(status=204)
+    scale = min(1.0, HEAT_MAP_SIDE / max(photo.width, photo.height))
+    size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+    return HttpResponse(heat_map_png(prediction, position, size), content_type="image/png")

@@ -1,0 +1,89 @@
+"""The Celery application: its broker, its queues, and what beat repeats."""
+
+import atexit
+import os
+import signal
+import sys
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_init, worker_init
+from django.conf import settings
+
+from config.broker import BrokerError, EmbeddedBroker
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+CONNECT_SECONDS = 1.0  # an intake waits no longer than this for a broker that does not answer
+
+QUEUES = ("score", "train", "default")  # a worker without -Q serves all of them
+ROUTES = {"automation.tasks.score_*": {"queue": "score"}, "shadow.tasks.train_*": {"queue": "train"}}
+EVERY = {  # seconds
+    "automation.tasks.sweep": 2.0,  # finds again what a lost wake-up missed
+    "inspection.tasks.keep_house": 30.0,
+    "monitoring.tasks.watch": 30.0,
+}
+
+
+def broker_url() -> str:
+    """BROKER_URL, or the embedded broker of DATA_DIR."""
+    return settings.BROKER_URL or EmbeddedBroker(settings.DATA_DIR).url
+
+
+def transport_options(url: str) -> dict[str, Any]:
+    """How to talk to the broker: a sender tries once and gives up, a killed worker's messages come back soon."""
+    once = {"max_retries": 0}
+    if not url.startswith("redis"):
+        return once  # RabbitMQ hands a lost worker's messages out again at once
+    return once | {
+        "visibility_timeout": 900,  # seconds; longer than any task may run (CELERY_TASK_TIME_LIMIT)
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": 2.0,
+    }
+
+
+def defaults() -> dict[str, Any]:
+    """What Celery is told beyond the CELERY_ settings. Asked late: the settings import this package."""
+    url = broker_url()
+    return {
+        "broker_url": url,
+        "broker_transport_options": transport_options(url),
+        "broker_connection_timeout": CONNECT_SECONDS,
+        "broker_connection_max_retries": None,  # a worker waits for its broker for ever
+        "task_publish_retry": False,
+        "task_queues": {name: {"routing_key": name} for name in QUEUES},
+        "task_routes": ROUTES,
+        "beat_schedule_filename": str(settings.DATA_DIR / "beat-schedule"),
+        # A repetition that nobody took up before the next but one is due is worth nothing.
+        "beat_schedule": {
+            task: {"task": task, "schedule": seconds, "options": {"expires": 2 * seconds}}
+            for task, seconds in EVERY.items()
+        },
+    }
+
+
+app = Celery("shadowline")
+app.set_default()  # the web server's threads send wake-ups through this one too
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.add_defaults(defaults)
+app.autodiscover_tasks()
+
+
+def start_embedded_broker(**kwargs: Any) -> None:
+    """Worker and beat see to their broker before they connect; whoever leaves last stops it."""
+    if settings.BROKER_URL:
+        return
+    broker = EmbeddedBroker(settings.DATA_DIR)
+    atexit.register(broker.leave)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # until Celery sets its own, so that `leave` runs
+    try:
+        broker.join()
+    except BrokerError as error:
+        raise SystemExit(str(error)) from None
+
+
+worker_init.connect(start_embedded_broker)
+beat_init.connect(start_embedded_broker)

@@ -1,0 +1,13 @@
+"""Settings of the web process, read by `gunicorn config.wsgi` from the folder that it is started in."""
+
+import os
+
+bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_PROCESSES", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8"))  # of each process; stations waiting for an answer take up to half
+timeout = 60
+graceful_timeout = 5  # a waiting station asks again; nobody waits for it at the stop
+control_socket_disable = True  # it would lie in the home folder, one for all instances
+accesslog = None  # config.middleware writes one structured line per request
+loglevel = "warning"

@@ -1,0 +1,19 @@
+"""The floor's API, under `/api/v1/`."""
+
+from django.urls import path
+
+from inspection import api
+
+urlpatterns = [
+    path("inspections/", api.inspections, name="api_inspections"),
+    path("inspections/<int:pk>/", api.inspection, name="api_inspection"),
+    path("inspections/<int:pk>/renew/", api.renew, name="api_renew"),
+    path("inspections/<int:pk>/release/", api.release, name="api_release"),
+    path("inspections/<int:pk>/skip/", api.skip, name="api_skip"),
+    path("inspections/<int:pk>/retake/", api.retake, name="api_retake"),
+    path("inspections/<int:pk>/verdicts/", api.verdicts, name="api_verdicts"),
+    path("verdicts/<int:pk>/correction/", api.correction, name="api_correction"),
+    path("queue/claim/", api.claim, name="api_claim"),
+    path("queue/mine/", api.mine, name="api_mine"),
+    path("audit/", api.audit_trail, name="api_audit"),
+]

@@ -1,0 +1,73 @@
+"""Reads what an import names: a folder of photos, or a CSV that lists them with labels."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspection.refusals import BadInput
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+LABELS = {"", "ok", "scratched"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One photo to import: where it lies, what is known of it, and the part that it shows."""
+
+    path: Path
+    name: str  # the path as the list named it; with the line it is the import's idempotency key
+    label: str = ""
+    serial: str = ""
+    lot: str = ""
+    split: str = ""
+    mask: Path | None = None
+    group: str = ""  # photos of one group show one part or phone and never straddle a split
+
+
+def read_list(path: Path, labels: Path | None = None) -> list[Row]:
+    """The photos of a folder (labels from a second file, by name) or of a CSV. Raises BadInput."""
+    if not path.exists():
+        raise BadInput(f"{path} does not exist. Name a folder of photos or a CSV file.")
+    if path.is_dir():
+        known = {row.name: row for row in _csv_rows(labels)} if labels else {}
+        rows = [_in_folder(photo, path, known) for photo in sorted(path.rglob("*")) if photo.suffix.lower() in SUFFIXES]
+    else:
+        rows = list(_csv_rows(path))
+    if not rows:
+        raise BadInput(f"{path} names no photo. Photos end in {', '.join(sorted(SUFFIXES))}.")
+    return rows
+
+
+def _in_folder(photo: Path, folder: Path, known: dict[str, Row]) -> Row:
+    name = photo.relative_to(folder).as_posix()
+    row = known.get(name) or known.get(photo.name) or Row(photo, name, serial=photo.stem)
+    return Row(photo, name, row.label, row.serial or photo.stem, row.lot, row.split, row.mask, row.group)
+
+
+def _csv_rows(path: Path) -> Iterator[Row]:
+    if not path.is_file():
+        raise BadInput(f"{path} is not a file. Name a CSV with the columns path and label.")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if not {"path", "label"} <= set(reader.fieldnames or []):
+                raise BadInput(f"{path} has no columns 'path' and 'label' in its first line.")
+            for number, fields in enumerate(reader, 2):
+                yield _csv_row(path, number, {key: (value or "").strip() for key, value in fields.items() if key})
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path} is not a CSV file in UTF-8: {error}.") from None
+
+
+def _csv_row(path: Path, number: int, fields: dict[str, str]) -> Row:
+    name, label = fields["path"], fields["label"].lower()
+    if not name:
+        raise BadInput(f"{path}, line {number}: the path is empty.")
+    if label not in LABELS:
+        raise BadInput(f"{path}, line {number}: the label {label!r} is neither 'ok' nor 'scratched' nor empty.")
+    mask = fields.get("mask_path", "")
+    return Row(
+        path=path.parent / name, name=name, label=label, serial=fields.get("serial") or Path(name).stem,
+        lot=fields.get("lot", ""), split=fields.get("split", ""), mask=path.parent / mask if mask else None,
+        group=fields.get("phone") or fields.get("group") or fields.get("original") or fields.get("serial") or name,
+    )  # fmt: skip

@@ -1,0 +1,54 @@
+"""Imports photos of a folder or a CSV as parts for the queue, or as history."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from inspection import actions, command
+from inspection.actions.intake import find_line
+from inspection.importing import Row, read_list
+from inspection.models import Line, Origin
+from inspection.refusals import BadInput
+
+
+class Command(command.Command):
+    help = (
+        "Import a folder of photos, or a CSV with the columns path,label[,mask_path,split,serial,...] (paths relative to "
+        "the CSV). Parts go to the queue; with --as-history labels become verdicts and nothing is queued. "
+        "Importing the same list again adds nothing."
+    )
+
+    def arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("path", type=Path)
+        parser.add_argument("--line", required=True, help="slug of the line")
+        parser.add_argument("--labels", type=Path, help="a CSV with labels for the photos of a folder")
+        parser.add_argument("--as-history", action="store_true", help="training data and replay, never certifying evidence")
+
+    def run(self, *, path: Path, line: str, labels: Path | None, as_history: bool, **options: Any) -> dict[str, Any]:
+        place = find_line(line)
+        rows = read_list(path, labels)
+        answer: dict[str, Any] = {"line": line, "imported": 0, "already_there": 0, "labelled": 0, "refused": []}
+        for number, row in enumerate(rows, 1):
+            try:
+                self._take(place, row, as_history, answer)
+            except (BadInput, OSError) as refusal:
+                answer["refused"].append({"path": row.name, "reason": str(refusal)})
+            self.progress(f"{number} of {len(rows)} photos, {len(answer['refused'])} refused", last=number == len(rows))
+        if answer["refused"]:
+            first = answer["refused"][0]
+            answer["failed"] = f"{len(answer['refused'])} of {len(rows)} photos were refused; {first['path']}: {first['reason']}"
+        return answer
+
+    def _take(self, line: Line, row: Row, as_history: bool, answer: dict[str, Any]) -> None:
+        part, new = actions.receive_inspection(
+            line=line, serial=row.serial, photos_sent=[actions.NewPhoto(row.path.read_bytes())], by=None, lot=row.lot,
+            split=row.split, origin=Origin.IMPORTED if as_history else Origin.LIVE,
+            idempotency_scope="import", idempotency_key=f"{line.slug}/{row.name}"[-200:],
+        )  # fmt: skip
+        if not new:
+            answer["already_there"] += 1
+            return
+        answer["imported"] += 1
+        if as_history and actions.import_history(inspection=part, label=row.label, by="import_photos"):
+            answer["labelled"] += 1

@@ -1,0 +1,12 @@
+"""The floor's periodic work."""
+
+from celery import shared_task
+
+from inspection import actions, seals
+
+
+@shared_task(time_limit=60)
+def keep_house() -> None:
+    """Pass overdue second opinions to a supervisor, and seal the audit trail."""
+    actions.escalate_overdue_opinions()
+    seals.seal_trail()

@@ -1,0 +1,28 @@
+"""The floor's pages."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+
+from inspection.views import parts, photos, queue, room
+
+urlpatterns = [
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("inspect/", room.inspect, name="inspect"),
+    path("inspect/<slug:line>/", room.inspect, name="inspect"),
+    path("inspections/<int:pk>/verdict/", room.verdict, name="verdict"),
+    path("inspections/<int:pk>/renew/", room.renew, name="renew"),
+    path("inspections/<int:pk>/release/", room.release, name="release"),
+    path("inspections/<int:pk>/skip/", room.skip, name="skip"),
+    path("inspections/<int:pk>/retake/", room.retake, name="retake"),
+    path("inspections/<int:pk>/free/", queue.free_lease, name="free_lease"),
+    path("verdicts/<int:pk>/change/", room.verdict_change, name="verdict_change"),
+    path("verdicts/<int:pk>/correct/", room.correct, name="correct"),
+    path("photos/<int:pk>/", photos.photo, name="photo"),
+    path("photos/<int:pk>/preview/", photos.photo_preview, name="photo_preview"),
+    path("parts/", parts.parts, name="parts"),
+    path("parts/<path:serial>/", parts.part_history, name="part_history"),
+    path("queue/", queue.queue, name="queue"),
+    path("containment/", queue.containments, name="containments"),
+    path("containment/<int:pk>/close/", queue.close_containment, name="close_containment"),
+]

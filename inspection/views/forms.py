@@ -1,0 +1,59 @@
+"""What the floor's pages take from a browser, checked before any rule is asked."""
+
+import json
+
+from django import forms
+
+from inspection.actions import MarkedDefect
+from inspection.models import Outcome
+from inspection.refusals import BadInput
+from inspection.serializers import MarkedDefectSerializer
+
+
+class LeaseForm(forms.Form):
+    lease = forms.CharField(max_length=43)
+
+
+class ReasonForm(LeaseForm):
+    reason = forms.CharField(max_length=300)
+
+
+class VerdictForm(LeaseForm):
+    outcome = forms.ChoiceField(choices=Outcome.choices)
+    comment = forms.CharField(max_length=4000, required=False)
+    duration_ms = forms.IntegerField(min_value=0, required=False)
+    defects = forms.CharField(required=False)
+
+    def clean_duration_ms(self) -> int:
+        return self.cleaned_data["duration_ms"] or 0
+
+    def clean_defects(self) -> list[MarkedDefect]:
+        """The marks, drawn by script and sent as one JSON list in the API's own shape."""
+        try:
+            rows = json.loads(self.cleaned_data["defects"] or "[]")
+        except (ValueError, RecursionError):
+            raise forms.ValidationError("The marks cannot be read. Reload the page and mark again.") from None
+        marks = MarkedDefectSerializer(data=rows, many=True)
+        if not marks.is_valid():
+            raise forms.ValidationError("A mark is not complete. Reload the page and mark again.")
+        return [marks.child.create(row) for row in marks.validated_data]
+
+
+class CorrectionForm(forms.Form):
+    outcome = forms.ChoiceField(choices=Outcome.choices)
+    reason = forms.CharField(max_length=500, required=False)
+
+
+class CauseForm(forms.Form):
+    cause = forms.CharField(max_length=500)
+
+
+def checked(form: forms.Form) -> dict:
+    """The form's values. Raises BadInput with what is wrong, field by field."""
+    if not form.is_valid():
+        raise BadInput(*(_sentence(field, error) for field, errors in form.errors.items() for error in errors))
+    return form.cleaned_data
+
+
+def _sentence(field: str, error: str) -> str:
+    return error if error.startswith(("The marks", "A mark")) else f"{field.replace('_', ' ').capitalize()}: {error}"

@@ -1,0 +1,98 @@
+"""A part's history by serial: every time it stood in front of a station, as far as the reader may know it."""
+
+from dataclasses import dataclass
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET
+
+from inspection import actions
+from inspection.api import readable
+from inspection.models import AuditEvent, Correction, Disposition, Inspection, ModelOutputShown, Photo, User, Verdict
+from inspection.moves import OPEN
+from inspection.roles import May, needs, oversees
+
+PER_PAGE = 10
+
+
+@needs(May.JUDGE)
+@require_GET
+def parts(request: HttpRequest) -> HttpResponse:
+    """Find a part: a scanner types the serial and Enter. Below the box, the latest parts that one may read."""
+    if serial := request.GET.get("serial", "").strip():
+        if readable(request.user).filter(serial=serial).exists():
+            return redirect("part_history", serial=serial)
+        return render(request, "inspection/parts.html", {"asked": serial, **_latest(request)}, status=404)
+    return render(request, "inspection/parts.html", _latest(request))
+
+
+def _latest(request: HttpRequest) -> dict:
+    rows = readable(request.user).select_related("line", "station", "variant").prefetch_related("photos")
+    return {"page_obj": Paginator(rows.order_by("-pk"), 25).get_page(request.GET.get("page"))}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with its marks and the second thoughts about it."""
+
+    verdict: Verdict
+    corrections: list[Correction]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One inspection of the part as its reader may know it."""
+
+    inspection: Inspection
+    state: str
+    photos: list[Photo]
+    judgements: list[Judgement]
+    dispositions: list[Disposition]
+    events: list[AuditEvent] | None  # None: this reader has no business with the trail
+
+
+@needs(May.JUDGE)
+@require_GET
+def part_history(request: HttpRequest, serial: str) -> HttpResponse:
+    """All inspections of a serial, newest first."""
+    rows = readable(request.user).filter(serial=serial).select_related("line", "station", "variant")
+    rows = rows.prefetch_related("photos", "dispositions", "verdicts__inspector", "verdicts__corrections__by")
+    rows = rows.prefetch_related("verdicts__defects__kind", "verdicts__defects__photo")
+    page = Paginator(rows.order_by("-received_at", "-pk"), PER_PAGE).get_page(request.GET.get("page"))
+    if not page.paginator.count:
+        return render(request, "inspection/parts.html", {"asked": serial, **_latest(request)}, status=404)
+    chapters = [chapter_for(request.user, inspection) for inspection in page]
+    return render(request, "inspection/part_history.html", {"serial": serial, "chapters": chapters, "page_obj": page})
+
+
+def chapter_for(user: User, inspection: Inspection) -> Chapter:
+    """What this person may know: overseers all; an inspector their own judgement and what followed from it alone.
+
+    To an inspector every open part reads the same, or an audit could be told from a part that waits.
+    """
+    verdicts = list(inspection.verdicts.all())
+    dispositions = list(inspection.dispositions.all())
+    if oversees(user):
+        _note_machine_decision(user, inspection, dispositions)
+        events = list(AuditEvent.objects.filter(subject=f"inspection {inspection.pk}"))
+        for event in events:
+            event.words = event.action.replace("_", " ")
+        judgements = [Judgement(verdict, list(verdict.corrections.all())) for verdict in verdicts]
+        return _chapter(inspection, inspection.get_state_display(), judgements, dispositions, events)
+    own = [verdict for verdict in verdicts if verdict.inspector_id == user.pk]
+    keys = {verdict.pk for verdict in own}
+    judgements = [Judgement(row, [again for again in row.corrections.all() if again.by_id == user.pk]) for row in own]
+    state = "judged by you" if own else ("waiting" if inspection.state in OPEN else "closed")
+    return _chapter(inspection, state, judgements, [row for row in dispositions if row.verdict_id in keys], None)
+
+
+def _chapter(inspection, state, judgements, dispositions, events) -> Chapter:
+    return Chapter(inspection, state, list(inspection.photos.all()), judgements, dispositions, events)
+
+
+def _note_machine_decision(user: User, inspection: Inspection, dispositions: list[Disposition]) -> None:
+    """A machine's disposition tells what the machine answered: who has read it cannot judge the part blind."""
+    told = inspection.state in OPEN and any(row.by_machine for row in dispositions)
+    if told and not ModelOutputShown.objects.filter(inspection=inspection, user=user).exists():
+        actions.note_model_output_shown(inspection=inspection, user=user, where="part history")

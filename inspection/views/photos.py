@@ -1,0 +1,56 @@
+"""Serves photos and previews to those who may look at the part; a browser keeps them for good."""
+
+from pathlib import Path
+
+from django.http import FileResponse, HttpRequest, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
+
+from inspection import photos
+from inspection.api import readable
+from inspection.models import Photo
+from inspection.refusals import Unknown
+from inspection.roles import May, needs
+
+# The bytes under a photo's address never change. Private: a shared cache knows nothing of roles.
+FOR_GOOD = "private, max-age=31536000, immutable"
+
+
+@needs(May.JUDGE)
+@require_safe
+def photo(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The photo as it is kept."""
+    row = _visible(request, pk)
+    return _served(request, photos.path_of(row.stored), row.stored, photos.FORMATS[row.format])
+
+
+@needs(May.JUDGE)
+@require_safe
+def photo_preview(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The photo's small WebP, made when it is first asked for."""
+    row = _visible(request, pk)
+    try:
+        path = photos.preview_path(row.stored)
+    except FileNotFoundError:
+        raise Unknown(f"The file of photo {pk} is missing from the photo store. Tell an admin.") from None
+    return _served(request, path, f"{row.stored}-preview", "image/webp")
+
+
+def _visible(request: HttpRequest, pk: int) -> Photo:
+    """An inspector's photos are those of parts they hold or judged; overseers see all of their lines."""
+    row = Photo.objects.filter(pk=pk, inspection__in=readable(request.user)).first()
+    if row is None:
+        raise Unknown(f"There is no photo {pk} that you may see.")
+    return row
+
+
+def _served(request: HttpRequest, path: Path, digest: str, content_type: str) -> HttpResponseBase:
+    response = get_conditional_response(request, etag=f'"{digest}"')
+    if response is None:
+        try:
+            response = FileResponse(path.open("rb"), content_type=content_type)
+        except FileNotFoundError:
+            raise Unknown("The photo's file is missing from the photo store. Tell an admin.") from None
+    response["ETag"] = f'"{digest}"'
+    response["Cache-Control"] = FOR_GOOD
+    return response

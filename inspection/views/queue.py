@@ -1,0 +1,89 @@
+"""The supervisor's view of open work: parts that wait, who holds them, and the containments to close."""
+
+from datetime import datetime
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from inspection import actions
+from inspection.actions.intake import find_line
+from inspection.api import find_judged
+from inspection.models import Containment, Inspection, Line, User
+from inspection.moves import State
+from inspection.refusals import Unknown
+from inspection.roles import May, needs
+from inspection.views.forms import CauseForm, checked
+
+PER_PAGE = 50
+
+
+def filters(now: datetime) -> dict[str, tuple[str, Q]]:
+    """The queue's filters: the word in the URL, its label, and which of the open parts it shows."""
+    held = Q(lease__expires_at__gt=now)
+    return {
+        "": ("Open parts", Q()),
+        "free": ("Wait for a person", ~held & ~Q(state__in=[State.HELD, State.WITH_SUPERVISOR])),
+        "held": ("With a person", held),
+        "supervisor": ("Wait for a supervisor", ~held & Q(state=State.WITH_SUPERVISOR)),
+    }
+
+
+def _lines(user: User, slug: str) -> QuerySet[Line]:
+    """The line asked for, or all that the person may work on."""
+    if slug:
+        return Line.objects.filter(pk=find_line(slug, user).pk)
+    return Line.objects.for_user(user)
+
+
+@needs(May.SUPERVISE)
+@require_GET
+def queue(request: HttpRequest) -> HttpResponse:
+    """Every open part, oldest first."""
+    now = timezone.now()
+    lines = _lines(request.user, request.GET.get("line", ""))
+    parts = Inspection.objects.open().filter(line__in=lines)
+    known = filters(now)
+    chosen = request.GET.get("show", "") if request.GET.get("show", "") in known else ""
+    tiles = [(word, label, parts.filter(which).count()) for word, (label, which) in known.items()]
+    rows = parts.filter(known[chosen][1]).select_related("line", "station", "lease__user").prefetch_related("photos")
+    page = Paginator(rows.order_by("received_at", "pk"), PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page_obj": page, "tiles": tiles, "chosen": chosen, "label": known[chosen][0], "now": now}
+    return render(request, "inspection/queue.html", context)
+
+
+@needs(May.SUPERVISE)
+@require_POST
+def free_lease(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a part back from whoever holds it."""
+    part = find_judged(request.user, pk)
+    actions.free_lease(inspection=part, by=request.user)
+    messages.success(request, f"Part {part.serial} is free: the next person may take it.")
+    return redirect("queue")
+
+
+@needs(May.SUPERVISE)
+@require_GET
+def containments(request: HttpRequest) -> HttpResponse:
+    """What escapes have opened, the open ones first."""
+    lines = _lines(request.user, request.GET.get("line", ""))
+    rows = Containment.objects.filter(inspection__line__in=lines).select_related("inspection__line", "closed_by")
+    closed = Paginator(rows.exclude(closed_at=None), PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "inspection/containments.html", {"open": rows.filter(closed_at=None), "page_obj": closed})
+
+
+@needs(May.SUPERVISE)
+@require_POST
+def close_containment(request: HttpRequest, pk: int) -> HttpResponse:
+    """Close a containment with the cause that was found."""
+    containment = Containment.objects.select_related("inspection__line").filter(pk=pk).first()
+    if containment is None:
+        raise Unknown(f"There is no containment {pk}.")
+    request.user.must_work_on(containment.inspection.line)
+    actions.close_containment(containment=containment, by=request.user, **checked(CauseForm(request.POST)))
+    messages.success(request, f"The containment of part {containment.inspection.serial} is closed.")
+    return redirect("containments")

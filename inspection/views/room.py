@@ -1,0 +1,193 @@
+"""The inspector's room: the next part, its photos and the verdict. Every key has a plain form behind it."""
+
+from datetime import timedelta
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from inspection import actions
+from inspection.actions.intake import find_line
+from inspection.actions.judging import outcome_now
+from inspection.api import find_judged
+from inspection.models import DefectKind, Inspection, Lease, Line, Outcome, Photo, User, Verdict
+from inspection.moves import State
+from inspection.refusals import BadInput, Conflict, Unknown
+from inspection.roles import May, needs, oversees
+from inspection.views.forms import CorrectionForm, LeaseForm, ReasonForm, VerdictForm, checked
+
+
+@never_cache
+@needs(May.JUDGE)
+@require_GET
+def inspect(request: HttpRequest, line: str | None = None) -> HttpResponse:
+    """Show the part that this person holds on the line, or take the next one. Without a line: choose one."""
+    if line is None:
+        return _choose_line(request)
+    place = find_line(line, request.user)
+    if "prefetch" in request.headers.get("Sec-Purpose", ""):
+        return HttpResponse(status=204)  # a browser that guesses ahead must not take a part
+    return _room(request, place, _held(request.user, place) or actions.claim(line=place, by=request.user))
+
+
+def _choose_line(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    lines = list(Line.objects.for_user(request.user))
+    if len(lines) == 1:
+        return redirect("inspect", line=lines[0].slug)
+    waiting = [
+        (line, line.inspections.awaiting(request.user, now=now, supervisor=oversees(request.user)).count())
+        for line in lines
+    ]
+    return render(request, "inspection/choose_line.html", {"waiting": waiting})
+
+
+def _held(user: User, line: Line) -> Lease | None:
+    """The part of this line that the person has had open longest, its lease still running."""
+    held = Lease.objects.filter(user=user, inspection__line=line, expires_at__gt=timezone.now())
+    return held.select_related("inspection__station", "inspection__variant").order_by("opened_at").first()
+
+
+def _room(
+    request: HttpRequest, line: Line, lease: Lease | None, *, status: int = 200, error: str = ""
+) -> HttpResponse:
+    """The room with a part, or empty. A refused verdict comes back with what was marked and written."""
+    if lease is None:
+        return render(request, "inspection/nothing.html", {"line": line, "last": undoable(request.user, line)})
+    part = lease.inspection
+    context = {
+        "line": line, "lease": lease, "part": part, "last": undoable(request.user, line),
+        "views": _views(request, part), "kinds": DefectKind.objects.all(), "aside_url": aside_url(part),
+        "unsure_refused": part.state == State.WITH_SUPERVISOR, "renew_seconds": min(60, line.lease_seconds // 3),
+        "error": error, "defects": request.POST.get("defects", "[]"), "comment": request.POST.get("comment", ""),
+    }  # fmt: skip
+    return render(request, "inspection/inspect.html", context, status=status)
+
+
+def _views(request: HttpRequest, part: Inspection) -> list[tuple[Photo, bool]]:
+    """The part's photos, and which one is shown: the first, or the one that `?view=` asks for."""
+    photos = list(part.photos.all())
+    asked = request.GET.get("view", "1")
+    shown = int(asked) if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= len(photos) else 1
+    return [(photo, number == shown) for number, photo in enumerate(photos, 1)]
+
+
+def aside_url(part: Inspection) -> str:
+    """Where the page asks for what may stand beside the photo. The place is the same for every part and level."""
+    try:
+        return reverse("advice_fragment", args=[part.pk])
+    except NoReverseMatch:
+        return ""
+
+
+def undoable(user: User, line: Line) -> dict | None:
+    """The person's last verdict on the line while it can still be undone: what they judged, and until when."""
+    limit = timedelta(seconds=line.undo_seconds)
+    verdicts = Verdict.objects.filter(inspector=user, inspection__line=line, at__gt=timezone.now() - limit)
+    verdict = verdicts.select_related("inspection").order_by("-pk").first()
+    if verdict is None or verdict.inspection.state == State.RETAKE:
+        return None
+    return {"verdict": verdict, "outcome": outcome_now(verdict), "until": verdict.at + limit}
+
+
+@needs(May.JUDGE)
+@require_POST
+def verdict(request: HttpRequest, pk: int) -> HttpResponse:
+    """Judge a held part, and go to the next one."""
+    part = find_judged(request.user, pk)
+    try:
+        actions.record_verdict(inspection=part, by=request.user, **checked(VerdictForm(request.POST)))
+    except BadInput as refusal:
+        if lease := Lease.objects.filter(user=request.user, inspection=part).select_related("inspection").first():
+            return _room(request, part.line, lease, status=refusal.status, error=str(refusal))
+        raise
+    except Conflict as refusal:
+        messages.warning(request, str(refusal))
+    return redirect("inspect", line=part.line.slug)
+
+
+@needs(May.JUDGE)
+@require_POST
+def renew(request: HttpRequest, pk: int) -> HttpResponse:
+    """A sign of life from the page; the part stays with this person."""
+    lease = checked(LeaseForm(request.POST))["lease"]
+    actions.renew(inspection=find_judged(request.user, pk), by=request.user, token=lease)
+    return HttpResponse(status=204)
+
+
+@needs(May.JUDGE)
+@require_POST
+def release(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put a part back unjudged, and leave the room: it would be offered again at once."""
+    part = find_judged(request.user, pk)
+    actions.release(inspection=part, by=request.user, token=checked(LeaseForm(request.POST))["lease"])
+    messages.success(request, f"Part {part.serial} is back in the queue.")
+    return redirect("parts")
+
+
+@needs(May.JUDGE)
+@require_POST
+def skip(request: HttpRequest, pk: int) -> HttpResponse:
+    """Pass a part on to somebody else."""
+    part = find_judged(request.user, pk)
+    fields = checked(ReasonForm(request.POST))
+    actions.skip(inspection=part, by=request.user, token=fields["lease"], reason=fields["reason"])
+    messages.success(request, f"Part {part.serial} goes to another person.")
+    return redirect("inspect", line=part.line.slug)
+
+
+@needs(May.JUDGE)
+@require_POST
+def retake(request: HttpRequest, pk: int) -> HttpResponse:
+    """Clean and look again."""
+    part = find_judged(request.user, pk)
+    actions.send_to_retake(inspection=part, by=request.user, **checked(ReasonForm(request.POST)))
+    messages.success(request, f"Part {part.serial} is to be cleaned and photographed again.")
+    return redirect("inspect", line=part.line.slug)
+
+
+def find_correctable(user: User, pk: int) -> Verdict:
+    verdict = Verdict.objects.select_related("inspection__line", "inspector").filter(pk=pk).first()
+    if verdict is None or not (oversees(user) or verdict.inspector_id == user.pk):
+        raise Unknown(f"There is no verdict {pk} that you may correct.")
+    user.must_work_on(verdict.inspection.line)
+    return verdict
+
+
+@never_cache
+@needs(May.JUDGE)
+@require_GET
+def verdict_change(request: HttpRequest, pk: int) -> HttpResponse:
+    """The judged part again, with its answer and the others to choose from."""
+    verdict = find_correctable(request.user, pk)
+    part, own = verdict.inspection, verdict.inspector_id == request.user.pk
+    limit = verdict.at + timedelta(seconds=part.line.undo_seconds)
+    if own and not oversees(request.user) and limit < timezone.now():
+        messages.warning(request, "The time to undo this verdict has passed. Ask a supervisor to correct it.")
+        return redirect("inspect", line=part.line.slug)
+    context = {
+        "line": part.line, "part": part, "verdict": verdict, "own": own, "outcome": outcome_now(verdict),
+        "choices": Outcome.choices, "views": _views(request, part), "back": _after_change(verdict, own),
+    }  # fmt: skip
+    return render(request, "inspection/verdict_change.html", context)
+
+
+@needs(May.JUDGE)
+@require_POST
+def correct(request: HttpRequest, pk: int) -> HttpResponse:
+    """Write a second thought about a verdict."""
+    verdict = find_correctable(request.user, pk)
+    fields = checked(CorrectionForm(request.POST))
+    actions.correct_verdict(verdict=verdict, by=request.user, **fields)
+    words = Outcome(fields["outcome"]).label.lower()
+    messages.success(request, f"The verdict on part {verdict.inspection.serial} is now {words}.")
+    return redirect(_after_change(verdict, verdict.inspector_id == request.user.pk))
+
+
+def _after_change(verdict: Verdict, own: bool) -> str:
+    part = verdict.inspection
+    return reverse("inspect", args=[part.line.slug]) if own else reverse("part_history", args=[part.serial])

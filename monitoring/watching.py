@@ -1,0 +1,105 @@
+"""Looks at what is new since the last look and raises alarms: the rates of null answers and of disagreement."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from inspection.models import Line
+from monitoring.actions import open_alarm
+from monitoring.detectors import BernoulliSR
+from monitoring.models import DetectorState, Severity
+from shadow.models import ModelVersion, Prediction, live_version
+from shadow.pairs import pairs_of
+
+BASELINE = 1000  # events before a rate is taken as the line's own; fewer, and the baseline's error looks like a change
+PER_LOOK = 2000
+WAIT_FOR_VERDICT = timedelta(hours=8)  # a part that nobody has judged by then is passed over
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is watched, how rarely it may cry wolf, and what to do about it. `every` is in parts of the line."""
+
+    name: str
+    severity: str
+    every: int
+    message: str
+    suggestion: str
+
+
+RULES = [
+    Rule("null rate", Severity.WARNING, 10_000, "The share of parts without an answer of {model} has changed.",
+         "Look at the photos of the parts without an answer: is a camera blocked or out of focus?"),
+    Rule("disagreement", Severity.WARNING, 10_000, "People and {model} disagree more or less often than before.",
+         "Open the discrepancies of today: has the product, the light or the rule changed?"),
+    Rule("null rate", Severity.CRITICAL, 1_000_000, "The share of parts without an answer of {model} has changed for certain.",
+         "People judge every part until it is clear why: lower the line if the machine decides."),
+    Rule("disagreement", Severity.CRITICAL, 1_000_000, "People and {model} disagree otherwise than before, for certain.",
+         "Lower the line, review the discrepancies, and retrain or roll back."),
+]  # fmt: skip
+
+
+def watch_lines() -> int:
+    """Feed each rule's detector with what it has not seen; return how many alarms were opened."""
+    opened = 0
+    for line in Line.objects.all():
+        version = live_version(line)
+        if version:
+            opened += sum(_watch(line, version, rule) for rule in RULES)
+    return opened
+
+
+@transaction.atomic
+def _watch(line: Line, version: ModelVersion, rule: Rule) -> bool:
+    """One rule on one line. The state row is locked: of two watchers at once one waits and finds nothing new."""
+    row, _ = DetectorState.objects.get_or_create(
+        line=line, subject=version.name, rule=f"{rule.name} {rule.severity}", defaults={"state": {"first": []}}
+    )
+    row = DetectorState.objects.select_for_update().get(pk=row.pk)
+    alarmed = False
+    for seen, event in _events(line, version, rule.name, row.seen_to):
+        row.seen_to = seen
+        alarmed |= _feed(row, event, rule.every * len(RULES))
+    row.save()
+    if not alarmed:
+        return False
+    # The change is told; from here on the rate is learned anew.
+    row.state = {"first": []}
+    row.save()
+    message = rule.message.format(model=version.name)
+    open_alarm(line=line, rule=rule.name, severity=rule.severity, message=message, suggestion=rule.suggestion)
+    return True
+
+
+def _feed(row: DetectorState, event: bool, every: int) -> bool:
+    """The first events are the frozen baseline, the rest go to the detector; whether it alarms."""
+    state = row.state
+    if "detector" not in state:
+        state["first"].append(int(event))
+        if len(state["first"]) >= BASELINE:
+            # Half an event more on each side: a rate of exactly 0 or 1 leaves nothing to compare with.
+            rate = (sum(state["first"]) + 0.5) / (len(state["first"]) + 1)
+            row.state = {"detector": BernoulliSR(rate, every).to_json()}
+        return False
+    detector = BernoulliSR.from_json(state["detector"])
+    alarm = detector.update(event)
+    row.state = {"detector": detector.to_json()}
+    return alarm
+
+
+def _events(line: Line, version: ModelVersion, rule: str, since: int) -> Iterator[tuple[int, bool]]:
+    """(prediction id, whether it happened) of what came after `since`, in order."""
+    new = Prediction.objects.filter(version=version, inspection__line=line, retrospective=False, pk__gt=since)
+    if rule == "null rate":
+        for pk, score in new.order_by("pk").values_list("pk", "score")[:PER_LOOK]:
+            yield pk, score is None
+        return
+    patience = timezone.now() - WAIT_FOR_VERDICT
+    for pair in sorted(pairs_of(new), key=lambda pair: pair.prediction_id):
+        if pair.cell is not None:
+            yield pair.prediction_id, pair.differs
+        elif not pair.null_reason and pair.received_at > patience:
+            return  # not judged yet: stop here, so that it is not passed over

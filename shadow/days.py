@@ -1,0 +1,83 @@
+"""Working days of a line: which one a moment belongs to, and spans of them as a person writes them."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from inspection.models import Line
+from inspection.refusals import BadInput
+
+Edge = date | datetime  # a whole working day, or an exact moment (aware)
+
+
+class Calendar:
+    """A line's working days: a shift belongs to the day it started on, what no shift covers to the calendar day."""
+
+    def __init__(self, line: Line):
+        self.zone = line.zone
+        self.shifts = list(line.shifts.all())
+
+    def day_of(self, moment: datetime) -> date:
+        local = moment.astimezone(self.zone)
+        for shift in self.shifts:
+            if shift.covers(local.time()):
+                return shift.day_of(moment)
+        return local.date()
+
+
+@dataclass(frozen=True)
+class Span:
+    """From one edge to another. A day counts whole, at both ends; a moment counts from it, and up to before it."""
+
+    start: Edge | None = None
+    end: Edge | None = None
+
+    def moments(self, line: Line) -> tuple[datetime | None, datetime | None]:
+        """Moments that enclose the span, for a query. A day may reach a day further: its night shift ends there."""
+        return _moment(self.start, line, 0), _moment(self.end, line, 2)
+
+    def holds(self, moment: datetime, calendar: Calendar) -> bool:
+        day = calendar.day_of(moment)
+        return self._starts_by(moment, day) and self._ends_after(moment, day)
+
+    def _starts_by(self, moment: datetime, day: date) -> bool:
+        if isinstance(self.start, datetime):
+            return moment >= self.start
+        return self.start is None or day >= self.start
+
+    def _ends_after(self, moment: datetime, day: date) -> bool:
+        if isinstance(self.end, datetime):
+            return moment < self.end
+        return self.end is None or day <= self.end
+
+
+def _moment(edge: Edge | None, line: Line, days: int) -> datetime | None:
+    if edge is None or isinstance(edge, datetime):
+        return edge
+    return datetime.combine(edge + timedelta(days=days), time(), line.zone).astimezone(UTC)
+
+
+EVERYTHING = Span()
+
+
+def read_span(start: str, end: str, line: Line) -> Span:
+    """The span that two texts name. Raises BadInput with the allowed forms."""
+    span = Span(_edge("from", start, line), _edge("to", end, line))
+    first, last = _moment(span.start, line, 0), _moment(span.end, line, 1)
+    if first and last and first >= last:
+        raise BadInput(f"'from' ({start}) lies after 'to' ({end}). Exchange them.")
+    return span
+
+
+def _edge(name: str, text: str, line: Line) -> Edge | None:
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        if len(text) == 10:
+            return date.fromisoformat(text)
+        moment = datetime.fromisoformat(text.replace(" ", "+"))  # an unquoted + of a URL arrives as a space
+    except ValueError:
+        raise BadInput(
+            f"{name!r} is {text!r}. Write a day (2026-01-31) or a moment (2026-01-31T14:00:00+08:00)."
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=line.zone)

@@ -1,0 +1,56 @@
+"""Trains a network on labelled photos and registers it as a version."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from inspection import command
+from inspection.actions.intake import find_line
+from inspection.refusals import BadInput, Conflict
+from shadow.actions import register_version
+from shadow.models import ModelVersion
+from shadow.training_data import items_of_csv, items_of_line
+from shadow.vision.training import Epoch, NotEnoughData, train
+
+
+class Command(command.Command):
+    help = (
+        "Train on the verdicts of a line, or on a CSV (path,label[,mask_path,split,...]); register the result under a "
+        "name. Photos of one part or phone never straddle the train, calibrate and test parts."
+    )
+
+    def arguments(self, parser: CommandParser) -> None:
+        source = parser.add_mutually_exclusive_group(required=True)
+        source.add_argument("--line", help="slug of the line whose judged parts are the data")
+        source.add_argument("--data", type=Path, help="a CSV of labelled photos")
+        parser.add_argument("--name", required=True, help="name of the new version")
+        parser.add_argument("--split", help="use only this split of the data")
+        parser.add_argument("--epochs", type=int, default=30)
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--minutes", type=float, help="a budget of time; two runs may then differ")
+
+    def run(
+        self, *, line: str | None, data: Path | None, name: str, split: str | None, epochs: int, seed: int,
+        minutes: float | None, **options: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        if ModelVersion.objects.filter(name=name).exists():
+            raise Conflict(f"The name {name!r} belongs to another version. Choose a new name.")
+        if epochs < 1 or seed < 0:
+            raise BadInput("--epochs is at least 1 and --seed at least 0.")
+        items = items_of_csv(data, split) if data else items_of_line(find_line(str(line)), split)
+        source = data.name if data else f"line {line}"
+        try:
+            trained = train(
+                items, epochs=epochs, seed=seed, minutes=minutes, progress=self._tell,
+                sources=[f"{source}, split {split}" if split else source],
+            )  # fmt: skip
+        except (NotEnoughData, ValueError) as error:
+            raise BadInput(f"These photos cannot be trained on: {error}.") from None
+        self.progress("", last=True)
+        version = register_version(name=name, weights=trained.weights, card=trained.card, by="train_model")
+        return {"model": version.name, "id": version.pk, "threshold": version.threshold, **trained.card.get("test", {})}
+
+    def _tell(self, epoch: Epoch) -> None:
+        auroc = "undefined" if epoch.calibrate_auroc is None else f"{epoch.calibrate_auroc:.4f}"
+        self.progress(f"epoch {epoch.number} of {epoch.of}: loss {epoch.loss:.4f}, AUROC on the calibration part {auroc}")

@@ -1,0 +1,212 @@
+"""Pairs: what people judged of a part beside what one version answered, joined in five set queries."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from django.db.models import Min, QuerySet
+
+from inspection.judging import finding_of
+from inspection.models import Correction, Line, ModelOutputShown, Origin, Outcome, Verdict
+from inspection.models.judgement import Occasion
+from shadow.models import Adjudication, ModelVersion, Prediction
+
+Kind = Literal["blind", "assisted", "retrospective"]
+Cell = Literal["both_ok", "overkill", "escape", "both_scratched"]
+
+KINDS: tuple[Kind, ...] = ("blind", "assisted", "retrospective")
+CELLS: dict[tuple[str, str], Cell] = {  # (the person, the model): the person is held right
+    ("ok", "ok"): "both_ok",
+    ("ok", "scratched"): "overkill",
+    ("scratched", "ok"): "escape",
+    ("scratched", "scratched"): "both_scratched",
+}
+
+
+class Pair(NamedTuple):
+    """One prediction and what people said of its part.
+
+    `outcome` is what reports count: the last verdict that is not unsure, as last corrected ('unsure' while all are,
+    None before any). `evidence_outcome` is what certificates count: the first judge's own answer, with the
+    corrections made before anything of the model was served; where that is unsure, the next unseeing judge's.
+    `served_before`: something of the model was served to a judge before a verdict that one of the two rests on.
+    """
+
+    inspection_id: int
+    prediction_id: int
+    serial: str
+    line: str
+    station: str | None
+    variant: str | None
+    lot: str
+    received_at: datetime
+    model: str
+    score: float | None
+    predicted: str | None
+    null_reason: str
+    inspector_id: int | None
+    inspector: str | None
+    judged_at: datetime | None
+    outcome: str | None
+    evidence_outcome: str | None
+    drawn_blind: bool
+    served_before: bool
+    live: bool
+    retrospective: bool
+    finding: str | None
+
+    @property
+    def evidence_kind(self) -> Kind:
+        """What the pair is evidence of: only blind pairs of live parts speak for or against the model."""
+        if self.retrospective or not self.live:
+            return "retrospective"
+        return "blind" if self.drawn_blind and not self.served_before else "assisted"
+
+    @property
+    def cell(self) -> Cell | None:
+        """Where the pair stands in the 2x2 table; None while one of the two has not answered ok or scratched."""
+        return CELLS.get((self.outcome or "", self.predicted or ""))
+
+    @property
+    def differs(self) -> bool:
+        return self.cell in ("escape", "overkill")
+
+
+class _Judged(NamedTuple):
+    """What a part's verdicts come to."""
+
+    inspector_id: int | None
+    inspector: str | None
+    judged_at: datetime | None
+    outcome: str | None
+    evidence_outcome: str | None
+    served_before: bool
+
+
+class _Verdict(NamedTuple):
+    pk: int
+    inspection_id: int
+    inspector_id: int | None
+    inspector: str | None
+    outcome: str
+    at: datetime
+
+
+class _Correction(NamedTuple):
+    verdict_id: int
+    outcome: str
+    by_id: int
+    at: datetime
+
+
+Served = dict[tuple[int, int], datetime]  # (inspection, person): when model output was first served to them
+NOT_JUDGED = _Judged(None, None, None, None, None, False)
+
+
+def pairs(
+    *,
+    line: Line | None = None,
+    version: ModelVersion | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> list[Pair]:
+    """A pair for each prediction, by arrival (received_at, then id); `start` counts, `end` does not.
+
+    Five queries however many pairs there are.
+    """
+    wanted = {"inspection__line": line, "version": version}
+    span = {"inspection__received_at__gte": start, "inspection__received_at__lt": end}
+    given = {name: value for name, value in (wanted | span).items() if value is not None}
+    return pairs_of(Prediction.objects.filter(**given))
+
+
+def pairs_of(predictions: QuerySet[Prediction]) -> list[Pair]:
+    """The pairs of these predictions, by arrival. The queryset is used as a subquery: it must not be sliced."""
+    judged = _judged(predictions)
+    findings = _findings(predictions)
+    rows = predictions.order_by("inspection__received_at", "inspection_id", "pk").values_list(
+        "inspection_id", "pk", "inspection__serial", "inspection__line__slug", "inspection__station__slug",
+        "inspection__variant__slug", "inspection__lot", "inspection__received_at", "version__name", "score", "outcome",
+        "null_reason", "retrospective", "inspection__draw__blind", "inspection__origin", "inspection__line__demo",
+    )  # fmt: skip
+    return [
+        Pair(
+            *row[:10], predicted=row[10] or None, null_reason=row[11], retrospective=row[12], drawn_blind=bool(row[13]),
+            live=row[14] == Origin.LIVE or (row[14] == Origin.SIMULATED and row[15]), finding=findings.get(row[1]),
+            **judged.get(row[0], NOT_JUDGED)._asdict(),
+        )
+        for row in rows.iterator(chunk_size=5000)
+    ]  # fmt: skip
+
+
+def _judged(predictions: QuerySet[Prediction]) -> dict[int, _Judged]:
+    parts = predictions.order_by().values("inspection")
+    corrections: dict[int, list[_Correction]] = defaultdict(list)
+    for row in Correction.objects.filter(verdict__inspection__in=parts).order_by("pk").values_list(
+        "verdict_id", "outcome", "by_id", "at"
+    ):
+        corrections[row[0]].append(_Correction(*row))
+    served = _served(parts)
+    verdicts: dict[int, list[_Verdict]] = defaultdict(list)
+    # A verdict after advice says how far person and model together agree with the model; it is nobody's control.
+    given = Verdict.objects.filter(inspection__in=parts).exclude(occasion=Occasion.ADVISED).order_by("pk")
+    for row in given.values_list("pk", "inspection_id", "inspector_id", "inspector__username", "outcome", "at"):
+        verdicts[row[1]].append(_Verdict(*row))
+    return {part: _judgement(rows, corrections, served) for part, rows in verdicts.items()}
+
+
+def _served(parts: QuerySet) -> Served:
+    rows = ModelOutputShown.objects.filter(inspection__in=parts).order_by().values("inspection_id", "user_id")
+    return {(row["inspection_id"], row["user_id"]): row["first"] for row in rows.annotate(first=Min("at"))}
+
+
+def _findings(predictions: QuerySet[Prediction]) -> dict[int, str]:
+    settled = Adjudication.objects.filter(prediction__in=predictions.order_by().values("pk")).order_by("pk")
+    return dict(settled.values_list("prediction_id", "finding"))  # the last row of a prediction holds
+
+
+def _judgement(verdicts: list[_Verdict], corrections: dict[int, list[_Correction]], served: Served) -> _Judged:
+    outcomes = [corrections[v.pk][-1].outcome if v.pk in corrections else v.outcome for v in verdicts]
+    finding = finding_of(outcomes)
+    first, deciding = verdicts[0], verdicts[-1 if finding.index is None else finding.index]
+    return _Judged(
+        inspector_id=deciding.inspector_id,
+        inspector=deciding.inspector,
+        judged_at=deciding.at,
+        outcome=Outcome.UNSURE.value if finding.index is None else outcomes[finding.index],
+        evidence_outcome=_evidence_outcome(verdicts, corrections, served),
+        served_before=any(_was_served(v.inspection_id, v.inspector_id, v.at, served) for v in (first, deciding)),
+    )
+
+
+def _evidence_outcome(
+    verdicts: list[_Verdict], corrections: dict[int, list[_Correction]], served: Served
+) -> str:
+    for verdict in verdicts:
+        if _was_served(verdict.inspection_id, verdict.inspector_id, verdict.at, served):
+            continue
+        outcome = _unseen_outcome(verdict, corrections.get(verdict.pk, ()), served)
+        if outcome != Outcome.UNSURE:
+            return outcome
+    return Outcome.UNSURE.value
+
+
+def _unseen_outcome(verdict: _Verdict, corrections: Iterable[_Correction], served: Served) -> str:
+    """A verdict with the corrections that came before model output reached the judge or the correction's author.
+
+    The judge too: somebody who has seen the model's answer could otherwise have a colleague write the correction.
+    """
+    outcome = verdict.outcome
+    for correction in corrections:
+        people = (verdict.inspector_id, correction.by_id)
+        if any(_was_served(verdict.inspection_id, person, correction.at, served) for person in people):
+            break
+        outcome = correction.outcome
+    return outcome
+
+
+def _was_served(inspection_id: int, person: int | None, at: datetime, served: Served) -> bool:
+    """Whether model output was served to the person by then. At the same moment counts as before: nobody can tell."""
+    first = served.get((inspection_id, person)) if person is not None else None
+    return first is not None and first <= at

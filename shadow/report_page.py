@@ -1,0 +1,150 @@
+"""What the page of the agreement report shows: tiles, figures with their intervals drawn, trends and rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from shadow.agreement import Confusion, Figure
+from shadow.charts import Point, interval_bar, percent, reach, trend
+from shadow.reports import CONFIDENCE, AgreementReport, Group
+
+ONE_CLASS = "not defined: only one class seen"
+# name in Confusion: (as it is called, its denominator in words, what to say without one)
+FIGURES = {
+    "miss_rate": ("Miss rate", "of scratched parts, called ok by the model", "not defined: no scratched part yet"),
+    "false_alarm_rate": ("False-alarm rate", "of good parts, called scratched", "not defined: no good part yet"),
+    "escape_rate": ("Escape rate", "of parts called ok, found scratched", "not defined: no part called ok yet"),
+    "overkill_rate": ("Overkill rate", "of parts called scratched, found good", "not defined: none called scratched"),
+    "agreement": ("Agreement", "of all parts, answered alike", "not defined: no part yet"),
+    "positive_agreement": ("Positive agreement", "of all calls of scratched, shared", "not defined: none called scratched"),
+    "kappa": ("Kappa", "agreement beyond chance, -1 to 1", ONE_CLASS),
+}
+TRENDS = ("miss_rate", "false_alarm_rate", "agreement")
+IN_ROWS = ("miss_rate", "false_alarm_rate", "agreement")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One figure as it is read: words, interval in words and drawn, count. Undefined: the reason as its words."""
+
+    name: str
+    meaning: str
+    defined: bool
+    value: float | None
+    low: float
+    high: float
+    words: str
+    between: str
+    n: int
+    bar: SafeString
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One cell of the 2x2 table: its count, what supervisors settled of it, and the link to its photos."""
+
+    cell: str
+    label: str
+    count: int
+    note: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One group of a table."""
+
+    group: Group
+    figures: tuple[Shown, ...]
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A figure over days, drawn, with the figure of the whole span beside it."""
+
+    whole: Shown
+    chart: SafeString
+
+
+def shown(name: str, confusion: Confusion, *, bottom: float = 0.0, top: float = 1.0) -> Shown:
+    """A figure of a table of counts, its interval drawn on a scale from `bottom` to `top`."""
+    figure: Figure = getattr(confusion, name)
+    title, meaning, undefined = FIGURES[name]
+    low, high = figure.interval(CONFIDENCE)
+    if figure.value is None:
+        return Shown(title, meaning, False, None, low, high, undefined, "", figure.n, interval_bar(None, low, high))
+    if name == "kappa":
+        words, between = f"{figure.value:.2f}", f"{low:.2f} to {high:.2f}"
+        bottom = -1.0 if low < 0 else 0.0
+    else:
+        words, between = percent(figure.value), f"{percent(low)} to {percent(high)}"
+    bar = interval_bar(figure.value, low, high, bottom=bottom, top=top)
+    return Shown(title, meaning, True, figure.value, low, high, words, between, figure.n, bar)
+
+
+def figures_of(report: AgreementReport) -> list[Shown]:
+    """All figures of the whole, each drawn from 0 to 100 %."""
+    return [shown(name, report.confusion) for name in FIGURES]
+
+
+def tiles(report: AgreementReport) -> list[Tile]:
+    """The 2x2 table: rows are the person's answer, columns the model's."""
+    labels = {
+        "both_ok": "Both ok", "overkill": "Overkill", "escape": "Escape", "both_scratched": "Both scratched",
+    }  # fmt: skip
+    return [
+        Tile(cell, label, getattr(report.confusion, cell), _settled(report, cell), _photos_of(report, cell))
+        for cell, label in labels.items()
+    ]
+
+
+def _settled(report: AgreementReport, cell: str) -> str:
+    settled = report.adjudicated.get(cell)
+    if settled is None or not getattr(report.confusion, cell):
+        return ""
+    counts = {
+        "person right": settled.person,
+        "model right": settled.model,
+        "ambiguous": settled.ambiguous,
+        "open": settled.open,
+    }
+    return ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
+
+
+def _photos_of(report: AgreementReport, cell: str) -> str:
+    echo = {name: value for name, value in report.asked.echo().items() if value and name != "group_by"}
+    query = {"kind": cell, "evidence": report.asked.evidence, "line": "", **echo}
+    return f"{reverse('discrepancies')}?{urlencode(query)}"
+
+
+def rows(groups: Sequence[Group]) -> list[Row]:
+    """Groups with their figures; every column has one scale, so that intervals can be compared down the table."""
+    scales = {name: _scale([getattr(group.confusion, name) for group in groups], name) for name in IN_ROWS}
+    return [Row(group, tuple(shown(name, group.confusion, **scales[name]) for name in IN_ROWS)) for group in groups]
+
+
+def _scale(figures: Sequence[Figure], name: str) -> dict[str, float]:
+    ends = [figure.interval(CONFIDENCE) for figure in figures if figure.value is not None]
+    if name == "agreement":
+        return {"bottom": 1 - reach(max((1 - low for low, _ in ends), default=1.0)), "top": 1.0}
+    return {"bottom": 0.0, "top": reach(max((high for _, high in ends), default=1.0))}
+
+
+def trends(report: AgreementReport, by_day: Sequence[Row]) -> list[Trend]:
+    """The figures that a supervisor watches, by day."""
+    found = []
+    for place, name in enumerate(TRENDS):
+        points = [_point(row, row.figures[place]) for row in by_day]
+        chart = trend(f"{FIGURES[name][0]} by day", points, from_top=name == "agreement")
+        found.append(Trend(shown(name, report.confusion), chart))
+    return found
+
+
+def _point(row: Row, figure: Shown) -> Point:
+    day = date.fromisoformat(row.group.key)
+    words = f"{figure.words}, {figure.between} (n {figure.n:,})" if figure.defined else figure.words
+    return Point(day.toordinal(), f"{day:%-d %b}", figure.value, figure.low, figure.high, words)

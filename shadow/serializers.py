@@ -1,0 +1,142 @@
+"""The shapes of the shadow's API: what is taken and what is answered."""
+
+from rest_framework import serializers
+
+from shadow.models import Adjudication, Assignment, Finding, ModelVersion, Prediction
+from shadow.pairs import KINDS
+from shadow.reports import GROUPINGS
+
+
+class ConfusionSerializer(serializers.Serializer):
+    """The 2x2 table: the person is held right."""
+
+    both_ok = serializers.IntegerField()
+    overkill = serializers.IntegerField(help_text="Person ok, model scratched.")
+    escape = serializers.IntegerField(help_text="Person scratched, model ok.")
+    both_scratched = serializers.IntegerField()
+
+
+class FigureSerializer(serializers.Serializer):
+    value = serializers.FloatField(allow_null=True, help_text="null: not defined on these parts.")
+    low = serializers.FloatField(help_text="Lower end of the 95 % interval.")
+    high = serializers.FloatField()
+    n = serializers.IntegerField(help_text="The denominator.")
+
+
+class FiguresSerializer(serializers.Serializer):
+    confusion = ConfusionSerializer()
+    agreement = FigureSerializer()
+    kappa = FigureSerializer()
+    positive_agreement = FigureSerializer()
+    miss_rate = FigureSerializer(help_text="Of scratched parts, those that the model calls ok.")
+    false_alarm_rate = FigureSerializer(help_text="Of good parts, those that the model calls scratched.")
+    escape_rate = FigureSerializer(help_text="Of parts that the model calls ok, those that are scratched.")
+    overkill_rate = FigureSerializer(help_text="Of parts that the model calls scratched, those that are good.")
+
+
+class GroupSerializer(FiguresSerializer):
+    key = serializers.CharField(allow_blank=True)
+    name = serializers.CharField()
+
+
+class SettledSerializer(serializers.Serializer):
+    person = serializers.IntegerField()
+    model = serializers.IntegerField()
+    ambiguous = serializers.IntegerField()
+    open = serializers.IntegerField()
+
+
+class AgreementReportSerializer(FiguresSerializer):
+    filters = serializers.DictField(child=serializers.CharField(allow_null=True))
+    evidence = serializers.ChoiceField(choices=KINDS)
+    evidence_counts = serializers.DictField(child=serializers.IntegerField())
+    confidence = serializers.FloatField()
+    groups = GroupSerializer(many=True)
+    excluded = serializers.DictField(child=serializers.IntegerField())
+    adjudicated = serializers.DictField(child=SettledSerializer())
+
+
+class AskedSerializer(serializers.Serializer):
+    """The report's query string."""
+
+    line = serializers.CharField(required=False, help_text="Slug; left out: your first line (all, grouped by line).")
+    model = serializers.CharField(required=False, help_text="Name; left out: the live version (all, grouped by model).")
+    evidence = serializers.ChoiceField(choices=KINDS, required=False, default="blind")
+    group_by = serializers.ChoiceField(choices=GROUPINGS, required=False, default="day")
+    format = serializers.ChoiceField(choices=["json", "csv"], required=False, default="json")
+
+
+class AdjudicationSerializer(serializers.ModelSerializer):
+    by = serializers.CharField(source="by.username")
+
+    class Meta:
+        model = Adjudication
+        fields = ["id", "prediction", "finding", "reason", "by", "at"]
+
+
+class NewAdjudicationSerializer(serializers.Serializer):
+    finding = serializers.ChoiceField(choices=Finding.choices)
+    reason = serializers.CharField(max_length=500)
+
+
+class DiscrepancySerializer(serializers.Serializer):
+    """A part on which person and model differ; `id` is the prediction's."""
+
+    id = serializers.IntegerField(source="prediction_id")
+    inspection = serializers.IntegerField(source="inspection_id")
+    serial = serializers.CharField()
+    line = serializers.CharField()
+    station = serializers.CharField(allow_null=True)
+    model = serializers.CharField()
+    kind = serializers.CharField(source="cell")
+    verdict = serializers.CharField(source="outcome")
+    inspector = serializers.CharField(allow_null=True)
+    judged_at = serializers.DateTimeField()
+    predicted = serializers.CharField()
+    score = serializers.FloatField()
+    evidence = serializers.CharField(source="evidence_kind")
+    finding = serializers.CharField(allow_null=True)
+
+
+class DiscrepancyPageSerializer(serializers.Serializer):
+    results = DiscrepancySerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class PredictionSerializer(serializers.ModelSerializer):
+    serial = serializers.CharField(source="inspection.serial")
+    model = serializers.CharField(source="version.name")
+    outcome = serializers.SerializerMethodField()
+    null_reason = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Prediction
+        fields = ["inspection", "serial", "model", "score", "outcome", "null_reason", "at"]
+
+    def get_outcome(self, prediction: Prediction) -> str | None:
+        return prediction.outcome or None
+
+    def get_null_reason(self, prediction: Prediction) -> str | None:
+        return prediction.null_reason or None
+
+
+class AssignmentSerializer(serializers.ModelSerializer):
+    line = serializers.CharField(source="line.slug")
+
+    class Meta:
+        model = Assignment
+        fields = ["line", "role", "assigned_at"]
+
+
+class ModelSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = ModelVersion
+        fields = ["id", "name", "weights_sha256", "threshold", "at", "by"]
+
+
+class ModelCardSerializer(ModelSerializer):
+    lines = AssignmentSerializer(many=True)
+    nulls = FigureSerializer(help_text="Share of the version's last 200 parts without an answer.")
+
+    class Meta(ModelSerializer.Meta):
+        fields = [*ModelSerializer.Meta.fields, "thresholds", "card", "lines", "nulls"]

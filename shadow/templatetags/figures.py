@@ -1,0 +1,25 @@
+"""Figures as the pages write them."""
+
+from typing import Any
+
+from django import template
+
+from shadow import charts
+
+register = template.Library()
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share in 0..1 as people read it."""
+    return charts.percent(share)
+
+
+@register.filter
+def cell(value: Any) -> str:
+    """A value of a model's card in a table's cell; what is missing is a dash."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

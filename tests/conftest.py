@@ -1,0 +1,242 @@
+"""The cast and the props: ivy inspects, sam supervises, ada administers, otto has no role; a line, a station, photos."""
+
+import io
+import json
+import random
+from datetime import timedelta
+
+import pytest
+import torch
+from django.test import TransactionTestCase
+from django.utils import timezone
+from PIL import Image, ImageDraw
+from rest_framework.test import APIClient
+from safetensors.torch import save
+
+from automation import actions as automation
+from automation import policies
+from automation.actions.changing import write_policy
+from automation.levels import Level
+from inspection import actions, append_only
+from inspection.models import ApiToken, DefectKind, Inspection, Line, User
+from inspection.roles import Role, give_role
+from shadow.actions import register_version
+from shadow.models import ModelVersion, Prediction
+from shadow.vision.network import ARCHITECTURE, INPUT_SIZE, ScratchNet
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, settings):
+    """Each test keeps photos and weights in a folder of its own."""
+    settings.PHOTO_ROOT = tmp_path / "photos"
+    settings.MODEL_ROOT = tmp_path / "models"
+
+
+@pytest.fixture(autouse=True)
+def no_wake_ups(monkeypatch):
+    """Unit tests call the workers' actions themselves; no thread looks for a broker behind them."""
+    monkeypatch.setattr("inspection.wake._wake", lambda: None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flush_through_the_door():
+    """The flush after a transactional test deletes history; it goes through the one door that allows it."""
+    original = TransactionTestCase._fixture_teardown
+
+    def teardown(self):
+        with append_only.open_door():
+            original(self)
+
+    TransactionTestCase._fixture_teardown = teardown
+    yield
+    TransactionTestCase._fixture_teardown = original
+
+
+def make_person(username: str, *roles: Role) -> User:
+    user = User.objects.create_user(username=username, password=PASSWORD)
+    for role in roles:
+        give_role(user, role)
+    return user
+
+
+@pytest.fixture
+def ivy(db):
+    return make_person("ivy", Role.INSPECTOR)
+
+
+@pytest.fixture
+def ian(db):
+    """A second inspector."""
+    return make_person("ian", Role.INSPECTOR)
+
+
+@pytest.fixture
+def sam(db):
+    return make_person("sam", Role.SUPERVISOR)
+
+
+@pytest.fixture
+def ada(db):
+    return make_person("ada", Role.ADMIN)
+
+
+@pytest.fixture
+def otto(db):
+    return make_person("otto")
+
+
+@pytest.fixture
+def cam(db):
+    """A camera station."""
+    return make_person("cam", Role.STATION)
+
+
+@pytest.fixture
+def line(db):
+    return Line.objects.create(slug="line-a", name="Line A")
+
+
+@pytest.fixture
+def station(line):
+    return line.stations.create(slug="cam-1", name="Camera 1")
+
+
+@pytest.fixture
+def kinds(db):
+    scratch = DefectKind.objects.create(slug="scratch", name="Scratch", rejects=True, key="s")
+    oil = DefectKind.objects.create(slug="oil", name="Oil", rejects=False, contamination=True, key="o")
+    return scratch, oil
+
+
+def photo_bytes(*, size=(320, 180), seed=None, format="JPEG", **options) -> bytes:
+    """A dark screen with a few light lines; another seed is another picture."""
+    chance = random.Random(seed)
+    image = Image.new("RGB", size, (18, 20, 24))
+    draw = ImageDraw.Draw(image)
+    for _ in range(6):
+        points = [(chance.randrange(size[0]), chance.randrange(size[1])) for _ in range(2)]
+        draw.line(points, fill=tuple(chance.randrange(60, 255) for _ in range(3)), width=chance.randrange(1, 4))
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def make_photo():
+    return photo_bytes
+
+
+@pytest.fixture
+def make_part(line):
+    """Receives a part as the intake does."""
+    numbers = iter(range(1, 10_000))
+
+    def make(serial=None, *, photos=1, on=None, **fields) -> Inspection:
+        serial = serial or f"SN{next(numbers):05d}"
+        sent = [actions.NewPhoto(photo_bytes(seed=f"{serial}/{number}")) for number in range(photos)]
+        part, _ = actions.receive_inspection(line=on or line, serial=serial, photos_sent=sent, by=None, **fields)
+        return part
+
+    return make
+
+
+@pytest.fixture
+def judge():
+    """Claims and judges a part as a person does: `judge(part, ivy, "ok")`."""
+
+    def give(part: Inspection, by: User, outcome: str, **fields):
+        lease = actions.claim(line=part.line, by=by)
+        assert lease is not None and lease.inspection_id == part.pk, "the queue offers another part first"
+        return actions.record_verdict(inspection=part, by=by, lease=lease.token, outcome=outcome, **fields)
+
+    return give
+
+
+@pytest.fixture
+def api():
+    """A client of the API signed in by token: `api(ivy).get(...)`."""
+
+    def client_of(user: User | None) -> APIClient:
+        client = APIClient()
+        if user is not None:
+            client.credentials(HTTP_AUTHORIZATION=f"Token {ApiToken.issue(user)}")
+        return client
+
+    return client_of
+
+
+@pytest.fixture
+def page(client):
+    """A signed-in browser without JavaScript: `page(ivy).get(...)`."""
+
+    def signed_in(user: User):
+        client.force_login(user)
+        return client
+
+    return signed_in
+
+
+@pytest.fixture
+def later():
+    """The clock, some seconds on."""
+    return lambda seconds: timezone.now() + timedelta(seconds=seconds)
+
+
+THRESHOLDS = [0.05, 0.1, 0.2, 0.3, 0.5]
+
+
+def untrained_weights(seed: int = 1) -> bytes:
+    """A network that runs and knows nothing: for tests of what stands around it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        tensors = {name: value.contiguous() for name, value in ScratchNet().state_dict().items()}
+    metadata = {
+        "architecture": ARCHITECTURE, "input_size": str(INPUT_SIZE), "temperature": "1.0", "threshold": "0.5",
+        "thresholds": json.dumps(THRESHOLDS), "code_version": "test",
+    }  # fmt: skip
+    return save(tensors, metadata)
+
+
+@pytest.fixture
+def version(db) -> ModelVersion:
+    return register_version(name="v1", weights=untrained_weights(), card={}, by="test")
+
+
+@pytest.fixture
+def set_level():
+    """Puts a line on a level without its gates, as a demo does."""
+
+    def put(line: Line, level: str, version: ModelVersion | None = None, **fields):
+        current = policies.in_force(line)
+        copied = {name: getattr(current, name) for name in policies.FIELDS}
+        copied |= {"level": Level(level), "version_id": version.pk if version else current.version_id}
+        copied |= {"step": 0, "strata": None, "hold_seconds": 60} | fields
+        return write_policy(line=line, fields=copied, by="test", reason="set", action="level_set", now=timezone.now())
+
+    return put
+
+
+@pytest.fixture
+def shadowed(line, version, set_level):
+    """Line A at shadow with a version."""
+    set_level(line, "shadow", version)
+    return line
+
+
+@pytest.fixture
+def answer():
+    """Writes a version's answer as the worker would have, and settles the part: `answer(part, version, 0.9)`."""
+
+    def write(part: Inspection, version: ModelVersion, score: float | None, **fields) -> Prediction:
+        outcome = "" if score is None else "scratched" if score >= version.threshold else "ok"
+        reason = "blank photo" if score is None else ""
+        prediction = Prediction.objects.create(
+            inspection=part, version=version, score=score, outcome=outcome, null_reason=reason, **fields
+        )
+        automation.settle(prediction=prediction)
+        part.refresh_from_db()
+        return prediction
+
+    return write

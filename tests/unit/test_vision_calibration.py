@@ -1,0 +1,76 @@
+"""Temperature and thresholds: fitted on the calibration split, total on degenerate ones."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from shadow.vision.calibration import (
+    FIRST_COVERAGE,
+    fit_temperature,
+    negative_log_likelihood,
+    operating_threshold,
+    threshold_order,
+)
+
+
+def sample(n=2000, seed=2):
+    """Logits whose sigmoid is the truth, and labels drawn from it."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-1.5, 2.5, n)
+    return logits, rng.random(n) < expit(logits)
+
+
+@pytest.mark.parametrize("factor", [3.0, 0.4])
+def test_temperature_undoes_wrong_confidence_and_lowers_the_surprise(factor):
+    logits, labels = sample()
+    temperature = fit_temperature(logits * factor, labels)
+    assert temperature == pytest.approx(factor, rel=0.12)
+    calibrated = negative_log_likelihood(logits * factor, labels, temperature)
+    assert calibrated < negative_log_likelihood(logits * factor, labels)
+
+
+def test_a_flawless_split_does_not_ask_for_certainty():
+    labels = np.arange(20) < 10
+    temperature = fit_temperature(np.where(labels, 4.0, -4.0), labels)
+    assert expit(4.0 / temperature) == pytest.approx(11 / 12, abs=0.01)
+
+
+def test_one_class_teaches_no_temperature_and_no_threshold():
+    ones = np.ones(5, bool)
+    assert fit_temperature(np.arange(5.0), ones) == 1.0
+    assert operating_threshold(np.linspace(0, 1, 5), ones) == 0.5
+    assert operating_threshold(np.linspace(0, 1, 5), ~ones) == 0.5
+
+
+def test_the_operating_threshold_has_the_least_errors():
+    logits, labels = sample()
+    scores = expit(logits)
+
+    def errors(t):
+        return (scores[labels] < t).mean() + (scores[~labels] >= t).mean()
+
+    chosen = operating_threshold(scores, labels)
+    assert errors(chosen) <= min(errors(t) for t in np.linspace(0.01, 0.99, 99)) + 1e-9
+
+
+def test_the_order_starts_where_evidence_gathers_and_holds_the_operating_threshold():
+    logits, labels = sample()
+    scores = expit(logits)
+    operating = operating_threshold(scores, labels)
+    order = threshold_order(scores, labels, operating)
+    assert 13 <= len(order) <= 17
+    assert order == sorted(set(order))
+    assert operating in order
+    assert (scores[~labels] < order[0]).mean() == pytest.approx(FIRST_COVERAGE, abs=0.01)
+    assert order[0] > 0
+    assert order[-1] < 1
+
+
+@pytest.mark.parametrize("scores", [[0.5, 0.5, 0.5, 0.5], [0.0, 0.0, 1.0, 1.0], [0.9, 0.9, 0.1, 0.1]])
+def test_the_order_is_sound_on_splits_that_say_little(scores):
+    scores, labels = np.array(scores), np.array([False, False, True, True])
+    operating = operating_threshold(scores, labels)
+    order = threshold_order(scores, labels, operating)
+    assert operating in order
+    assert order == sorted(set(order))
+    assert np.isfinite(order).all()

@@ -1,0 +1,141 @@
+"""Training: it learns, it is seeded, and no group ever stands on two sides of the split."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load
+
+from shadow.vision import runtime
+from shadow.vision.training import SPLITS, NotEnoughData, TrainingItem, augment, split_by_group, train
+
+
+def photo(seed, scratched):
+    """Dark glass with noise and, when scratched, a bright line; with the line's mask."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.normal(40, 4, (256, 256, 3))
+    pixels[:20] = 120  # a frame, so that it is not blank
+    mask = np.zeros((256, 256), bool)
+    if scratched:
+        row, column = rng.integers(40, 180, 2)
+        mask[row : row + 3, column : column + 60] = True
+    pixels[mask] = 220
+    return np.clip(pixels, 0, 255).astype(np.uint8), mask
+
+
+def items(count, per_group=1):
+    made = []
+    for seed in range(count):
+        pixels, mask = photo(seed, seed % 2 == 0)
+        group = f"part-{seed // 2 // per_group}-{seed % 2}"
+        made.append(TrainingItem(pixels, seed % 2 == 0, group, mask if seed % 2 == 0 else None))
+    return made
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    told = []
+    return train(items(36), epochs=4, seed=3, progress=told.append, device="cpu", sources=["lines"]), told
+
+
+def test_a_tiny_set_is_learnt(learnt):
+    trained, told = learnt
+    assert trained.card["figures"]["test"]["auroc"] == 1.0
+    assert told[-1].loss < told[0].loss / 2
+    assert told[-1].calibrate_nll < told[0].calibrate_nll
+
+
+def test_the_weights_carry_what_runs_them_and_the_card_tells_their_story(learnt, tmp_path):
+    trained, told = learnt
+    (tmp_path / "w.safetensors").write_bytes(trained.weights)
+    scorer = runtime.load(tmp_path / "w.safetensors")
+    card = json.loads(json.dumps(trained.card))
+    assert (scorer.temperature, scorer.threshold) == (card["temperature"], card["threshold"])
+    assert scorer.thresholds == card["thresholds"]
+    assert scorer.sha256 == card["weights_sha256"]
+    assert scorer.metadata["code_version"] == card["code_version"]
+    assert [e["number"] for e in card["curve"]] == [e.number for e in told]
+    assert card["sources"] == ["lines"]
+    assert card["seed"] == 3
+    assert card["duration_s"] > 0
+
+
+def test_the_shipped_weights_give_the_cards_calibrated_figures(learnt, tmp_path):
+    trained, _ = learnt
+    (tmp_path / "w.safetensors").write_bytes(trained.weights)
+    scorer = runtime.load(tmp_path / "w.safetensors")
+    held_out = set(trained.card["data"]["groups"]["calibrate"])
+    members = [item for item in items(36) if item.group in held_out]
+    scores = [a.score for a in scorer.score([[Image.fromarray(item.photo)] for item in members])]
+    labels = np.array([item.label for item in members])
+    surprise = -np.log(np.where(labels, scores, 1 - np.array(scores))).mean()
+    best = min(epoch["calibrate_nll"] for epoch in trained.card["curve"])
+    assert surprise == pytest.approx(best, rel=0.01)
+
+
+def test_the_cards_split_is_by_group(learnt):
+    data = learnt[0].card["data"]
+    groups = [set(data["groups"][split]) for split in SPLITS]
+    assert sum(map(len, groups)) == len(set().union(*groups)) == 36
+    assert sum(n["ok"] + n["scratched"] for n in data["photos"].values()) == 36
+
+
+def test_equal_seeds_give_equal_weights_and_others_do_not():
+    runs = [load(train(items(12), epochs=1, seed=seed, device="cpu").weights) for seed in (1, 1, 2)]
+    same, other = ([np.array_equal(runs[0][k], run[k]) for k in runs[0]] for run in runs[1:])
+    assert all(same)
+    assert not all(other)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_groups_never_straddle_splits_and_each_part_has_both_classes(seed):
+    rng = np.random.default_rng(seed)
+    made = [
+        TrainingItem("x.jpg", bool(g % 3 == 0), f"phone-{g}")
+        for g in range(18)
+        for _ in range(int(rng.integers(1, 40)))
+    ]
+    splits = split_by_group(made, seed)
+    assert set(splits) == {item.group for item in made}
+    for split in SPLITS:
+        assert {item.label for item in made if splits[item.group] == split} == {True, False}
+
+
+def test_it_can_begin_from_earlier_weights(learnt):
+    again = train(items(36), epochs=1, seed=5, device="cpu", start=learnt[0].weights)
+    assert again.card["curve"][0]["calibrate_auroc"] == 1.0
+    assert again.card["start_sha256"] == learnt[0].card["weights_sha256"]
+
+
+def test_a_given_split_is_kept_and_binds_its_whole_group():
+    made = items(24, per_group=2)
+    made[0] = TrainingItem(made[0].photo, True, made[0].group, split="test")
+    assert split_by_group(made, 1)[made[0].group] == "test"
+    made[2] = TrainingItem(made[2].photo, True, made[0].group, split="train")
+    with pytest.raises(ValueError, match="two splits"):
+        split_by_group(made, 1)
+
+
+@pytest.mark.parametrize("keep", [lambda item: item.label, lambda item: not item.label, lambda item: False])
+def test_a_missing_class_is_refused_with_what_is_needed(keep):
+    with pytest.raises(NotEnoughData, match="at least three groups"):
+        train([item for item in items(12) if keep(item)], epochs=1, seed=1)
+
+
+def test_an_unreadable_photo_is_named(tmp_path):
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8 no photo")
+    made = [*items(12), TrainingItem(tmp_path / "torn.jpg", True, "torn")]
+    with pytest.raises(ValueError, match=r"torn\.jpg"):
+        train(made, epochs=1, seed=1)
+
+
+def test_augmentation_moves_photo_and_mask_alike():
+    pixels, mask = photo(4, scratched=True)
+    for seed in range(5):
+        image, moved = augment(
+            Image.fromarray(pixels), Image.fromarray(mask.astype(np.uint8) * 255), np.random.default_rng(seed)
+        )
+        grey, marked = np.asarray(image.convert("L"), float), np.asarray(moved) > 0
+        assert marked.any()
+        assert grey[marked].mean() > grey[~marked].mean() + 60

@@ -4,7 +4,7 @@ A chart only draws; the page prints the same figures as text beside it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.utils.html import format_html, format_html_join
@@ -15,8 +15,8 @@ from automation.gates import Facts, percent
 from automation.reports import Flow
 
 BAND = 1000.0  # units along the band
-WIDTH, HEIGHT = 640, 220  # units of the bound's view box, about pixels on the page
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 12, 30
+WIDTH, HEIGHT = 420, 210  # units of the bound's view box, about pixels on the page
+LEFT, RIGHT, TOP, BOTTOM = 50, 12, 10, 28
 LOOKS = 40  # dots along the running bound, besides one at each escape
 
 
@@ -36,7 +36,7 @@ def stretches(flow: Flow) -> list[Stretch]:
         ("people", "to people", flow.decisions["person"]),
         ("pass", "passed by machine", flow.decisions["pass"]),
         ("reject", "rejected by machine", flow.decisions["reject"]),
-        ("unrouted", "without an answer of the model", flow.without_answer),
+        ("unrouted", "to people without an answer of the model", flow.without_answer),
     )
     return [Stretch(kind, words, n, n / flow.total if flow.total else 0.0) for kind, words, n in counts]
 
@@ -47,18 +47,21 @@ def flow_band(flow: Flow) -> SafeString:
     for stretch in stretches(flow):
         width = BAND * stretch.share
         if width:
-            pieces.append((f"flow-{stretch.kind}", f"{x:.1f}", f"{width:.1f}", f"{stretch.count:,} {stretch.words}"))
+            # The hatch by attribute, which CSS overrules: from a style sheet its address would not find this page.
+            words = f"{stretch.count:,} {stretch.words}"
+            pieces.append((f"flow-{stretch.kind}", "url(#machine-hatch)", f"{x:.1f}", f"{width:.1f}", words))
         x += width
+    band = '<rect class="{}" fill="{}" x="{}" y="0" width="{}" height="40"><title>{}</title></rect>'
     people = BAND * flow.decisions["person"] / flow.total if flow.total else 0.0
     audited = BAND * flow.audited / flow.total if flow.total else 0.0
     return format_html(
         '<svg class="flow" viewBox="0 0 1000 56" preserveAspectRatio="none" role="img" aria-label="{}">'
-        '<defs><pattern id="machine-hatch" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-        '<rect class="flow-hatch-ground" width="8" height="8"/><rect class="flow-hatch" width="3" height="8"/></pattern></defs>'
+        '<defs><pattern id="machine-hatch" width="8" height="8" patternUnits="userSpaceOnUse"'
+        ' patternTransform="rotate(45)"><rect class="flow-hatch-ground" width="8" height="8"/>'
+        '<rect class="flow-hatch" width="3" height="8"/></pattern></defs>'
         '{}<rect class="flow-audited" x="{}" y="46" width="{}" height="10"><title>{} audited</title></rect></svg>',
         ", ".join(f"{stretch.count:,} {stretch.words}" for stretch in stretches(flow)),
-        format_html_join("", '<rect class="{}" x="{}" y="0" width="{}" height="40"><title>{}</title></rect>', pieces),
-        f"{people:.1f}", f"{audited:.1f}", f"{flow.audited:,}",
+        format_html_join("", band, pieces), f"{people:.1f}", f"{audited:.1f}", f"{flow.audited:,}",
     )  # fmt: skip
 
 
@@ -79,14 +82,16 @@ def running_bound(facts: Facts, pass_below: float, delta: float) -> list[Look]:
         for score, found in zip(facts.scores, facts.scratched, strict=True)
         if score is not None and score < pass_below and found is not None
     ]
-    escapes = [n for n, found in enumerate(passed, 1) if found]
     spaced = {round(len(passed) * step / LOOKS) for step in range(1, LOOKS + 1)} - {0}
     looks, k = [], 0
     for n, found in enumerate(passed, 1):
         k += found
         if n in spaced or found:
-            looks.append(Look(n, k, upper_bound(n, k, delta), bool(found) and n in escapes))
+            looks.append(Look(n, k, upper_bound(n, k, delta), escape=found))
     return looks
+
+
+Place = Callable[[float, float], tuple[float, float]]
 
 
 def bound_chart(looks: Sequence[Look], limit: float, more: int | None = None) -> SafeString:
@@ -102,34 +107,45 @@ def bound_chart(looks: Sequence[Look], limit: float, more: int | None = None) ->
         return LEFT + n / parts * (WIDTH - LEFT - RIGHT), TOP + depth * (HEIGHT - TOP - BOTTOM)
 
     points = [place(0, 1.0), *(place(look.n, look.bound) for look in looks)]
-    _, limit_y = place(0, limit)
-    rungs = [share for share in (1.0, 0.1, 0.01, 0.001) if share >= lowest]
+    reached = f"After {last.n:,} judged parts with {last.k} escapes the bound is {percent(last.bound)}"
     return format_html(
-        '<svg class="bound" viewBox="0 0 {} {}" role="img" aria-label="{}">{}'
-        '<path class="bound-limit" d="M{} {}H{}"/><text class="bound-limit-text" x="{}" y="{}">limit {}</text>'
-        '<path class="bound-line" d="M{}"/>{}{}</svg>',
-        WIDTH, HEIGHT,
-        f"After {last.n:,} judged parts with {last.k} escapes the bound is {percent(last.bound)}; the limit is {percent(limit)}.",
-        _axes(rungs, parts, place), LEFT, f"{limit_y:.1f}", WIDTH - RIGHT, WIDTH - RIGHT, f"{limit_y - 5:.1f}", percent(limit),
-        " L".join(f"{x:.1f} {y:.1f}" for x, y in points),
-        format_html_join("", '<circle class="bound-dot" cx="{}" cy="{}" r="2.5"><title>{}</title></circle>', _marks(looks, place, escape=False)),
-        format_html_join("", '<path class="bound-escape" d="M{} {}m0 -7 7 7-7 7-7-7z"><title>{}</title></path>', _marks(looks, place, escape=True)),
+        '<svg class="bound" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}'
+        '<path class="bound-line" d="M{}"/>{}</svg>',
+        WIDTH, HEIGHT, f"{reached}; the limit is {percent(limit)}.", _axes(parts, lowest, place), _limit(limit, place),
+        " L".join(f"{x:.1f} {y:.1f}" for x, y in points), _marks(looks, place),
     )  # fmt: skip
 
 
-def _axes(rungs: Sequence[float], parts: int, place) -> SafeString:
-    levels = ((LEFT, f"{place(0, share)[1]:.1f}", WIDTH - RIGHT, LEFT - 8, f"{place(0, share)[1] + 4:.1f}", percent(share)) for share in rungs)
-    ends = ((LEFT, HEIGHT - 8, "start", "0"), (WIDTH - RIGHT, HEIGHT - 8, "end", f"{parts:,} parts passed and judged"))
+def _axes(parts: int, lowest: float, place: Place) -> SafeString:
+    right = WIDTH - RIGHT
+    heights = [(place(0, share)[1], percent(share)) for share in (1.0, 0.1, 0.01, 0.001) if share >= lowest]
+    rungs = format_html_join(
+        "",
+        '<path class="bound-rung" d="M{} {}H{}"/><text class="bound-text" text-anchor="end" x="{}" y="{}">{}</text>',
+        ((LEFT, f"{y:.1f}", right, LEFT - 8, f"{y + 4:.1f}", words) for y, words in heights),
+    )  # fmt: skip
+    ends = format_html_join(
+        "", '<text class="bound-text" x="{}" y="{}" text-anchor="{}">{}</text>',
+        ((LEFT, HEIGHT - 8, "start", "0"), (right, HEIGHT - 8, "end", f"{parts:,} parts passed and judged")),
+    )  # fmt: skip
+    return format_html("{}{}", rungs, ends)
+
+
+def _limit(limit: float, place: Place) -> SafeString:
+    y, right = place(0, limit)[1], WIDTH - RIGHT
     return format_html(
-        "{}{}",
-        format_html_join("", '<path class="bound-rung" d="M{} {}H{}"/><text class="bound-text" text-anchor="end" x="{}" y="{}">{}</text>', levels),
-        format_html_join("", '<text class="bound-text" x="{}" y="{}" text-anchor="{}">{}</text>', ends),
-    )
+        '<path class="bound-limit" d="M{} {}H{}"/><text class="bound-limit-text" x="{}" y="{}">limit {}</text>',
+        LEFT, f"{y:.1f}", right, right, f"{y + 14:.1f}", percent(limit),
+    )  # fmt: skip
 
 
-def _marks(looks: Sequence[Look], place, *, escape: bool) -> list[tuple[str, str, str]]:
-    return [
-        (*(f"{value:.1f}" for value in place(look.n, look.bound)), f"{look.n:,} parts, {look.k} escapes: at most {percent(look.bound)}")
-        for look in looks
-        if look.escape is escape
-    ]
+def _marks(looks: Sequence[Look], place: Place) -> SafeString:
+    """A dot for each look, a diamond for each escape, with their words on hover."""
+    rows: dict[bool, list[tuple[str, str, str]]] = {False: [], True: []}
+    for look in looks:
+        x, y = place(look.n, look.bound)
+        words = f"{look.n:,} parts, {look.k} escapes: at most {percent(look.bound)}"
+        rows[look.escape].append((f"{x:.1f}", f"{y:.1f}", words))
+    dot = '<circle class="bound-dot" cx="{}" cy="{}" r="2.5"><title>{}</title></circle>'
+    diamond = '<path class="bound-escape" d="M{} {}m0 -7 7 7-7 7-7-7z"><title>{}</title></path>'
+    return format_html("{}{}", format_html_join("", dot, rows[False]), format_html_join("", diamond, rows[True]))

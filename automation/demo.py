@@ -1,4 +1,4 @@
-"""Sets up the demo factory: people, kinds of defect, two lines with stations, the starter model shadowing one of them."""
+"""Sets up the demo factory: people, kinds of defect, two lines with stations, the starter model shadowing one."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,12 @@ CAST = {
     "sim-camera": ("Simulated", "camera", Role.STATION),
 }
 SIMULATED = ("sim-1", "sim-2", "sim-camera")  # nobody signs in as these: they have no password, only tokens
-KINDS = [("scratch", "Scratch", True, "s"), ("oil", "Oil", False, "o"), ("stain", "Stain", False, "w"), ("dust", "Dust", False, "d")]
+KINDS = [
+    ("scratch", "Scratch", True, "s"),
+    ("oil", "Oil", False, "o"),
+    ("stain", "Stain", False, "w"),
+    ("dust", "Dust", False, "d"),
+]
 LINES = {"line-a": ("Line A", ["front", "back"]), "line-b": ("Line B", ["front"])}
 SHIFTS = [("Early", "06:00", "14:00"), ("Late", "14:00", "22:00"), ("Night", "22:00", "06:00")]
 
@@ -51,7 +56,7 @@ def set_up_demo(*, password: str) -> dict[str, list[str]]:
     for slug in LINES:
         made["lines"] += _line(slug)
     _shadow(Line.objects.get(slug="line-a"), version)
-    audit.record("demo_seeded", by=BY, **made)
+    audit.record("demo_seeded", by=BY, subject="", line="", **made)
     return made
 
 
@@ -69,7 +74,8 @@ def _person(username: str, first: str, last: str, role: Role, password: str) -> 
 
 def _line(slug: str) -> list[str]:
     name, stations = LINES[slug]
-    line, new = Line.objects.get_or_create(slug=slug, defaults={"name": name, "demo": True, "time_zone": settings.TIME_ZONE})
+    defaults = {"name": name, "demo": True, "time_zone": settings.TIME_ZONE}
+    line, new = Line.objects.get_or_create(slug=slug, defaults=defaults)
     for station in stations:
         line.stations.get_or_create(slug=station, defaults={"name": f"{station.capitalize()} camera"})
     for shift, starts, ends in SHIFTS:

@@ -1,4 +1,4 @@
-"""Keyed draws: which parts are in the canary, audited, or blind. A hash decides, so nobody can choose and all can check."""
+"""Keyed draws: which parts are in the canary, audited, or blind. A hash decides: nobody can choose, all can check."""
 
 import hashlib
 import hmac

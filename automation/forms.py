@@ -11,20 +11,22 @@ from automation.models import Policy
 from inspection.refusals import BadInput
 
 PERCENT_WORDS = {
-    "alpha": "Scratched among the parts passed, at most",
-    "delta": "Error probability of the certificate",
-    "miss_limit": "Of the scratched parts passed, at most",
-    "false_alarm_limit": "Of the good parts called scratched, at most",
-    "overkill_limit": "Of the rejected parts good, at most",
+    "alpha": "Scratched among passed, at most",
+    "delta": "Error probability",
+    "miss_limit": "Scratched parts passed, at most",
+    "false_alarm_limit": "Good called scratched, at most",
+    "overkill_limit": "Good among rejected, at most",
     "null_limit": "Without an answer, at most",
     "escalation_limit": "In the unsure band, at most",
 }
 COUNT_WORDS = {
     "blind_pairs": "Blind verdicts, at least",
-    "shifts": "Shifts with blind verdicts, at least",
-    "days": "Days with blind verdicts, at least",
-    "held_days": "Days at partial before full, at least",
+    "shifts": "Shifts with verdicts, at least",
+    "days": "Days with verdicts, at least",
+    "held_days": "Days at partial, at least",
 }
+
+PLAIN = ("audit_share", "blind_share", "hold_seconds", "assist_wait", "quorum")
 
 
 def to_percent(share: float) -> Decimal:
@@ -34,7 +36,8 @@ def to_percent(share: float) -> Decimal:
 
 def percent_field(label: str, help_text: str = "") -> forms.DecimalField:
     widget = forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"})
-    return forms.DecimalField(label=f"{label} (%)", min_value=Decimal("0.0001"), max_value=100, help_text=help_text, widget=widget)
+    least = Decimal("0.0001")
+    return forms.DecimalField(label=f"{label} (%)", min_value=least, max_value=100, help_text=help_text, widget=widget)
 
 
 class ProposalForm(forms.Form):
@@ -50,7 +53,8 @@ class ProposalForm(forms.Form):
         """The keyword arguments of `propose_change`."""
         sent = self.cleaned_data
         bars = {name: sent[name] for name in ("pass_below", "reject_from") if sent[name] is not None}
-        return {"level": sent["level"] or None, "model": sent["model"] or None, "policy": bars, "reason": sent["reason"]}
+        wanted = {name: sent[name] or None for name in ("level", "model")}
+        return {**wanted, "policy": bars, "reason": sent["reason"]}
 
 
 class AskedForm(forms.Form):
@@ -66,11 +70,18 @@ class PolicyForm(forms.Form):
 
     audit_share = percent_field("Audit share", "Of the parts that the machine decides, judged blind by a person.")
     blind_share = percent_field("Blind share", "At assist, of the parts that are judged without advice.")
-    hold_seconds = forms.IntegerField(label="Hold (s)", min_value=1, max_value=3600, help_text="A part waits this long for the machine.")
-    assist_wait = forms.IntegerField(label="Assist wait (s)", min_value=0, max_value=60, help_text="A part waits this long for advice.")
-    quorum = forms.IntegerField(label="Quorum", min_value=1, max_value=3, help_text="People who agree before the machine decides.")
+    hold_seconds = forms.IntegerField(
+        label="Hold (s)", min_value=1, max_value=3600, help_text="A part waits this long for the machine."
+    )
+    assist_wait = forms.IntegerField(
+        label="Assist wait (s)", min_value=0, max_value=60, help_text="A part waits this long for advice."
+    )
+    quorum = forms.IntegerField(
+        label="Quorum", min_value=1, max_value=3, help_text="People who agree before the machine decides."
+    )
     sensitivity_from_seeds = forms.BooleanField(
-        label="Measure inspectors by seeded parts", required=False,
+        label="Measure inspectors by seeded parts",
+        required=False,
         help_text="Switched off, the certificate takes inspectors as perfect.",
     )
     reason = forms.CharField(label="Reason", required=False, max_length=500)
@@ -85,22 +96,19 @@ class PolicyForm(forms.Form):
             self.fields[name] = forms.IntegerField(label=label, min_value=0, max_value=1_000_000)
 
     def _now(self) -> dict[str, Any]:
-        limits = {name: to_percent(value) if name in PERCENT_WORDS else value for name, value in self.limits.to_json().items()}
-        shares = {name: to_percent(getattr(self.policy, name)) for name in ("audit_share", "blind_share")}
-        plain = {name: getattr(self.policy, name) for name in ("hold_seconds", "assist_wait", "quorum")}
-        return limits | shares | plain
+        limits = self.limits.to_json()
+        limits |= {name: to_percent(limits[name]) for name in PERCENT_WORDS}
+        plain = {name: getattr(self.policy, name) for name in PLAIN}
+        return limits | plain | {name: to_percent(plain[name]) for name in ("audit_share", "blind_share")}
 
     def changes(self) -> dict[str, Any]:
         """The policy's fields that are to be other than now. Raises BadInput for nonsense, and when nothing is."""
         if not self.is_valid():
-            raise BadInput(*[f"{self.fields[name].label}: {error}" for name, errors in self.errors.items() for error in errors])
+            said = ((self.fields[name].label, error) for name, errors in self.errors.items() for error in errors)
+            raise BadInput(*[f"{label}: {error}" for label, error in said])
         limits = {limit.name: self._value(limit.name) for limit in fields(Limits)}
         changed = {name: value for name, value in limits.items() if value != getattr(self.limits, name)}
-        found = {
-            name: self._value(name)
-            for name in ("audit_share", "blind_share", "hold_seconds", "assist_wait", "quorum")
-            if self._value(name) != getattr(self.policy, name)
-        }
+        found = {name: self._value(name) for name in PLAIN if self._value(name) != getattr(self.policy, name)}
         if changed:
             found["limits"] = {**self.policy.limits, **changed}
         if not found:
@@ -111,9 +119,8 @@ class PolicyForm(forms.Form):
         value = self.cleaned_data[name]
         return float(value / 100) if isinstance(value, Decimal) else value
 
-    def parts(self) -> dict[str, list[forms.BoundField]]:
-        """The fields as the page groups them."""
-        return {
-            "shares": [self[name] for name in ("audit_share", "blind_share", "hold_seconds", "assist_wait", "quorum")],
-            "limits": [self[name] for name in [*PERCENT_WORDS, *COUNT_WORDS]],
-        }
+    def shares(self) -> list[forms.BoundField]:
+        return [self[name] for name in PLAIN]
+
+    def asked_for(self) -> list[forms.BoundField]:
+        return [self[name] for name in (*PERCENT_WORDS, *COUNT_WORDS)]

@@ -1,7 +1,7 @@
 """What each step up needs: pure rules over facts, each with its reason in words and the amount that is missing."""
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -60,8 +60,10 @@ class Limits:
 class Facts:
     """What is known of a line and a version at one moment.
 
-    `scores`, `scratched` and `strata` are the blind evidence in arrival order: one entry per part that was drawn blind
-    (None in `scores`: no answer; None in `scratched`: not judged yet). Everything else describes the line.
+    `scores`, `scratched`, `strata` and `served` are the blind evidence in arrival order: one entry per part that was
+    drawn blind (None in `scores`: no answer; None in `scratched`: not judged yet; True in `served`: the model's output
+    was served all the same, so the part counts against the model and as an escape in `scratched`). Everything else
+    describes the line.
     """
 
     version: str | None = None
@@ -74,10 +76,11 @@ class Facts:
     scores: Sequence[float | None] = ()
     scratched: Sequence[bool | None] = ()
     strata: Sequence[Stratum] = ()
+    served: Sequence[bool] | None = None  # None: none was
     shifts: int = 0  # distinct shift-days with blind pairs
     days: int = 0  # distinct days with blind pairs
-    held_days: float = 0  # since the present level was reached
-    escalated: float | None = None  # share of recent parts left to people by the unsure band
+    held_days: float = 0  # since the machine decides with this version
+    escalated: float | None = None  # of the recent parts that the policy left to the score, those in the unsure band
     audits_due: int = 0
     audits_judged: int = 0
     critical_alarms: int = 0
@@ -98,7 +101,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def gates_to(level: Level, facts: Facts, limits: Limits, pass_below: float | None, reject_from: float | None) -> list[Gate]:
+def gates_to(
+    level: Level, facts: Facts, limits: Limits, pass_below: float | None, reject_from: float | None
+) -> list[Gate]:
     """The gates of the step to `level`. Steps that need none (human_only) give an empty list."""
     if level is Level.HUMAN_ONLY:
         return []
@@ -124,7 +129,8 @@ def gates_to(level: Level, facts: Facts, limits: Limits, pass_below: float | Non
 
 
 def version_gate(facts: Facts) -> Gate:
-    reason = f"{facts.version} is assigned." if facts.version else "No version is assigned. Assign one to the line first."
+    none = "No version is assigned. Assign one to the line first."
+    reason = f"{facts.version} is assigned." if facts.version else none
     return Gate("version", facts.version is not None, reason)
 
 
@@ -134,7 +140,8 @@ def null_gate(facts: Facts, limits: Limits) -> Gate:
         reason = "The version has not scored any part of this line yet. Let it shadow the line, or replay past parts."
         return Gate("null rate", False, reason, figures)
     rate = facts.recent_nulls / facts.recent
-    reason = f"{facts.recent_nulls} of the last {facts.recent} parts had no answer ({percent(rate)}, limit {percent(limits.null_limit)})."
+    shares = f"{percent(rate)}, limit {percent(limits.null_limit)}"
+    reason = f"{facts.recent_nulls} of the last {facts.recent} parts had no answer ({shares})."
     return Gate("null rate", rate <= limits.null_limit, reason, figures)
 
 
@@ -148,7 +155,10 @@ def latency_gate(facts: Facts) -> Gate:
 
 def alarm_gate(facts: Facts) -> Gate:
     count = facts.critical_alarms
-    reason = "No critical alarm is open." if not count else f"{count} critical alarms are open. Close them first."
+    reason = "No critical alarm is open."
+    if count:
+        what, them = ("alarm is", "it") if count == 1 else ("alarms are", "them")
+        reason = f"{count} critical {what} open. Close {them} first."
     return Gate("alarms", count == 0, reason, {"open": count})
 
 
@@ -162,13 +172,19 @@ def days_gate(facts: Facts, limits: Limits) -> Gate:
     return Gate("days", facts.days >= limits.days, reason, {"days": facts.days, "needed": limits.days})
 
 
-def _judged(facts: Facts) -> list[tuple[float, bool]]:
-    pairs = zip(facts.scores, facts.scratched, strict=True)
-    return [(score, found) for score, found in pairs if score is not None and found is not None]
+def _judged(facts: Facts, bar: float) -> list[tuple[float, bool]]:
+    """(score, scratched) of the judged parts that have an answer. A served part was drawn blind and is not: whichever
+    way the version answers at `bar`, it counts as wrong (trap 1)."""
+    rows = zip(facts.scores, facts.scratched, facts.served or [False] * len(facts.scores), strict=True)
+    return [
+        (score, score < bar if served else found)
+        for score, found, served in rows
+        if score is not None and found is not None
+    ]
 
 
 def pairs_gate(facts: Facts, limits: Limits) -> Gate:
-    have = len(_judged(facts))
+    have = len(_judged(facts, facts.threshold)) - sum(facts.served or ())
     figures = {"have": have, "needed": limits.blind_pairs}
     if have >= limits.blind_pairs:
         return Gate("blind pairs", True, f"{have} blind verdicts beside an answer of the version.", figures)
@@ -186,18 +202,20 @@ def _rate_gate(name: str, hits: int, n: int, limit: float, what: str) -> Gate:
 
 def miss_rate_gate(facts: Facts, limits: Limits) -> Gate:
     """The point value at the version's operating threshold; at assist a person still decides every part."""
-    scores = [score for score, found in _judged(facts) if found]
+    scores = [score for score, found in _judged(facts, facts.threshold) if found]
     missed = sum(score < facts.threshold for score in scores)
     return _rate_gate("miss rate", missed, len(scores), limits.miss_limit, "scratched parts missed")
 
 
 def false_alarm_gate(facts: Facts, limits: Limits) -> Gate:
-    scores = [score for score, found in _judged(facts) if not found]
+    scores = [score for score, found in _judged(facts, facts.threshold) if not found]
     alarms = sum(score >= facts.threshold for score in scores)
     return _rate_gate("false alarm rate", alarms, len(scores), limits.false_alarm_limit, "good parts called scratched")
 
 
-def threshold_gate(facts: Facts, pass_below: float | None, reject_from: float | None, *, full: bool) -> Gate:
+def threshold_gate(
+    facts: Facts, pass_below: float | None, reject_from: float | None, *, full: bool
+) -> Gate:
     figures = {"pass_below": pass_below, "reject_from": reject_from, "order": list(facts.thresholds)}
     if pass_below is None or reject_from is None:
         return Gate("thresholds", False, "Choose pass_below and reject_from from the version's thresholds.", figures)
@@ -220,17 +238,19 @@ def seeds_passed(facts: Facts, pass_below: float) -> tuple[int, int]:
 
 def sensitivity_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
     if not limits.sensitivity_from_seeds:
-        return Gate("inspectors", True, "This line's limits take inspectors' sensitivity as perfect: seeds are switched off.")
+        reason = "This line's limits take inspectors' sensitivity as perfect: seeds are switched off."
+        return Gate("inspectors", True, reason)
     seeds, found = seeds_passed(facts, pass_below)
     bound = lower_bound(seeds, found, 0.01)
     figures = {"seeds": seeds, "found": found, "sensitivity_at_least": bound}
     if bound <= 0:
         reason = (
-            "How many scratches inspectors find is not known: no seeded scratched part that the version passes has been "
-            "judged blind. Mix seeded parts into the line, or take sensitivity_from_seeds out of its limits."
+            "How many scratches inspectors find is not known: of the seeded scratched parts that the version passes, "
+            "none has been found blind. Mix seeded parts into the line, or set sensitivity_from_seeds to false."
         )
         return Gate("inspectors", False, reason, figures)
-    reason = f"Inspectors find at least {percent(bound)} of the scratches that the version passes ({found} of {seeds} seeds)."
+    share = f"{percent(bound)} of the scratches that the version passes"
+    reason = f"Inspectors find at least {share} ({found} of {seeds} seeds)."
     return Gate("inspectors", True, reason, figures)
 
 
@@ -256,52 +276,77 @@ def certificate_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
     look = certify_at(pass_below, scores, scratched, facts.thresholds, alpha, delta)
     figures = {**asdict(look), "alpha": alpha, "delta": delta}
     reason = f"{look.reason[:1].upper()}{look.reason[1:]}; limit {percent(alpha)}."
-    met = look.verdict == "certified" and certified_limit(facts, limits, pass_below)[0] > 0
+    known = certified_limit(facts, limits, pass_below)[0] > 0
+    if look.verdict == "certified" and not known:
+        reason += " That holds for inspectors who miss nothing; how many they find is not known yet."
+    met = look.verdict == "certified" and known
     return Gate("certificate", met, reason, figures)
 
 
 def _limit_gate(name: str, n: int, k: int, limit: float, delta: float, what: str, more: str) -> Gate:
     figures = {"n": n, "k": k, "limit": limit, "log_e": e_safe(n, k, limit)}
     if e_safe(n, k, limit) >= -math.log(delta):
-        return Gate(name, True, f"{k} of {n} {what}: below {percent(limit)} with {percent(1 - delta)} confidence.", figures)
+        reason = f"{k} of {n} {what}: below {percent(limit)} with {percent(1 - delta)} confidence."
+        return Gate(name, True, reason, figures)
     missing = max(needed(limit, delta, k) - n, 1)
     reason = f"{missing:,} more {more} are needed if none is wrong ({k} of {n} {what}, limit {percent(limit)})."
     return Gate(name, False, reason, figures | {"missing": missing})
 
 
 def miss_limit_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
-    scores = [score for score, found in _judged(facts) if found]
+    scores = [score for score, found in _judged(facts, pass_below) if found]
     missed = sum(score < pass_below for score in scores)
-    return _limit_gate(
-        "miss limit", len(scores), missed, limits.miss_limit, limits.delta, "scratched parts passed", "scratched parts"
-    )
+    what, more = "scratched parts passed", "scratched parts"
+    return _limit_gate("miss limit", len(scores), missed, limits.miss_limit, limits.delta, what, more)
 
 
 def overkill_gate(facts: Facts, limits: Limits, reject_from: float) -> Gate:
-    found = [found for score, found in _judged(facts) if score >= reject_from]
+    found = [found for score, found in _judged(facts, reject_from) if score >= reject_from]
     good = len(found) - sum(found)
-    return _limit_gate(
-        "overkill limit", len(found), good, limits.overkill_limit, limits.delta, "rejected parts were good", "rejected parts"
-    )
+    what, more = "rejected parts were good", "rejected parts"
+    return _limit_gate("overkill limit", len(found), good, limits.overkill_limit, limits.delta, what, more)
 
 
 def certified_strata(facts: Facts, limits: Limits, pass_below: float) -> frozenset[Stratum]:
-    """The strata (station, variant) with enough passed parts of their own; the others' parts go to people (trap 4)."""
+    """The strata (station, variant) that certify with passed parts of their own; the others' parts go to people.
+
+    A bad station hides in the pool however many parts it has itself (trap 4), so its own parts have to prove it.
+    """
     alpha, delta = certified_limit(facts, limits, pass_below)
-    enough = needed(alpha, delta) if alpha > 0 else math.inf
-    rows = zip(facts.scores, facts.scratched, facts.strata, strict=True)
-    passed = Counter(stratum for score, found, stratum in rows if score is not None and score < pass_below and found is not None)
-    return frozenset(stratum for stratum, n in passed.items() if n >= enough)
+    if alpha <= 0:
+        return frozenset()
+    parts: dict[Stratum, list[tuple[float, float]]] = defaultdict(list)
+    for score, found, stratum in zip(facts.scores, facts.scratched, facts.strata, strict=True):
+        parts[stratum].append((math.nan if score is None else score, math.nan if found is None else found))
+    certified = set()
+    for stratum, rows in parts.items():
+        scores, scratched = zip(*rows, strict=True)
+        # The order of thresholds has been tested on the pool; here it is the one that was chosen.
+        look = certify_at(pass_below, scores, scratched, [pass_below], alpha, delta)
+        if look.verdict == "certified":
+            certified.add(stratum)
+    return frozenset(certified)
 
 
 def strata_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
     strata = sorted(set(facts.strata))
     certified = certified_strata(facts, limits, pass_below)
-    figures = {"strata": [list(stratum) for stratum in strata], "certified": [list(stratum) for stratum in sorted(certified)]}
+    figures = {
+        "strata": [list(stratum) for stratum in strata],
+        "certified": [list(stratum) for stratum in sorted(certified)],
+    }
     if not certified:
         alpha, delta = certified_limit(facts, limits, pass_below)
         least = needed(alpha or limits.alpha, delta)
-        reason = f"No station and variant has {least:,} judged parts of its own that the version passes."
+        reason = (
+            f"No station and variant is certified by its own parts: each needs {least:,} judged parts that the version "
+            "passes, more where one was scratched."
+        )
+        if not alpha:
+            reason = (
+                f"No station and variant can be certified before it is known how many scratches inspectors find "
+                f"(with perfect ones each needs {least:,} judged parts that the version passes)."
+            )
         return Gate("strata", False, reason, figures)
     left = len(strata) - len(certified)
     reason = f"{len(certified)} of {len(strata)} stations and variants are certified." + (
@@ -320,7 +365,8 @@ def escalation_gate(facts: Facts, limits: Limits) -> Gate:
     figures = {"share": facts.escalated, "limit": limits.escalation_limit}
     if facts.escalated is None:
         return Gate("escalations", False, "No part has been routed at partial yet.", figures)
-    reason = f"{percent(facts.escalated)} of the parts fall in the unsure band (limit {percent(limits.escalation_limit)})."
+    share, limit = percent(facts.escalated), percent(limits.escalation_limit)
+    reason = f"{share} of the parts fall in the unsure band (limit {limit})."
     return Gate("escalations", facts.escalated <= limits.escalation_limit, reason, figures)
 
 

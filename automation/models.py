@@ -121,7 +121,9 @@ class Routing(AppendOnly):
     prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     decision = models.CharField(max_length=8, choices=[("pass", "Pass"), ("reject", "Reject"), ("person", "Person")])
     reason = models.CharField(max_length=200)
-    decided = models.BooleanField(default=False, help_text="The machine's decision was in time and became the disposition.")
+    decided = models.BooleanField(
+        default=False, help_text="The machine's decision was in time and became the disposition."
+    )
     advice = models.BooleanField(default=False, help_text="Advice may be served to the person who judges.")
     at = models.DateTimeField(default=timezone.now)
 

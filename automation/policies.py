@@ -10,7 +10,8 @@ from inspection.models import Line
 
 # The fields of a policy that a change may set.
 FIELDS = (
-    "pass_below", "reject_from", "ramp", "audit_share", "blind_share", "limits", "hold_seconds", "assist_wait", "quorum",
+    "pass_below", "reject_from", "ramp", "audit_share", "blind_share", "limits", "hold_seconds", "assist_wait",
+    "quorum",
 )  # fmt: skip
 
 
@@ -42,10 +43,10 @@ def is_ramping(policy: Policy) -> bool:
 
 
 def shares_of(policy: Policy) -> tuple[float, float]:
-    """Canary share and audit share: those of the ramp's step, or everything and the policy's own."""
+    """Canary share and audit share: the ramp's step says both, and the policy's own audit share is their floor."""
     if policy.ramp and Level(policy.level).machine_decides:
         share, audit_share = policy.ramp[min(policy.step, len(policy.ramp) - 1)]
-        return share, audit_share
+        return share, max(audit_share, policy.audit_share)
     return 1.0, policy.audit_share
 
 

@@ -24,12 +24,32 @@ def bar_of(gate: Gate) -> Bar | None:
     return draw(gate.figures) if draw else None
 
 
+def days_left(gate: Gate, per_day: float) -> float | None:
+    """Days until the gate has what it lacks, if `per_day` blind verdicts go on and none is an escape.
+
+    None where the gate waits for something else than verdicts, or where none come.
+    """
+    figures = gate.figures
+    if gate.met or per_day <= 0:
+        return None
+    if gate.name == "blind pairs":
+        return (figures["needed"] - figures["have"]) / per_day
+    if gate.name == "certificate" and figures["verdict"] == "not_yet" and figures["more"] and figures["coverage"] > 0:
+        return figures["more"] / (per_day * figures["coverage"])  # only the parts that the version passes count
+    return None
+
+
 def _at_least(have: float, enough: float | None, unit: str) -> Bar | None:
     """From nothing to enough: a full bar is enough."""
     if enough is None:
         return None
-    share = 100.0 if have >= enough else 100 * have / enough
-    return Bar(share, f"{have:,.4g} of {enough:,.6g} {unit}" if have < 1000 else f"{have:,.0f} of {enough:,.0f} {unit}")
+    if have >= enough:
+        return Bar(100.0, f"{_number(have)} {unit}, {_number(enough)} needed")
+    return Bar(100 * have / enough, f"{_number(have)} of {_number(enough)} {unit}")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
 
 
 def _at_most(value: float | None, limit: float, words: Callable[[float], str]) -> Bar | None:
@@ -49,19 +69,21 @@ def _seconds(value: float) -> str:
 
 
 def _certificate(figures: Figures) -> Bar | None:
-    if figures["verdict"] in ("invalid", "refuted"):
-        return _at_most(figures.get("bound"), figures.get("alpha", 0), percent)
-    more = figures["more"]
-    return None if more is None else _at_least(figures["n"], figures["n"] + more, "parts passed and judged")
+    if figures["verdict"] == "not_yet":
+        more = figures["more"]
+        return None if more is None else _at_least(figures["n"], figures["n"] + more, "parts passed and judged")
+    return _at_most(figures.get("bound"), figures.get("alpha", 0), percent)
 
 
 def _counted(figures: Figures) -> Bar | None:
-    return _at_least(figures["n"], figures["n"] + figures.get("missing", 0), "judged") if figures["n"] else None
+    if missing := figures.get("missing"):
+        return _at_least(figures["n"], figures["n"] + missing, "judged")
+    return _rate(figures["k"], figures["n"], figures["limit"])
 
 
 def _audits(figures: Figures) -> Bar | None:
-    due = figures["due"]
-    return Bar(100 * figures["judged"] / due, f"{figures['judged']:,} of {due:,} judged, at least 95 %", 95.0) if due else None
+    due, judged = figures["due"], figures["judged"]
+    return Bar(100 * judged / due, f"{judged:,} of {due:,} judged, at least 95 %", 95.0) if due else None
 
 
 DRAWN: dict[str, Callable[[Figures], Bar | None]] = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Count, Min
 from django.utils import timezone
 
 from automation import policies
@@ -15,7 +16,7 @@ from automation.gates import Facts, Gate, Limits, gates_to
 from automation.levels import Level, one_up
 from automation.models import Change, Halt, Policy, Routing
 from automation.routing import Part, decide
-from inspection.models import Inspection, Line
+from inspection.models import Inspection, Line, Verdict
 from shadow.models import ModelVersion
 
 
@@ -60,11 +61,11 @@ def standing(
     version = version or policy.version or ModelVersion.objects.order_by("-pk").first()
     facts = facts_of(line, version, now=now, policy=policy)
     upper = one_up(level)
-    fields = {"version_id": version.pk if version else None, "level": upper}
-    fields |= {
+    fields: dict[str, Any] = {
+        "version_id": version.pk if version else None, "level": upper,
         "pass_below": policy.pass_below if pass_below is None else pass_below,
         "reject_from": policy.reject_from if reject_from is None else reject_from,
-    }
+    }  # fmt: skip
     fields |= default_thresholds(fields)
     limits = Limits.from_json(policy.limits)
     gates = gates_to(upper, facts, limits, fields["pass_below"], fields["reject_from"]) if upper else []
@@ -106,14 +107,27 @@ class Flow:
 def flow(line: Line, *, now: datetime | None = None, hours: int = 24) -> Flow:
     since = (now or timezone.now()) - timedelta(hours=hours)
     parts = Inspection.objects.filter(line=line, received_at__gte=since)
-    rows = list(
-        Routing.objects.filter(inspection__in=parts).values_list("decision", "reason", "decided", "inspection__draw__audited")
-    )
+    routed = Routing.objects.filter(inspection__in=parts)
+    rows = list(routed.values_list("decision", "reason", "decided", "inspection__draw__audited"))
     decisions = Counter(decision if decided or decision == "person" else "person" for decision, _, decided, _ in rows)
     # The score stands in the reason of a machine's decision; the kinds of reason are what a reader wants.
     reasons = Counter(reason for decision, reason, _, _ in rows if decision == "person")
     total = parts.count()
     return Flow(total, decisions, reasons, sum(bool(row[3]) for row in rows), total - len(rows))
+
+
+PACE_DAYS = 7
+
+
+def blind_pace(line: Line, *, now: datetime | None = None) -> float:
+    """Blind verdicts a day over the last week; a line that began later is measured from its first one."""
+    now = now or timezone.now()
+    week = now - timedelta(days=PACE_DAYS)
+    blind = Verdict.objects.filter(inspection__line=line, inspection__draw__blind=True, at__gte=week)
+    found = blind.aggregate(first=Min("at"), count=Count("pk"))
+    if not found["count"]:
+        return 0.0
+    return found["count"] / max(1.0, (now - found["first"]) / timedelta(days=1))
 
 
 def what_if(line: Line, version: ModelVersion, pass_below: float, reject_from: float, limits: Limits) -> dict[str, Any]:
@@ -123,7 +137,8 @@ def what_if(line: Line, version: ModelVersion, pass_below: float, reject_from: f
     escaped: list[int] = []
     for pair in evidence_pairs(line, version):
         found = scratched_of(pair)
-        outcome = decide(rule, Part(score=pair.score, u_canary=0, u_audit=1, u_blind=1, null_reason=pair.null_reason)).outcome
+        part = Part(score=pair.score, u_canary=0, u_audit=1, u_blind=1, null_reason=pair.null_reason)
+        outcome = decide(rule, part).outcome
         outcomes[outcome, found] += 1
         if outcome == "pass" and found:
             escaped.append(pair.inspection_id)

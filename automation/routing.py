@@ -6,6 +6,7 @@ from typing import Literal
 from automation.levels import Level
 
 Stratum = tuple[str, str]  # station, variant
+UNSURE_BAND = "score in the unsure band"
 
 
 @dataclass(frozen=True)
@@ -70,24 +71,30 @@ def decide(rule: Rule, part: Part) -> Decision:
 
 def _assist(rule: Rule, part: Part) -> Decision:
     blind = part.u_blind < rule.blind_share
-    if part.score is None:
-        return Decision("person", f"no answer of the model: {part.null_reason}", blind=blind)
+    if reason := _no_answer(part):
+        return Decision("person", reason, blind=blind)
     reason = "drawn blind" if blind else "people decide with advice at assist"
     return Decision("person", reason, blind=blind, advice=not blind)
 
 
 def _automatic(rule: Rule, part: Part) -> Decision:
     drawn = part.u_audit < rule.audit_share
-    if part.score is None:
-        return Decision("person", f"no answer of the model: {part.null_reason}", blind=drawn)
-    if rule.pass_below is None or rule.reject_from is None or rule.pass_below > rule.reject_from:
+    score, reason = part.score, _no_answer(part)
+    if score is None or reason:
+        return Decision("person", reason, blind=drawn)
+    if rule.pass_below is None or rule.reject_from is None or not rule.pass_below <= rule.reject_from:
         return Decision("person", "the policy has no usable thresholds", blind=drawn)
     if rule.strata is not None and part.stratum not in rule.strata:
         return Decision("person", "stratum not certified", blind=drawn)
-    if part.score < rule.pass_below:
-        reason = f"score {part.score:.4f} is below {rule.pass_below:g}"
-        return Decision("pass", reason, blind=drawn, audited=drawn)
-    if part.score >= rule.reject_from:
-        reason = f"score {part.score:.4f} is not below {rule.reject_from:g}"
-        return Decision("reject", reason, blind=drawn, audited=drawn)
-    return Decision("person", "score in the unsure band", blind=drawn)
+    if score < rule.pass_below:
+        return Decision("pass", f"score {score:.4f} is below {rule.pass_below:g}", blind=drawn, audited=drawn)
+    if score >= rule.reject_from:
+        return Decision("reject", f"score {score:.4f} is not below {rule.reject_from:g}", blind=drawn, audited=drawn)
+    return Decision("person", UNSURE_BAND, blind=drawn)
+
+
+def _no_answer(part: Part) -> str:
+    """Why there is no score to go by; empty: there is one. A NaN is none, and below or above no threshold."""
+    if part.score is None:
+        return f"no answer of the model: {part.null_reason}"
+    return "" if 0 <= part.score <= 1 else f"no answer of the model: {part.score} is not a probability"

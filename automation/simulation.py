@@ -153,24 +153,28 @@ class Run:
         self.sent += 1
 
     def judge_next(self) -> bool:
-        """Let one simulated person judge one part; False when nothing waits for them."""
-        person = self.people[int(self.rng.integers(len(self.people)))]
-        status, answer = person.post("/api/v1/queue/claim/", {"line": self.line})
-        if status != 200:
-            return False
+        """Let one simulated person judge one part; False when nothing waits for any of them."""
+        for index in self.rng.permutation(len(self.people)):
+            person = self.people[int(index)]
+            status, answer = person.post("/api/v1/queue/claim/", {"line": self.line})
+            if status == 200:
+                self._judge(person, answer)
+                return True
+        return False
+
+    def _judge(self, person: ApiClient, answer: Any) -> None:
         inspection, lease = answer["inspection"], answer["lease"]["token"]
         path = f"/api/v1/inspections/{inspection['id']}"
         number = number_of(inspection["serial"])
         if number is None:
             person.post(f"{path}/skip/", {"lease": lease, "reason": "not a simulated part"})
-            return True
+            return
         part = part_of(number, self.rates)
         outcome = verdict_of(part, self.rates, self.rng, concept_moved=number in self.moved)
         duration = int(self.rng.gamma(4, 700))
         status, _ = person.post(f"{path}/verdicts/", {"outcome": outcome, "lease": lease, "duration_ms": duration})
         if status == 201:
             self._count(part, outcome)
-        return True
 
     def _count(self, part: SimulatedPart, outcome: str) -> None:
         self.judged += 1

@@ -1,31 +1,34 @@
 """The line's page of automation, the forms that change it, and the advice beside a part that is being judged."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from automation import actions, policies, reports
 from automation.charts import bound_chart, flow_band, running_bound, stretches
 from automation.forms import AskedForm, PolicyForm, ProposalForm
-from automation.gates import Limits, percent
+from automation.gates import Gate, Limits, percent
 from automation.levels import Level
 from automation.models import Change, Policy
-from automation.progress import bar_of
+from automation.progress import Bar, bar_of, days_left
 from automation.reports import Standing
 from inspection.actions.intake import find_line
 from inspection.api import find_judged
-from inspection.models import Line, User
+from inspection.models import Inspection, Line, Photo, User
 from inspection.refusals import BadInput, Conflict, Refused, Unknown
 from inspection.roles import May, may, needs
 from shadow.actions import heat_map_png
-from shadow.models import ModelVersion
+from shadow.models import ModelVersion, Prediction
 
 HEAT_MAP_SIDE = 960  # pixels of the longer side; the browser stretches it over the photo
+FORECAST_DAYS = 365  # beyond it the pace of one week says nothing
 LEVEL_WORDS = {
     Level.HUMAN_ONLY: "People judge every part.",
     Level.SHADOW: "The model answers beside people; nobody sees it.",
@@ -43,7 +46,7 @@ def line_automation(request: HttpRequest, line: str) -> HttpResponse:
 def _page(request: HttpRequest, line: Line, *, refusal: Refused | None = None) -> HttpResponse:
     """The page; with a refusal its reasons stand on top, in the words and with the status of the API's answer."""
     standing = reports.standing(line, **_asked(request))
-    edited = request.POST if refusal and request.resolver_match.url_name == "edit_policy" else None
+    edited = request.POST if refusal and "quorum" in request.POST else None  # the policy's form was refused
     flow = reports.flow(line)
     context = {
         "standing": standing,
@@ -53,7 +56,8 @@ def _page(request: HttpRequest, line: Line, *, refusal: Refused | None = None) -
         "ladder": [(level, LEVEL_WORDS[level], level.rank < standing.level.rank) for level in Level],
         "level_words": LEVEL_WORDS[standing.level],
         "next_words": LEVEL_WORDS[standing.next_level] if standing.next_level else "",
-        "rows": [(gate, bar_of(gate)) for gate in standing.gates],
+        "rows": _rows(standing),
+        "met": sum(gate.met for gate in standing.gates),
         "blocked": _blocked(standing),
         "choices": _choices(standing),
         "lower_levels": [level for level in reversed(Level) if level.rank < standing.level.rank],
@@ -61,8 +65,10 @@ def _page(request: HttpRequest, line: Line, *, refusal: Refused | None = None) -
         "policies": list(Policy.objects.filter(line=line).select_related("version", "change__by")),
         "policy_form": PolicyForm(standing.policy, edited),
         "approval": _approval(standing, request.user),
+        "ramp": {name: percent(standing.canary[name]) for name in ("share", "audit_share")},
         "flow": flow,
-        "stretches": stretches(flow),
+        "stretches": [(stretch, percent(stretch.share)) for stretch in stretches(flow)],
+        "reasons": flow.reasons.most_common(6),
         "band": flow_band(flow),
         "bound": _bound(standing),
         "may_propose": may(request.user, May.PROPOSE),
@@ -77,6 +83,19 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
     asked = form.cleaned_data
     version = ModelVersion.objects.filter(name=asked.get("model") or "").first()
     return {"version": version, "pass_below": asked.get("pass_below"), "reject_from": asked.get("reject_from")}
+
+
+def _rows(standing: Standing) -> list[tuple[Gate, Bar | None, str]]:
+    """The gates with their bars and the day on which they may be met; what is missing comes first."""
+    now, pace = timezone.now().astimezone(standing.line.zone), reports.blind_pace(standing.line)
+
+    def day(gate: Gate) -> str:
+        days = days_left(gate, pace)
+        if days is None or days > FORECAST_DAYS:
+            return ""
+        return f"about {now + timedelta(days=days):%-d %b}, at {pace:,.0f} a day"
+
+    return [(gate, bar_of(gate), day(gate)) for gate in sorted(standing.gates, key=lambda gate: gate.met)]
 
 
 def _blocked(standing: Standing) -> str:
@@ -117,14 +136,16 @@ def _bound(standing: Standing) -> dict[str, Any] | None:
     version = standing.version
     if version is None or not version.thresholds:
         return None
-    chosen = _bars(standing)["pass_below"]
-    at = version.thresholds[0] if chosen is None else chosen
     certificate = next((gate.figures for gate in standing.gates if gate.name == "certificate"), {})
+    at = certificate.get("tested") or _bars(standing)["pass_below"] or version.thresholds[0]
     limits = Limits.from_json(standing.policy.limits)
     alpha, delta = certificate.get("alpha", limits.alpha), certificate.get("delta", limits.delta)
     looks = running_bound(standing.facts, at, delta)
+    if not looks:
+        return None
+    share, limit = (percent(value).replace(" ", "\u00a0") for value in (looks[-1].bound, alpha))
     chart = bound_chart(looks, alpha, certificate.get("more"))
-    return {"at": at, "last": looks[-1], "alpha": percent(alpha), "share": percent(looks[-1].bound), "chart": chart} if looks else None
+    return {"at": at, "last": looks[-1], "share": share, "limit": limit, "chart": chart}
 
 
 def _carry_out(request: HttpRequest, slug: str, act: Callable[[Line], str]) -> HttpResponse:
@@ -178,7 +199,8 @@ def approve_change(request: HttpRequest, line: str) -> HttpResponse:
         change = policies.pending_change(line)
         if change is None or str(change.pk) != request.POST.get("change", ""):
             raise Conflict(f"The change that you read of {line.name} no longer awaits approval. See what does now.")
-        return _outcome_of(actions.approve_change(change=change, by=request.user, reason=request.POST.get("reason", "")))
+        remark = request.POST.get("reason", "")
+        return _outcome_of(actions.approve_change(change=change, by=request.user, reason=remark))
 
     return _carry_out(request, line, act)
 
@@ -220,8 +242,29 @@ def advice_fragment(request: HttpRequest, pk: int) -> HttpResponse:
     prediction = actions.serve_advice(inspection=part, user=request.user, where="advice")
     if prediction is None:
         return HttpResponse(status=204)
-    heat_maps = [reverse("advice_heat_map", args=[part.pk, photo.position]) for photo in part.photos.all()]
-    return render(request, "automation/_advice.html", {"prediction": prediction, "heat_maps": heat_maps})
+    context = {
+        "prediction": prediction,
+        "heat_map": hasattr(prediction, "heat_map"),
+        "views": [_view(part, photo, prediction) for photo in part.photos.all()],
+    }
+    return render(request, "automation/_advice.html", context)
+
+
+def _view(part: Inspection, photo: Photo, prediction: Prediction) -> dict[str, Any]:
+    """One view with the model's marks in its pixels, and where its heat map is."""
+    boxes = [(mark["box"], mark["score"]) for mark in prediction.marks if mark["photo"] == photo.position]
+    marks = [
+        {
+            "x": x * photo.width,
+            "y": y * photo.height,
+            "width": w * photo.width,
+            "height": h * photo.height,
+            "score": score,
+        }
+        for (x, y, w, h), score in boxes
+    ]
+    heat_map = reverse("advice_heat_map", args=[part.pk, photo.position])
+    return {"number": photo.position + 1, "photo": photo, "marks": marks, "heat_map": heat_map}
 
 
 @never_cache

@@ -81,17 +81,19 @@ class EmbeddedBroker:
                 # It hangs, or somebody removed its socket: nobody can use it any more.
                 self.stop()
                 deadline += START_SECONDS
+                launched = False
             time.sleep(0.05)
 
     def stop(self) -> None:
         """Stop the server if one lives; its messages stay in the folder. Returns when it is gone."""
+        pid = self.living_pid()
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        asked = False
-        while (pid := self._living_pid()) is not None:
-            if not asked or time.monotonic() > deadline:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL if asked else signal.SIGTERM)
-                asked = True
+        while self.living_pid() == pid:
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
             time.sleep(0.02)
 
     def join(self) -> None:
@@ -153,7 +155,7 @@ class EmbeddedBroker:
                     f"{folder} must be a folder that only this user may open. Remove it, or see who made it."
                 )
 
-    def _living_pid(self) -> int | None:
+    def living_pid(self) -> int | None:
         """The server's process: the number in the file is valid while the server holds the file's lock."""
         with suppress(FileNotFoundError), self._server_lock() as lock:
             if lock is None:
@@ -201,7 +203,6 @@ class EmbeddedBroker:
             pass_fds=[lock.fileno()],
             start_new_session=True,  # Ctrl-C in a terminal is for its users, who stop it when the last one leaves
         )
-
         lock.write(str(self._server.pid))
         lock.flush()
 

@@ -10,8 +10,6 @@ from celery import Celery
 from celery.signals import beat_init, worker_init
 from django.conf import settings
 
-from config.broker import BrokerError, EmbeddedBroker
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 CONNECT_SECONDS = 1.0  # an intake waits no longer than this for a broker that does not answer
@@ -27,6 +25,8 @@ EVERY = {  # seconds
 
 def broker_url() -> str:
     """BROKER_URL, or the embedded broker of DATA_DIR."""
+    from config.broker import EmbeddedBroker  # late: `python -m config.broker` must be the first to import it
+
     return settings.BROKER_URL or EmbeddedBroker(settings.DATA_DIR).url
 
 
@@ -73,6 +73,8 @@ app.autodiscover_tasks()
 
 def start_embedded_broker(**kwargs: Any) -> None:
     """Worker and beat see to their broker before they connect; whoever leaves last stops it."""
+    from config.broker import BrokerError, EmbeddedBroker
+
     if settings.BROKER_URL:
         return
     broker = EmbeddedBroker(settings.DATA_DIR)

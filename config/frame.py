@@ -16,9 +16,9 @@ from monitoring.models import Alarm, Severity
 PRODUCT = "Shadowline"
 THEMES = ("light", "dark")
 
-# (label, URL name, what it takes). A page that takes a line is reached under the line chosen; one that this
-# installation does not serve is left out.
-NAV = (
+# (label, URL name, what it takes), the most used first: those that do not fit into the bar stand behind "More". A page
+# that takes a line is reached under the line chosen; one that this installation does not serve is left out.
+PAGES = (
     ("Overview", "home", May.READ_EVIDENCE),
     ("Inspect", "inspect", May.JUDGE),
     ("Queue", "queue", May.SUPERVISE),
@@ -27,13 +27,13 @@ NAV = (
     ("Automation", "line_automation", May.READ_EVIDENCE),
     ("Alarms", "alarms", May.READ_EVIDENCE),
     ("Parts", "parts", May.JUDGE),
-)
-MORE = (
     ("Containment", "containments", May.SUPERVISE),
     ("Models", "models", May.READ_EVIDENCE),
-    ("Audit trail", "audit_trail", May.READ_EVIDENCE),
-    ("Set-up", "set_up", May.SET_UP),
+    ("Audit trail", "audit_trail_page", May.READ_EVIDENCE),
+    ("Set-up", "setup", May.SET_UP),
 )
+IN_BAR = 7
+ROOM = {"inspect", "verdict", "verdict_change"}  # the pages of the inspector's room
 
 
 @dataclass(frozen=True)
@@ -59,26 +59,32 @@ def halt_of(line: Line) -> Halt | None:
 
 
 def line_state(line: Line) -> dict:
-    """The line's state: `level`, one `word`, its `shape`, and whether it is an `alert` that colours the whole bar."""
+    """The line's state: `level`, one `word`, its `shape`, and whether it is an `alert` that colours the whole bar.
+
+    A halted line also says the `reason`.
+    """
     policy = Policy.objects.filter(line=line).order_by("-number").values("level").first()
     level = Level(policy["level"]) if policy else Level.HUMAN_ONLY
     if halt := halt_of(line):
-        where = "" if halt.line_id else "the factory is "
-        return {"level": level.words, "word": f"{where}halted: people judge every part", "shape": "halt", "alert": True}
+        return {"level": level.words, **_halted(halt), "reason": halt.reason}
     alarms = Alarm.objects.open().filter(line=line).values_list("severity", flat=True)
     critical = sum(severity == Severity.CRITICAL for severity in alarms)
     if critical:
         return {"level": level.words, "word": _counted(critical, "critical alarm"), "shape": "alarm", "alert": True}
     if alarms:
-        return {"level": level.words, "word": _counted(len(alarms), "warning"), "shape": "alarm", "alert": False}
+        return {"level": level.words, "word": _counted(len(alarms), "warning"), "shape": "warning", "alert": False}
     return {"level": level.words, "word": "quiet", "shape": "quiet", "alert": False}
 
 
 def floor_state(line: Line) -> dict:
     """What an inspector may know of it: running or halted, and nothing of levels or alarms."""
-    if halt_of(line):
-        return {"word": "halted: people judge every part", "shape": "halt", "alert": True}
+    if halt := halt_of(line):
+        return _halted(halt)
     return {"word": "running", "shape": "quiet", "alert": False}
+
+
+def _halted(halt: Halt) -> dict:
+    return {"word": "halted" if halt.line_id else "factory halted", "shape": "halt", "alert": True}
 
 
 def _counted(number: int, noun: str) -> str:
@@ -111,7 +117,7 @@ class Frame:
     @property
     def theme(self) -> str:
         """What the person chose with the switch; the inspector's room has a choice of its own, dark by default."""
-        room = self.page in {"inspect", "verdict", "verdict_change"}
+        room = self.page in ROOM and (self.page != "inspect" or self.line_in_path)
         chosen = self.request.COOKIES.get("theme_room" if room else "theme", "")
         return chosen if chosen in THEMES else ("dark" if room else "")
 
@@ -131,10 +137,10 @@ class Frame:
     def line(self) -> Line | None:
         """The line chosen: by the path, by `?line=`, or the one chosen last in this session."""
         by_slug = {line.slug: line for line in self.lines}
-        named = self.line_in_path or self.request.GET.get("line")
+        named = str(self.line_in_path or self.request.GET.get("line") or "")
         if named in by_slug and self.request.session.get("line") != named:
             self.request.session["line"] = named
-        return by_slug.get(named or self.request.session.get("line")) or next(iter(self.lines), None)
+        return by_slug.get(named or self.request.session.get("line", "")) or next(iter(self.lines), None)
 
     @cached_property
     def line_choices(self) -> list[LineChoice]:
@@ -142,9 +148,10 @@ class Frame:
 
     def _here_with(self, line: Line) -> str:
         """This page on another line: in its path where it stands there, else as `?line=` beside the filter."""
-        if self.line_in_path and self.page:
+        match = self.request.resolver_match
+        if self.line_in_path and match and match.url_name:
             try:
-                return reverse(self.page, kwargs={**self.request.resolver_match.kwargs, "line": line.slug})
+                return reverse(match.url_name, kwargs={**match.kwargs, "line": line.slug})
             except NoReverseMatch:
                 pass
         query = {**self.request.GET.dict(), "line": line.slug}
@@ -158,18 +165,29 @@ class Frame:
         return line_state(self.line) if may(self.user, May.READ_EVIDENCE) else floor_state(self.line)
 
     @cached_property
-    def nav(self) -> list[Entry]:
-        return self._entries(NAV)
-
-    @cached_property
-    def more(self) -> list[Entry]:
-        return self._entries(MORE)
-
-    def _entries(self, rows) -> list[Entry]:
+    def pages(self) -> list[Entry]:
         if not self.signed_in:
             return []
-        allowed = [(label, name, url_of(name, self.line)) for label, name, what in rows if may(self.user, what)]
-        return [Entry(label, url, name == self.page) for label, name, url in allowed if url]
+        allowed = [(label, name, url_of(name, self.line)) for label, name, what in PAGES if may(self.user, what)]
+        return [Entry(label, url, self._stands_in(name, url)) for label, name, url in allowed if url]
+
+    def _stands_in(self, name: str, url: str) -> bool:
+        """Whether the page shown is that one, or one below it."""
+        below = url != "/" and self.request.path.startswith(url)
+        return below or name == self.page or (name == "inspect" and self.page in ROOM)
+
+    @property
+    def nav(self) -> list[Entry]:
+        return self.pages[:IN_BAR]
+
+    @property
+    def more(self) -> list[Entry]:
+        return self.pages[IN_BAR:]
+
+    @property
+    def more_here(self) -> Entry | None:
+        """The page behind "More" that is shown now: its name then stands in the bar."""
+        return next((entry for entry in self.more if entry.active), None)
 
 
 def frame(request: HttpRequest) -> dict:

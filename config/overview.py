@@ -76,7 +76,8 @@ def sentence_of(days: list[LineToday]) -> str:
         return f"{' and '.join(halted)} halted: people judge every part."
     if alarmed:
         return f"A critical alarm is open on {' and '.join(alarmed)}."
+    warned = [day.line.name for day in days if day.alarms]
+    first = f"A warning is open on {' and '.join(warned)}." if warned else "All quiet."
     waiting = sum(day.waiting for day in days)
-    if not waiting:
-        return "All quiet, and no part waits."
-    return f"All quiet. {waiting:,} part{'' if waiting == 1 else 's'} wait{'s' if waiting == 1 else ''} for a person."
+    rest = {0: "No part waits.", 1: "One part waits for a person."}
+    return f"{first} {rest.get(waiting, f'{waiting:,} parts wait for a person.')}"

@@ -94,7 +94,8 @@ class Processes:
             f"exec {command}",
             shell=True,
             cwd=settings.BASE_DIR,
-            env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"},
+            # Quieter than each alone, so that the greeting stays in sight.
+            env={"LOG_LEVEL": "WARNING"} | os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -142,9 +143,11 @@ def greet() -> bool:
     with closing(http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=1)) as connection:
         try:
             connection.request("GET", "/healthz")
-            connection.getresponse().read()
-        except OSError:
+            alive = connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
             return False
+    if not alive:
+        return False
     say(f"Shadowline is at http://127.0.0.1:{settings.PORT} - Ctrl-C stops it.")
     if settings.DEBUG:
         password = os.environ.get("DEMO_PASSWORD", "shadowline")

@@ -1,24 +1,26 @@
 """The floor over HTTP: send parts, claim, judge, correct, read."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.decorators import api_view, parser_classes, permission_classes
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inspection import actions
 from inspection.actions.intake import find_line
 from inspection.models import ApiToken, AuditEvent, Inspection, Lease, Line, User, Verdict
+from inspection.moves import OPEN, State
 from inspection.paging import NewestFirst
 from inspection.refusals import BadInput, Conflict, Unknown
-from inspection.roles import May, Role, may, must, needs_to, oversees, roles_of
+from inspection.roles import May, caller, judges_blind, may, must, needs_to, oversees
 from inspection.serializers import (
     AuditEventSerializer,
     ClaimSerializer,
     CorrectionSerializer,
-    DispositionSerializer,
     InspectionSerializer,
     LeaseReasonSerializer,
     LeaseSerializer,
@@ -30,15 +32,26 @@ from inspection.serializers import (
     NewVerdictSerializer,
     VerdictAnswerSerializer,
     VerdictSerializer,
+    own_disposition,
 )
 from inspection.waiting import wait_for_disposition
 
 
-def checked(serializer_class, request: Request) -> dict:
-    """The request's fields, or the errors that say which are wrong (400)."""
+def checked(serializer_class, request: Request, *, limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE) -> dict:
+    """The request's fields, or the errors that say which are wrong (400). Nothing over `limit` bytes is read."""
+    if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+        raise BadInput(f"The request is larger than {limit:,} bytes, and that is all that is taken here.")
     serializer = serializer_class(data=request.data)
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data
+
+
+def asked(request: Request, name: str) -> str:
+    """A word of the query, or nothing."""
+    value = request.query_params.get(name, "")
+    if "\0" in value:
+        raise BadInput(f"'{name}' holds a character that no name has.")
+    return value
 
 
 def readable(user: User) -> QuerySet[Inspection]:
@@ -46,11 +59,10 @@ def readable(user: User) -> QuerySet[Inspection]:
     parts = Inspection.objects.filter(line__in=Line.objects.for_user(user))
     if oversees(user):
         return parts
-    if Role.STATION in roles_of(user):
-        return parts.filter(received_by=user)
     held = Lease.objects.filter(user=user).values("inspection")
     judged = Verdict.objects.filter(inspector=user).values("inspection")
-    return parts.filter(Q(pk__in=held) | Q(pk__in=judged))
+    own = Q(received_by=user) if may(user, May.SEND) else Q()
+    return parts.filter(Q(pk__in=held) | Q(pk__in=judged) | own)
 
 
 def find_readable(user: User, pk: int) -> Inspection:
@@ -68,6 +80,13 @@ def find_judged(user: User, pk: int) -> Inspection:
     return inspection
 
 
+def shown(request: Request, parts: Sequence[Inspection]) -> list[dict]:
+    """The parts as their reader may know them. A person who reads a machine's decision is no longer blind to it."""
+    if may(caller(request), May.JUDGE) and not judges_blind(caller(request)):
+        actions.note_decisions_shown(inspections=parts, user=caller(request), where="api")
+    return list(InspectionSerializer(parts, many=True, context={"request": request}).data)
+
+
 LIST_FILTERS = [OpenApiParameter(name, str) for name in ("serial", "line", "state", "cursor")]
 
 
@@ -77,43 +96,54 @@ LIST_FILTERS = [OpenApiParameter(name, str) for name in ("serial", "line", "stat
     parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
 )  # fmt: skip
 @api_view(["GET", "POST"])
-@parser_classes([MultiPartParser, JSONParser])
+@parser_classes([MultiPartParser])
 @permission_classes([needs_to(May.READ_PARTS)])
 def inspections(request: Request) -> Response:
     """Send a part with its photos (POST), or list parts newest first (GET)."""
     if request.method == "POST":
-        must(request.user, May.SEND)
+        must(caller(request), May.SEND)
         return _receive(request)
-    parts = readable(request.user).select_related("line", "station", "variant").prefetch_related("photos")
-    for name, field in {"serial": "serial", "line": "line__slug", "state": "state"}.items():
-        if value := request.query_params.get(name):
-            parts = parts.filter(**{field: value})
+    parts = readable(caller(request)).select_related("line", "station", "variant")
+    parts = parts.prefetch_related("photos", "dispositions", "verdicts")
+    if serial := asked(request, "serial"):
+        parts = parts.filter(serial=serial)
+    if line := asked(request, "line"):
+        parts = parts.filter(line=find_line(line, caller(request)))
+    if state := asked(request, "state"):
+        parts = parts.filter(_in_state(caller(request), state))
     pages = NewestFirst()
-    page = pages.paginate_queryset(parts, request)
-    return pages.get_paginated_response(InspectionSerializer(page, many=True, context={"request": request}).data)
+    page = pages.paginate_queryset(parts, request) or []
+    return pages.get_paginated_response(shown(request, page))
+
+
+def _in_state(user: User, state: str) -> Q:
+    """Parts that read as in `state` to this user: to an inspector every open part reads as waiting."""
+    if state not in list(State):
+        raise BadInput(f"There is no state {state!r}. The states are {', '.join(State)}.")
+    if not judges_blind(user):
+        return Q(state=state)
+    return Q(state__in=OPEN) if state == State.WAITING else Q(state=state) & ~Q(state__in=OPEN)
 
 
 def _receive(request: Request) -> Response:
     limit = settings.PHOTO_MAX_BYTES * actions.MAX_PHOTOS + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
-        raise BadInput(f"The request is larger than {limit:,} bytes. Send at most 8 photos of {settings.PHOTO_MAX_BYTES:,}.")
-    fields = checked(NewInspectionSerializer, request)
+    fields = checked(NewInspectionSerializer, request, limit=limit)
     files, views = fields.pop("photos"), fields.pop("views")
     if len(views) > len(files):
         raise BadInput(f"{len(views)} views name {len(files)} photos. Send one view per photo, or none.")
     if too_large := [file.name for file in files if file.size > settings.PHOTO_MAX_BYTES]:
         raise BadInput(f"{too_large[0]} is larger than {settings.PHOTO_MAX_BYTES:,} bytes. Send a smaller photo.")
-    line = find_line(fields.pop("line"), request.user)
-    scope = f"token:{request.auth.pk}" if isinstance(request.auth, ApiToken) else f"user:{request.user.pk}"
+    line = find_line(fields.pop("line"), caller(request))
+    scope = f"token:{request.auth.pk}" if isinstance(request.auth, ApiToken) else f"user:{caller(request).pk}"
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > 200:
         raise BadInput("The idempotency key is longer than 200 characters.")
     inspection, new = actions.receive_inspection(
-        line=line, by=request.user, idempotency_key=key, idempotency_scope=scope if key else "",
+        line=line, by=caller(request), idempotency_key=key, idempotency_scope=scope if key else "",
         photos_sent=[actions.NewPhoto(file.read(), view) for file, view in zip(files, views + [""] * 8, strict=False)],
         **fields,
     )  # fmt: skip
-    return Response(InspectionSerializer(inspection, context={"request": request}).data, status=201 if new else 200)
+    return Response(shown(request, [inspection])[0], status=201 if new else 200)
 
 
 @extend_schema(parameters=[OpenApiParameter("wait", float)], responses=InspectionSerializer)
@@ -121,7 +151,7 @@ def _receive(request: Request) -> Response:
 @permission_classes([needs_to(May.READ_PARTS)])
 def inspection(request: Request, pk: int) -> Response:
     """One part; `?wait=SECONDS` (up to 20) waits for its disposition."""
-    part = find_readable(request.user, pk)
+    part = find_readable(caller(request), pk)
     headers = {}
     if "wait" in request.query_params:
         try:
@@ -129,23 +159,25 @@ def inspection(request: Request, pk: int) -> Response:
         except ValueError:
             raise BadInput("'wait' is a number of seconds, up to 20.") from None
         # An inspector does not wait: the time of a hidden disposition would tell that the machine decided.
-        if (oversees(request.user) or may(request.user, May.SEND)) and not wait_for_disposition(part, seconds):
+        if not judges_blind(caller(request)) and not wait_for_disposition(part, seconds):
             headers["Retry-After"] = "1"
-        part = find_readable(request.user, pk)
-    return Response(InspectionSerializer(part, context={"request": request}).data, headers=headers)
+        part = find_readable(caller(request), pk)
+    return Response(shown(request, [part])[0], headers=headers)
 
 
 def _claim_answer(lease: Lease | None) -> dict | None:
     return ClaimSerializer(lease).data if lease else None
 
 
-@extend_schema(request=LineNameSerializer, responses={200: ClaimSerializer, 204: OpenApiResponse(description="Nothing to do")})
+@extend_schema(
+    request=LineNameSerializer, responses={200: ClaimSerializer, 204: OpenApiResponse(description="Nothing to do")}
+)
 @api_view(["POST"])
 @permission_classes([needs_to(May.JUDGE)])
 def claim(request: Request) -> Response:
     """Take the next part of a line."""
-    line = find_line(checked(LineNameSerializer, request)["line"], request.user)
-    lease = actions.claim(line=line, by=request.user)
+    line = find_line(checked(LineNameSerializer, request)["line"], caller(request))
+    lease = actions.claim(line=line, by=caller(request))
     return Response(_claim_answer(lease)) if lease else Response(status=204)
 
 
@@ -154,7 +186,7 @@ def claim(request: Request) -> Response:
 @permission_classes([needs_to(May.JUDGE)])
 def mine(request: Request) -> Response:
     """The parts that the caller holds."""
-    leases = Lease.objects.held_by(request.user).select_related("inspection__line")
+    leases = Lease.objects.held_by(caller(request)).select_related("inspection__line")
     return Response(ClaimSerializer(leases, many=True).data)
 
 
@@ -163,8 +195,8 @@ def mine(request: Request) -> Response:
 @permission_classes([needs_to(May.JUDGE)])
 def renew(request: Request, pk: int) -> Response:
     """Keep a held part a while longer."""
-    part = find_judged(request.user, pk)
-    lease = actions.renew(inspection=part, by=request.user, token=checked(LeaseTokenSerializer, request)["lease"])
+    part = find_judged(caller(request), pk)
+    lease = actions.renew(inspection=part, by=caller(request), token=checked(LeaseTokenSerializer, request)["lease"])
     return Response(LeaseSerializer(lease).data)
 
 
@@ -173,8 +205,8 @@ def renew(request: Request, pk: int) -> Response:
 @permission_classes([needs_to(May.JUDGE)])
 def release(request: Request, pk: int) -> Response:
     """Put a held part back."""
-    part = find_judged(request.user, pk)
-    actions.release(inspection=part, by=request.user, token=checked(LeaseTokenSerializer, request)["lease"])
+    part = find_judged(caller(request), pk)
+    actions.release(inspection=part, by=caller(request), token=checked(LeaseTokenSerializer, request)["lease"])
     return Response(status=204)
 
 
@@ -184,7 +216,8 @@ def release(request: Request, pk: int) -> Response:
 def skip(request: Request, pk: int) -> Response:
     """Pass a held part on to another person, with a reason."""
     fields = checked(LeaseReasonSerializer, request)
-    actions.skip(inspection=find_judged(request.user, pk), by=request.user, token=fields["lease"], reason=fields["reason"])
+    part = find_judged(caller(request), pk)
+    actions.skip(inspection=part, by=caller(request), token=fields["lease"], reason=fields["reason"])
     return Response(status=204)
 
 
@@ -194,8 +227,8 @@ def skip(request: Request, pk: int) -> Response:
 def retake(request: Request, pk: int) -> Response:
     """Clean and look again: this inspection ends, the serial's next one is a person's."""
     fields = checked(LeaseReasonSerializer, request)
-    part = find_judged(request.user, pk)
-    actions.send_to_retake(inspection=part, by=request.user, lease=fields["lease"], reason=fields["reason"])
+    part = find_judged(caller(request), pk)
+    actions.send_to_retake(inspection=part, by=caller(request), lease=fields["lease"], reason=fields["reason"])
     return Response(status=204)
 
 
@@ -205,15 +238,17 @@ def retake(request: Request, pk: int) -> Response:
 def verdicts(request: Request, pk: int) -> Response:
     """Judge a held part; with `next` the answer carries the next claim."""
     fields = checked(NewVerdictSerializer, request)
-    part = find_judged(request.user, pk)
+    part = find_judged(caller(request), pk)
     wants_next = fields.pop("next")
     marks = [MarkedDefectSerializer().create(defect) for defect in fields.pop("defects")]
-    verdict = actions.record_verdict(inspection=part, by=request.user, defects=marks, **fields)
-    # Their own verdict decides what they read back; a machine's disposition under audit stays out of sight.
-    own = verdict.dispositions.last()
-    answer = {"verdict": VerdictSerializer(verdict).data, "disposition": DispositionSerializer(own).data if own else None}
+    verdict = actions.record_verdict(inspection=part, by=caller(request), defects=marks, **fields)
+    part.refresh_from_db()
+    answer: dict[str, dict | None] = {
+        "verdict": VerdictSerializer(verdict).data,
+        "disposition": own_disposition(caller(request), part),
+    }
     if wants_next:
-        answer["next"] = _next(part.line, request.user)
+        answer["next"] = _next(part.line, caller(request))
     return Response(answer, status=201)
 
 
@@ -230,9 +265,9 @@ def _next(line: Line, user: User) -> dict | None:
 def correction(request: Request, pk: int) -> Response:
     """Correct a verdict: one's own within the undo time, a supervisor's at any time."""
     verdict = Verdict.objects.select_related("inspection__line").filter(pk=pk).first()
-    if verdict is None or not (oversees(request.user) or verdict.inspector_id == request.user.pk):
+    if verdict is None or not (oversees(caller(request)) or verdict.inspector_id == caller(request).pk):
         raise Unknown(f"There is no verdict {pk} that you may correct.")
-    row = actions.correct_verdict(verdict=verdict, by=request.user, **checked(NewCorrectionSerializer, request))
+    row = actions.correct_verdict(verdict=verdict, by=caller(request), **checked(NewCorrectionSerializer, request))
     return Response(CorrectionSerializer(row).data, status=201)
 
 
@@ -241,10 +276,10 @@ def correction(request: Request, pk: int) -> Response:
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def audit_trail(request: Request) -> Response:
     """The audit trail, newest first."""
-    lines = [*Line.objects.for_user(request.user).values_list("slug", flat=True), ""]
+    lines = [*Line.objects.for_user(caller(request)).values_list("slug", flat=True), ""]
     events = AuditEvent.objects.filter(line__in=lines)
-    if line := request.query_params.get("line"):
-        events = events.filter(line=find_line(line, request.user).slug)
+    if line := asked(request, "line"):
+        events = events.filter(line=find_line(line, caller(request)).slug)
     pages = NewestFirst()
     page = pages.paginate_queryset(events, request)
     return pages.get_paginated_response(AuditEventSerializer(page, many=True).data)

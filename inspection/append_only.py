@@ -105,22 +105,24 @@ def install_triggers(**kwargs: Any) -> None:
 def missing_triggers() -> list[str]:
     """The names of triggers that should guard history and do not; empty is healthy. `/readyz` asks this."""
     wanted = {name for table in append_only_tables() for name in _trigger_names(table)}
-    catalogue = "SELECT tgname FROM pg_trigger" if connection.vendor == "postgresql" else (
-        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    )
+    catalogue = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    if connection.vendor == "postgresql":
+        catalogue = "SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D'"
     with connection.cursor() as cursor:
         cursor.execute(catalogue)
         return sorted(wanted - {row[0] for row in cursor.fetchall()})
 
 
-def serve_purge_flag() -> None:
-    """Give every SQLite connection the function that its triggers ask."""
+def prepare_connections() -> None:
+    """Give every SQLite connection the function that its triggers ask, and let no REPLACE pass them."""
 
-    def add_function(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    def prepare(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
         if connection.vendor == "sqlite":
             connection.connection.create_function("shadowline_purging", 0, lambda: int(getattr(_door, "open", False)))
+            # Without this, INSERT OR REPLACE deletes the row in its way and fires no trigger.
+            connection.connection.execute("PRAGMA recursive_triggers = ON")
 
-    connection_created.connect(add_function, dispatch_uid="purge flag", weak=False)
+    connection_created.connect(prepare, dispatch_uid="append-only connections", weak=False)
 
 
 @contextmanager

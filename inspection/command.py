@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def arguments(self, parser: CommandParser) -> None:
         """The command's own arguments."""
 
-    def run(self, **options: Any) -> dict[str, Any]:
+    def run(self, *args: Any, **options: Any) -> dict[str, Any]:
         raise NotImplementedError
 
     def table(self, answer: dict[str, Any]) -> str:

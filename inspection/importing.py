@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inspection.refusals import BadInput
@@ -30,8 +30,9 @@ def read_list(path: Path, labels: Path | None = None) -> list[Row]:
     if not path.exists():
         raise BadInput(f"{path} does not exist. Name a folder of photos or a CSV file.")
     if path.is_dir():
-        known = {row.name: row for row in _csv_rows(labels)} if labels else {}
-        rows = [_in_folder(photo, path, known) for photo in sorted(path.rglob("*")) if photo.suffix.lower() in SUFFIXES]
+        rows = _of_folder(path, {row.name: row for row in _csv_rows(labels)} if labels else {})
+    elif labels:
+        raise BadInput("Labels of their own are for a folder; a CSV holds them in its column 'label'.")
     else:
         rows = list(_csv_rows(path))
     if not rows:
@@ -39,22 +40,32 @@ def read_list(path: Path, labels: Path | None = None) -> list[Row]:
     return rows
 
 
-def _in_folder(photo: Path, folder: Path, known: dict[str, Row]) -> Row:
-    name = photo.relative_to(folder).as_posix()
-    row = known.get(name) or known.get(photo.name) or Row(photo, name, serial=photo.stem)
-    return Row(photo, name, row.label, row.serial or photo.stem, row.lot, row.split, row.mask, row.group)
+def _of_folder(folder: Path, known: dict[str, Row]) -> list[Row]:
+    """Every photo below the folder; a label that names none of them stays as a row, so that it is told and not lost."""
+    rows = []
+    met = set()
+    for photo in sorted(folder.rglob("*")):
+        if photo.suffix.lower() in SUFFIXES:
+            name = photo.relative_to(folder).as_posix()
+            listed = name if name in known else photo.name
+            row = known.get(listed) or Row(photo, name, serial=photo.stem, group=name)
+            rows.append(replace(row, path=photo, name=name))
+            met.add(listed)
+    return rows + [replace(row, path=folder / name) for name, row in known.items() if name not in met]
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
     if not path.is_file():
         raise BadInput(f"{path} is not a file. Name a CSV with the columns path and label.")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a byte order mark in front
             reader = csv.DictReader(file)
             if not {"path", "label"} <= set(reader.fieldnames or []):
                 raise BadInput(f"{path} has no columns 'path' and 'label' in its first line.")
             for number, fields in enumerate(reader, 2):
                 yield _csv_row(path, number, {key: (value or "").strip() for key, value in fields.items() if key})
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path} is not a CSV file in UTF-8: {error}.") from None
 

@@ -23,7 +23,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.SECOND_OPINION: frozenset({State.DECIDED, State.WITH_SUPERVISOR, State.RETAKE}),
     State.WITH_SUPERVISOR: frozenset({State.DECIDED, State.RETAKE}),
     # Undo and second thoughts: a corrected verdict may need another person after all.
-    State.DECIDED: frozenset({State.DECIDED, State.SECOND_OPINION, State.RETAKE}),
+    State.DECIDED: frozenset({State.DECIDED, State.SECOND_OPINION, State.WITH_SUPERVISOR}),
     State.RETAKE: frozenset(),
     State.CLOSED: frozenset(),
 }

@@ -3,13 +3,14 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, SuspiciousOperation, TooManyFilesSent
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from inspection.refusals import Refused
+from inspection.refusals import BadInput, Refused
 
 
 def problem(status: int, title: str, detail: str, errors: Any = None) -> Response:
@@ -28,6 +29,10 @@ def _flat(detail: Any, field: str = "") -> list[dict[str, str]]:
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler. Unforeseen errors return None: Django logs them and answers 500."""
+    if isinstance(error, TooManyFilesSent):
+        error = BadInput(f"At most {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files are taken in one request.")
+    elif isinstance(error, SuspiciousOperation):  # more fields or bytes than Django takes
+        error = BadInput("The request has more fields or bytes than are taken.")
     if isinstance(error, Refused):
         set_rollback()
         return problem(error.status, error.title, str(error), error.reasons)
@@ -45,8 +50,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         response = problem(error.status_code, title, detail, rows)
     else:
         response = problem(error.status_code, title, str(error.detail))
-    if getattr(error, "auth_header", None):
-        response["WWW-Authenticate"] = error.auth_header
-    if getattr(error, "wait", None):
-        response["Retry-After"] = str(int(error.wait))
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    if seconds := getattr(error, "wait", None):
+        response["Retry-After"] = str(int(seconds))
     return response

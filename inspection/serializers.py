@@ -3,9 +3,22 @@
 from rest_framework import serializers
 
 from inspection.actions import MarkedDefect
-from inspection.models import AuditEvent, Correction, Disposition, Inspection, Lease, Origin, Outcome, Photo, Severity, Verdict
+from inspection.models import (
+    AuditEvent,
+    Correction,
+    Disposition,
+    DispositionOutcome,
+    Inspection,
+    Lease,
+    Origin,
+    Outcome,
+    Photo,
+    Severity,
+    User,
+    Verdict,
+)
 from inspection.moves import OPEN, State
-from inspection.roles import Role, oversees, roles_of
+from inspection.roles import judges_blind
 
 
 class PhotoSerializer(serializers.ModelSerializer):
@@ -25,6 +38,30 @@ class DispositionSerializer(serializers.ModelSerializer):
         fields = ["outcome", "by_machine", "reason", "at"]
 
 
+def disposition_for(user: User, inspection: Inspection) -> dict | None:
+    """The disposition as this reader may know it: an inspector what their own verdict came to, others the row."""
+    if judges_blind(user):
+        return own_disposition(user, inspection)
+    disposition = inspection.disposition
+    return DispositionSerializer(disposition).data if disposition else None
+
+
+def own_disposition(user: User, inspection: Inspection) -> dict | None:
+    """What the person's own verdict came to: nothing before it, nor while another person's is awaited.
+
+    It reads the same whether the part was an audit or not: where the machine's decision stands because the person
+    agreed, it reads as theirs.
+    """
+    disposition = inspection.disposition
+    own = [verdict for verdict in inspection.verdicts.all() if verdict.inspector_id == user.pk]
+    if disposition is None or not own or inspection.state in OPEN:
+        return None
+    if disposition.by_machine:
+        word = Outcome.OK if disposition.outcome == DispositionOutcome.PASS else Outcome.SCRATCHED
+        disposition = Disposition(outcome=disposition.outcome, reason=f"judged {word}", at=own[-1].at)
+    return DispositionSerializer(disposition).data
+
+
 class InspectionSerializer(serializers.ModelSerializer):
     """An inspection as its reader may know it: an inspector reads neither a machine's disposition nor an audit."""
 
@@ -42,21 +79,14 @@ class InspectionSerializer(serializers.ModelSerializer):
             "photos", "disposition",
         ]  # fmt: skip
 
-    def _reader_is_blind(self) -> bool:
-        user = self.context["request"].user
-        return not oversees(user) and Role.STATION not in roles_of(user)
-
     def get_state(self, inspection: Inspection) -> str:
         # To its inspector every open part looks alike, or an audit could be told from a part that waits.
-        if self._reader_is_blind() and inspection.state in OPEN:
+        if judges_blind(self.context["request"].user) and inspection.state in OPEN:
             return State.WAITING
         return inspection.state
 
     def get_disposition(self, inspection: Inspection) -> dict | None:
-        disposition = inspection.disposition
-        if disposition is None or (self._reader_is_blind() and disposition.by_machine):
-            return None
-        return DispositionSerializer(disposition).data
+        return disposition_for(self.context["request"].user, inspection)
 
 
 class NewInspectionSerializer(serializers.Serializer):
@@ -69,7 +99,7 @@ class NewInspectionSerializer(serializers.Serializer):
     variant = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     captured_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
     origin = serializers.ChoiceField(
-        choices=[Origin.LIVE, Origin.SIMULATED], required=False, default=Origin.LIVE, help_text="simulated: demo lines only"
+        choices=[Origin.LIVE, Origin.SIMULATED], default=Origin.LIVE, help_text="simulated: demo lines only"
     )
     photos = serializers.ListField(child=serializers.FileField(allow_empty_file=True), max_length=8, min_length=1)
     views = serializers.ListField(

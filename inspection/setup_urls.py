@@ -1,3 +1,31 @@
-"""To come."""
+"""The set-up pages, under `/setup/`: for each kind of thing a list, a form to add or edit one, and its removal."""
 
-urlpatterns: list = []
+from django.urls import path
+
+from inspection import setup_views as views
+
+
+def pages(one: str, many: str, *, removable: bool = True) -> list:
+    section = {"section": one}
+    folder = many.replace("_", "-")
+    found = [
+        path(f"{folder}/", views.setup_list, section, name=f"setup_{many}"),
+        path(f"{folder}/new/", views.setup_row, section, name=f"setup_{one}_new"),
+        path(f"{folder}/<int:pk>/", views.setup_row, section, name=f"setup_{one}"),
+    ]
+    if removable:
+        found.append(path(f"{folder}/<int:pk>/remove/", views.setup_remove, section, name=f"setup_{one}_remove"))
+    return found
+
+
+urlpatterns = [
+    path("", views.setup, name="setup"),
+    *pages("line", "lines"),
+    *pages("station", "stations"),
+    *pages("variant", "variants"),
+    *pages("shift", "shifts"),
+    *pages("defect_kind", "defect_kinds"),
+    # Nobody is removed: their verdicts stay, and an account is closed by taking away "May sign in".
+    *pages("user", "users", removable=False),
+    path("users/<int:pk>/password/", views.setup_user_password, name="setup_user_password"),
+]

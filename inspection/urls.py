@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from inspection.views import parts, photos, queue, room
+from inspection.views import parts, photos, queue, room, trail
 
 urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -25,4 +25,6 @@ urlpatterns = [
     path("queue/", queue.queue, name="queue"),
     path("containment/", queue.containments, name="containments"),
     path("containment/<int:pk>/close/", queue.close_containment, name="close_containment"),
+    path("trail/", trail.audit_trail_page, name="audit_trail_page"),
+    path("trail/verify/", trail.verify_trail, name="verify_trail"),
 ]

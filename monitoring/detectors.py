@@ -158,10 +158,10 @@ class EwmaSpread:
 
 @lru_cache(maxsize=64)
 def spread_limits(every: float) -> tuple[float, float]:
-    """Limits of `EwmaSpread` between which a normal z stays for `every` parts on average, or up to 1.4 times as long.
+    """Limits of `EwmaSpread` between which a normal z stays for `every` parts on average, or up to 1.5 times as long.
 
     Each is a tail of SPREAD_TAIL / every, at most 0.49, of the chi-square law with the EWMA's variance. The run length
-    of the chain of Brook and Evans (1972, Biometrika 59, 539-549), times that tail, lies between 2.4 and 3.3 for every
+    of the chain of Brook and Evans (1972, Biometrika 59, 539-549), times that tail, lies between 2.4 and 3.6 for every
     = 100 to 100 million parts and rises beyond. An `every` that is not a number has no limits: (0.0, inf).
     """
     if math.isnan(every):

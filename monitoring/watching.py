@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from inspection.models import Line
 from monitoring.actions import open_alarm
 from monitoring.detectors import BernoulliSR
-from monitoring.models import DetectorState, Severity
+from monitoring.models import Alarm, AlarmAction, DetectorState, Severity
 from shadow.models import ModelVersion, Prediction, live_version
 from shadow.pairs import pairs_of
 
@@ -35,9 +37,9 @@ RULES = [
          "Look at the photos of the parts without an answer: is a camera blocked or out of focus?"),
     Rule("disagreement", Severity.WARNING, 10_000, "People and {model} disagree more or less often than before.",
          "Open the discrepancies of today: has the product, the light or the rule changed?"),
-    Rule("null rate", Severity.CRITICAL, 1_000_000, "The share of parts without an answer of {model} has changed for certain.",
+    Rule("null rate", Severity.CRITICAL, 1_000_000, "The share of parts without an answer of {model} surely changed.",
          "People judge every part until it is clear why: lower the line if the machine decides."),
-    Rule("disagreement", Severity.CRITICAL, 1_000_000, "People and {model} disagree otherwise than before, for certain.",
+    Rule("disagreement", Severity.CRITICAL, 1_000_000, "People and {model} surely disagree otherwise than before.",
          "Lower the line, review the discrepancies, and retrain or roll back."),
 ]  # fmt: skip
 
@@ -59,47 +61,57 @@ def _watch(line: Line, version: ModelVersion, rule: Rule) -> bool:
         line=line, subject=version.name, rule=f"{rule.name} {rule.severity}", defaults={"state": {"first": []}}
     )
     row = DetectorState.objects.select_for_update().get(pk=row.pk)
+    closings = AlarmAction.objects.filter(alarm__line=line, alarm__rule=rule.name, action=AlarmAction.Action.CLOSED)
+    closing = closings.last()
+    if closing and closing.pk != row.state.get("closing"):
+        # The baseline is frozen until a person has named what happened; from there on the rate is learned anew.
+        row.state = {"first": [], "closing": closing.pk}
     alarmed = False
     for seen, event in _events(line, version, rule.name, row.seen_to):
         row.seen_to = seen
-        alarmed |= _feed(row, event, rule.every * len(RULES))
+        if event is not None:
+            alarmed |= _feed(row.state, event, rule.every * len(RULES))
     row.save()
     if not alarmed:
         return False
-    # The change is told; from here on the rate is learned anew.
-    row.state = {"first": []}
-    row.save()
+    known = Alarm.objects.open().filter(line=line, rule=rule.name).exists()
     message = rule.message.format(model=version.name)
     open_alarm(line=line, rule=rule.name, severity=rule.severity, message=message, suggestion=rule.suggestion)
-    return True
+    return not known
 
 
-def _feed(row: DetectorState, event: bool, every: int) -> bool:
+def _feed(state: dict[str, Any], event: bool, every: int) -> bool:
     """The first events are the frozen baseline, the rest go to the detector; whether it alarms."""
-    state = row.state
-    if "detector" not in state:
-        state["first"].append(int(event))
-        if len(state["first"]) >= BASELINE:
-            # Half an event more on each side: a rate of exactly 0 or 1 leaves nothing to compare with.
-            rate = (sum(state["first"]) + 0.5) / (len(state["first"]) + 1)
-            row.state = {"detector": BernoulliSR(rate, every).to_json()}
-        return False
-    detector = BernoulliSR.from_json(state["detector"])
-    alarm = detector.update(event)
-    row.state = {"detector": detector.to_json()}
-    return alarm
+    if "detector" in state:
+        detector = BernoulliSR.from_json(state["detector"])
+        alarm = detector.update(event)
+        state["detector"] = detector.to_json()
+        return alarm
+    state["first"].append(int(event))
+    if len(state["first"]) >= BASELINE:
+        # Half an event more on each side: a rate of exactly 0 or 1 leaves nothing to compare with.
+        first = state.pop("first")
+        state["detector"] = BernoulliSR((sum(first) + 0.5) / (len(first) + 1), every).to_json()
+    return False
 
 
-def _events(line: Line, version: ModelVersion, rule: str, since: int) -> Iterator[tuple[int, bool]]:
-    """(prediction id, whether it happened) of what came after `since`, in order."""
+def _events(line: Line, version: ModelVersion, rule: str, since: int) -> Iterator[tuple[int, bool | None]]:
+    """(prediction id, whether it happened) of what came after `since`, in order; None: passed over for good."""
     new = Prediction.objects.filter(version=version, inspection__line=line, retrospective=False, pk__gt=since)
+    rows = list(new.order_by("pk").values_list("pk", "score")[:PER_LOOK])
     if rule == "null rate":
-        for pk, score in new.order_by("pk").values_list("pk", "score")[:PER_LOOK]:
-            yield pk, score is None
-        return
+        yield from ((pk, score is None) for pk, score in rows)
+    elif rows:
+        yield from _disagreements(new.filter(pk__lte=rows[-1][0]))
+
+
+def _disagreements(new: QuerySet[Prediction]) -> Iterator[tuple[int, bool | None]]:
+    """Only blind pairs: with advice people agree more, and of what the machine decides alone nobody says anything."""
     patience = timezone.now() - WAIT_FOR_VERDICT
     for pair in sorted(pairs_of(new), key=lambda pair: pair.prediction_id):
-        if pair.cell is not None:
-            yield pair.prediction_id, pair.differs
-        elif not pair.null_reason and pair.received_at > patience:
+        if pair.evidence_kind != "blind" or pair.null_reason:
+            yield pair.prediction_id, None
+        elif pair.cell is None and pair.received_at > patience:
             return  # not judged yet: stop here, so that it is not passed over
+        else:
+            yield pair.prediction_id, None if pair.cell is None else pair.differs

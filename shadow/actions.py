@@ -29,14 +29,19 @@ def weights_path(version: ModelVersion) -> Path:
     return Path(settings.MODEL_ROOT) / f"{version.weights_sha256}.safetensors"
 
 
+def check_name(name: str) -> None:
+    """Raise BadInput for what cannot be the name of a version."""
+    if not slug_re.match(name) or len(name) > 60:
+        raise BadInput(f"{name!r} is no name for a version. Use up to 60 letters, digits, hyphens and underscores.")
+
+
 def register_version(*, name: str, weights: bytes, card: dict, by: User | str) -> ModelVersion:
     """Keep the weights under their SHA-256 and write the version. Its thresholds are those inside the weights.
 
     Raises BadInput for weights that this code cannot run, Conflict when the name is taken by other weights; the same
     name with the same weights again returns the version.
     """
-    if not slug_re.match(name) or len(name) > 60:
-        raise BadInput(f"{name!r} is no name for a version. Use up to 60 letters, digits, hyphens and underscores.")
+    check_name(name)
     digest = hashlib.sha256(weights).hexdigest()
     known = ModelVersion.objects.filter(name=name).first()
     if known:
@@ -45,8 +50,9 @@ def register_version(*, name: str, weights: bytes, card: dict, by: User | str) -
         raise Conflict(f"The name {name!r} belongs to another version. Choose a new name.")
     try:
         scorer = Scorer(weights)
-    except WeightsRefused as refusal:
+    except (WeightsRefused, KeyError, TypeError, ValueError) as refusal:
         raise BadInput(f"These weights cannot be registered: {refusal}.") from None
+    _check_thresholds(scorer)
     version = ModelVersion(
         name=name, weights_sha256=digest, threshold=scorer.threshold, thresholds=scorer.thresholds, card=card,
         by=audit.name_of(by),
@@ -58,10 +64,20 @@ def register_version(*, name: str, weights: bytes, card: dict, by: User | str) -
     return version
 
 
+def _check_thresholds(scorer: Scorer) -> None:
+    """The order is what certificates are tested in: rising, inside 0 to 1, at least one."""
+    order = scorer.thresholds
+    numbers = isinstance(order, list) and all(type(value) in (int, float) and 0 <= value <= 1 for value in order)
+    if not numbers or not order or order != sorted(set(order)) or not 0 <= scorer.threshold <= 1:
+        raise BadInput("These weights cannot be registered: their thresholds are not rising scores from 0 to 1.")
+
+
 @transaction.atomic
 def assign(*, line: Line, version: ModelVersion, role: Role, by: User | str, now: datetime | None = None) -> Assignment:
-    """Let a version score the line's parts from now on. A live one takes the place of the live one before, which stays
-    warm as standby. Harmless when the version has that role already."""
+    """Let a version score the line's parts from now on. Harmless when the version has that role already.
+
+    A live one takes the place of the live one before, which stays warm as standby.
+    """
     now = now or timezone.now()
     current = Assignment.objects.current().filter(line=line)
     mine = current.filter(version=version).first()
@@ -94,7 +110,7 @@ def load_scorer(version: ModelVersion) -> Scorer:
 
 
 def score_next_batch(*, now: datetime | None = None) -> list[Prediction]:
-    """Lease a batch of jobs, score it, and write each answer once. Returns the answers written; empty: nothing to do."""
+    """Lease a batch of jobs, score it, and write each answer once. Returns the answers written; none: nothing to do."""
     leased = jobs.lease_jobs(now=now or timezone.now())
     written: list[Prediction] = []
     for version_id, group in groupby(sorted(leased, key=lambda job: job.version), key=lambda job: job.version):
@@ -104,26 +120,33 @@ def score_next_batch(*, now: datetime | None = None) -> list[Prediction]:
 
 
 def _score_group(version: ModelVersion, group: Sequence[LeasedJob]) -> Iterator[Prediction]:
-    hopeless = [job for job in group if job.attempts > jobs.MAX_ATTEMPTS]
-    for job in hopeless:
-        yield from _write(job, version, Failure(f"no answer after {jobs.MAX_ATTEMPTS} attempts"))
-    group = [job for job in group if job.attempts <= jobs.MAX_ATTEMPTS]
-    if not group:
-        return
-    try:
-        scorer = load_scorer(version)
-        answers = scorer.score([_photos_of(job.inspection) for job in group])
-    except (OSError, WeightsRefused, RuntimeError, MemoryError) as error:
-        # A fault of the version or the machine, not of a part: try again, and at the last attempt say so on the part.
-        log.error("scoring_failed", version=version.name, error=str(error)[:300])
-        for job in group:
-            if job.attempts < jobs.MAX_ATTEMPTS:
-                jobs.give_back(job)
-            else:
-                yield from _write(job, version, Failure(f"the version could not run: {type(error).__name__}"))
-        return
-    for job, answer in zip(group, answers, strict=True):
-        yield from _write(job, version, answer)
+    for job in group:
+        if job.attempts > jobs.MAX_ATTEMPTS:
+            yield from _write(job, version, Failure(f"no answer after {jobs.MAX_ATTEMPTS} attempts"))
+    for batch in _batches([job for job in group if job.attempts <= jobs.MAX_ATTEMPTS]):
+        try:
+            answers = load_scorer(version).score([_photos_of(job.inspection) for job in batch])
+        except Exception as error:  # whatever it is: one version's fault must not take another's jobs along
+            log.error("scoring_failed", version=version.name, error=f"{type(error).__name__}: {error}"[:300])
+            yield from _try_again(batch, version, error)
+            continue
+        for job, answer in zip(batch, answers, strict=True):
+            yield from _write(job, version, answer)
+
+
+def _batches(group: Sequence[LeasedJob]) -> list[list[LeasedJob]]:
+    """All first attempts together; what has failed before alone, so that one part's fault stays its own."""
+    first = [job for job in group if job.attempts == 1]
+    return ([first] if first else []) + [[job] for job in group if job.attempts > 1]
+
+
+def _try_again(batch: Sequence[LeasedJob], version: ModelVersion, error: Exception) -> Iterator[Prediction]:
+    """Give the jobs back; at the last attempt say on the part why there is no answer, and a person judges it."""
+    for job in batch:
+        if job.attempts < jobs.MAX_ATTEMPTS:
+            jobs.give_back(job)
+        else:
+            yield from _write(job, version, Failure(f"the version could not run: {type(error).__name__}"))
 
 
 def _photos_of(inspection: int) -> list[Path]:

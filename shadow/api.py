@@ -1,5 +1,7 @@
 """The shadow over HTTP: agreement, discrepancies, model versions and their answers."""
 
+from collections.abc import Iterable
+
 from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -12,7 +14,7 @@ from inspection.api import checked
 from inspection.models import Line
 from inspection.paging import NewestFirst
 from inspection.refusals import Unknown
-from inspection.roles import May, needs_to
+from inspection.roles import May, caller, needs_to
 from shadow import discrepancies as listing
 from shadow.adjudicating import adjudicate
 from shadow.cards import current_assignments, health
@@ -37,8 +39,8 @@ from shadow.tables import csv_response, report_json
 class FormatIsAField(DefaultContentNegotiation):
     """`format` is a field of the report here: an unknown one is named in a 400, where DRF would answer 404."""
 
-    def filter_renderers(self, renderers: list[BaseRenderer], format: str | None) -> list[BaseRenderer]:
-        return renderers
+    def filter_renderers(self, renderers: Iterable[BaseRenderer], format: str | None) -> list[BaseRenderer]:
+        return list(renderers)
 
 
 SPAN = [OpenApiParameter(name, str, description="A day (2026-01-31) or a moment.") for name in ("from", "to")]
@@ -53,7 +55,7 @@ SPAN = [OpenApiParameter(name, str, description="A day (2026-01-31) or a moment.
 def agreement(request: Request):
     """How far people and a model agree: the 2x2 table, rates with 95 % intervals, groups, and what was left out."""
     format = one_of("format", request.query_params.get("format") or "json", ("json", "csv"))
-    report = agreement_report(read_asked(request.query_params, request.user))
+    report = agreement_report(read_asked(request.query_params, caller(request)))
     return csv_response(report) if format == "csv" else Response(report_json(report))
 
 
@@ -72,9 +74,9 @@ LISTED = [
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def discrepancies(request: Request) -> Response:
     """Parts on which person and model differ, newest first."""
-    sought = listing.read_sought(request.query_params, request.user)
+    sought = listing.read_sought(request.query_params, caller(request))
     page = listing.find_pairs(sought, before=listing.read_cursor(request.query_params.get("before", "")))
-    note_shown(user=request.user, inspections=[pair.inspection_id for pair in page.pairs], where="api discrepancies")
+    note_shown(user=caller(request), inspections=[pair.inspection_id for pair in page.pairs], where="api discrepancies")
     query = request.query_params.copy()
     query["before"] = str(page.next)
     next = request.build_absolute_uri(f"?{query.urlencode()}") if page.next else None
@@ -86,11 +88,11 @@ def discrepancies(request: Request) -> Response:
 @permission_classes([needs_to(May.SUPERVISE)])
 def adjudication(request: Request, pk: int) -> Response:
     """Settle a discrepancy: who was right, and why."""
-    on_their_lines = Prediction.objects.filter(inspection__line__in=Line.objects.for_user(request.user))
+    on_their_lines = Prediction.objects.filter(inspection__line__in=Line.objects.for_user(caller(request)))
     prediction = on_their_lines.select_related("inspection").filter(pk=pk).first()
     if prediction is None:
         raise Unknown(f"There is no prediction {pk} on your lines.")
-    row = adjudicate(prediction=prediction, by=request.user, **checked(NewAdjudicationSerializer, request))
+    row = adjudicate(prediction=prediction, by=caller(request), **checked(NewAdjudicationSerializer, request))
     return Response(AdjudicationSerializer(row).data, status=201)
 
 
@@ -112,7 +114,7 @@ def model(request: Request, model: str) -> Response:
     version = find_version(model)
     return Response({
         **ModelSerializer(version).data, "thresholds": version.thresholds, "card": version.card,
-        "lines": AssignmentSerializer(current_assignments(version, request.user), many=True).data,
+        "lines": AssignmentSerializer(current_assignments(version, caller(request)), many=True).data,
         "nulls": figure(health(version).nulls),
     })  # fmt: skip
 
@@ -125,14 +127,14 @@ def model(request: Request, model: str) -> Response:
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def predictions(request: Request) -> Response:
     """The versions' answers, newest first. Reading one makes a later verdict of the reader on that part assisted."""
-    found = Prediction.objects.filter(inspection__line__in=Line.objects.for_user(request.user))
+    found = Prediction.objects.filter(inspection__line__in=Line.objects.for_user(caller(request)))
     if line := request.query_params.get("line"):
-        found = found.filter(inspection__line=find_line(line, request.user))
+        found = found.filter(inspection__line=find_line(line, caller(request)))
     if model := request.query_params.get("model"):
         found = found.filter(version=find_version(model))
     if serial := request.query_params.get("serial"):
         found = found.filter(inspection__serial=serial)
     pages = NewestFirst()
     page = pages.paginate_queryset(found.select_related("inspection", "version"), request) or []
-    note_shown(user=request.user, inspections=[row.inspection_id for row in page], where="api predictions")
+    note_shown(user=caller(request), inspections=[row.inspection_id for row in page], where="api predictions")
     return pages.get_paginated_response(PredictionSerializer(page, many=True).data)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-WIDTH, HEIGHT = 440, 190  # units of the view box, about pixels on the page
-LEFT, RIGHT, TOP, BOTTOM = 52, 10, 10, 26  # room for the axes
+WIDTH, HEIGHT = 400, 180  # units of the view box, about pixels on the page
+LEFT, RIGHT, TOP, BOTTOM = 56, 10, 10, 26  # room for the axes
 LADDER = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # heights that an axis of shares may have
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from inspection.actions.intake import find_line
-from inspection.models import Correction, Line, User, Verdict
+from inspection.models import Line, User
 from inspection.refusals import BadInput, Unknown
 from shadow.days import EVERYTHING, Calendar, Span, read_span
 from shadow.models import Adjudication, ModelVersion, Prediction
@@ -17,7 +17,7 @@ DIFFERING: tuple[Cell, ...] = ("escape", "overkill")
 CELL_NAMES: tuple[Cell, ...] = tuple(CELLS.values())
 PAGE = 24
 BATCH = 200  # predictions looked at together
-MOST_BATCHES = 25  # a page with rare hits ends here and its `next` goes on
+MOST = 5000  # predictions looked at for one page; a page with rare hits ends here and its `next` goes on
 
 
 @dataclass(frozen=True)
@@ -73,22 +73,21 @@ def read_cursor(text: str) -> int | None:
     return int(text)
 
 
-def find_pairs(sought: Sought, *, before: int | None = None, limit: int = PAGE) -> Page:
-    """The next pairs with a prediction older than `before`, at most `limit`."""
+def find_pairs(sought: Sought, *, before: int | None = None, limit: int | None = None) -> Page:
+    """The next pairs with a prediction older than `before`, at most `limit` (a page when not given)."""
+    limit = limit or PAGE
     calendars = {line.slug: Calendar(line) for line in sought.lines}
-    found: list[Pair] = []
     candidates = _candidates(sought)
-    for _ in range(MOST_BATCHES):
-        older = candidates if before is None else candidates.filter(pk__lt=before)
-        keys = list(older.values_list("pk", flat=True)[:BATCH])
-        batch = sorted(pairs_of(Prediction.objects.filter(pk__in=keys)), key=lambda pair: -pair.prediction_id)
-        found += [pair for pair in batch if sought.keeps(pair, calendars)]
+    older = candidates if before is None else candidates.filter(pk__lt=before)
+    keys = list(older.values_list("pk", flat=True)[:MOST])
+    found: list[Pair] = []
+    for start in range(0, len(keys), BATCH):
+        batch = pairs_of(Prediction.objects.filter(pk__in=keys[start : start + BATCH]))
+        newest_first = sorted(batch, key=lambda pair: -pair.prediction_id)
+        found += [pair for pair in newest_first if sought.keeps(pair, calendars)]
         if len(found) > limit:
             return Page(tuple(found[:limit]), found[limit - 1].prediction_id)
-        if len(keys) < BATCH:
-            return Page(tuple(found), None)
-        before = keys[-1]
-    return Page(tuple(found), before)
+    return Page(tuple(found), keys[-1] if len(keys) == MOST else None)
 
 
 def _candidates(sought: Sought) -> QuerySet[Prediction]:
@@ -96,9 +95,9 @@ def _candidates(sought: Sought) -> QuerySet[Prediction]:
     sieve = Q(pk__in=[])
     for (person, model), cell in CELLS.items():
         if cell in sought.cells:
-            sieve |= Q(Exists(_said(Verdict.objects, "inspection", person)), outcome=model)
-            sieve |= Q(Exists(_said(Correction.objects, "verdict__inspection", person)), outcome=model)
-    found = Prediction.objects.filter(sieve, inspection__line__in=sought.lines).order_by("-pk")
+            said = Q(inspection__verdicts__outcome=person) | Q(inspection__verdicts__corrections__outcome=person)
+            sieve |= Q(said, outcome=model)
+    found = Prediction.objects.filter(sieve, inspection__line__in=sought.lines).order_by("-pk").distinct()
     if sought.version:
         found = found.filter(version=sought.version)
     if sought.adjudicated is not None:
@@ -111,10 +110,6 @@ def _candidates(sought: Sought) -> QuerySet[Prediction]:
         if all(ends):
             found = found.filter(inspection__received_at__lt=max(ends))
     return found
-
-
-def _said(rows, path: str, outcome: str):
-    return rows.filter(**{path: OuterRef("inspection"), "outcome": outcome})
 
 
 def find_judged_pair(prediction_id: int, by: User) -> Pair:

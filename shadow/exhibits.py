@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from inspection.models import Correction, Defect, Disposition, Photo, Verdict
+from inspection.models import Correction, Defect, Disposition, Line, Photo, Verdict
 from shadow.models import Adjudication, HeatMap, Prediction
 from shadow.pairs import Pair
 
@@ -37,6 +37,7 @@ class Exhibit:
 
     pair: Pair
     views: tuple[View, ...]
+    line: Line
 
     @property
     def first(self) -> View | None:
@@ -52,13 +53,14 @@ class Exhibit:
 
 
 def exhibits(found: Sequence[Pair]) -> list[Exhibit]:
-    """The pairs with their photos, in four queries however many there are."""
+    """The pairs with their photos, in five queries however many there are."""
     parts = [pair.inspection_id for pair in found]
     predictions = [pair.prediction_id for pair in found]
     photos = _by(Photo.objects.filter(inspection__in=parts).order_by("position"), "inspection_id")
     defects = _by(Defect.objects.filter(verdict__inspection__in=parts).select_related("kind"), "photo_id")
     marks = dict(Prediction.objects.filter(pk__in=predictions).values_list("pk", "marks"))
     heat = dict(HeatMap.objects.filter(prediction__in=predictions).values_list("prediction", "photos"))
+    lines = Line.objects.in_bulk({pair.line for pair in found}, field_name="slug")
     return [
         Exhibit(pair, tuple(
             View(
@@ -67,7 +69,7 @@ def exhibits(found: Sequence[Pair]) -> list[Exhibit]:
                 photo.position < heat.get(pair.prediction_id, 0),
             )
             for photo in photos[pair.inspection_id]
-        ))
+        ), lines[pair.line])
         for pair in found
     ]  # fmt: skip
 
@@ -105,13 +107,14 @@ def history(pair: Pair) -> list[Told]:
     """What people and the machine said and did about the part, oldest first."""
     told = [Told(pair.received_at, "station", "The part arrived.")]
     for verdict in Verdict.objects.filter(inspection=pair.inspection_id).select_related("inspector"):
-        comment = f": {verdict.comment}" if verdict.comment else ""
+        comment = f", “{verdict.comment}”" if verdict.comment else ""
         words = f"{verdict.get_occasion_display()}: {verdict.outcome}{comment}"
         told.append(Told(verdict.at, str(verdict.inspector or "import"), words))
-    for row in Correction.objects.filter(verdict__inspection=pair.inspection_id).select_related("by"):
-        told.append(Told(row.at, str(row.by), f"Corrected to {row.outcome}: {row.reason}"))
-    for row in Disposition.objects.filter(inspection=pair.inspection_id):
-        told.append(Told(row.at, "machine" if row.by_machine else "system", f"Disposition {row.outcome}: {row.reason}"))
+    for correction in Correction.objects.filter(verdict__inspection=pair.inspection_id).select_related("by"):
+        told.append(Told(correction.at, str(correction.by), f"Corrected to {correction.outcome}: {correction.reason}"))
+    for disposition in Disposition.objects.filter(inspection=pair.inspection_id):
+        who = "machine" if disposition.by_machine else "system"
+        told.append(Told(disposition.at, who, f"Disposition {disposition.outcome}: {disposition.reason}"))
     for prediction in Prediction.objects.filter(inspection=pair.inspection_id).select_related("version"):
         answer = prediction.null_reason or f"{prediction.outcome}, score {prediction.score:.3f}"
         told.append(Told(prediction.at, prediction.version.name, f"Model: {answer}"))

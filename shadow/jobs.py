@@ -54,15 +54,19 @@ def make_missing_jobs(*, now: datetime) -> int:
 
 
 @transaction.atomic
-def make_replay_jobs(*, version: ModelVersion, parts: Sequence[int]) -> int:
-    """Jobs that score past parts: their answers are retrospective and never certify."""
+def make_replay_jobs(*, version: ModelVersion, parts: Sequence[int], now: datetime) -> int:
+    """Jobs that score past parts: their answers are retrospective and never certify.
+
+    The live jobs are made first, or a replay would take a part that has just arrived from the machine's decision.
+    """
+    make_missing_jobs(now=now)
     jobs = [ScoringJob(inspection_id=part, version=version, retrospective=True) for part in parts]
     before = ScoringJob.objects.filter(version=version).count()
     ScoringJob.objects.bulk_create(jobs, ignore_conflicts=True, batch_size=1000)
     return ScoringJob.objects.filter(version=version).count() - before
 
 
-# The ORM of Django 5.2 has no UPDATE .. RETURNING. PostgreSQL needs the materialised pick, or it leases more than asked.
+# The ORM of Django 5.2 has no UPDATE .. RETURNING. PostgreSQL needs the materialised pick, or it leases too many.
 PICK = """
 SELECT id FROM shadow_scoringjob
 WHERE state = 'pending' OR (state = 'leased' AND leased_until < %s)
@@ -79,16 +83,19 @@ def lease_jobs(*, now: datetime, limit: int = BATCH) -> list[LeasedJob]:
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                f"WITH picked AS MATERIALIZED ({PICK} FOR UPDATE SKIP LOCKED) UPDATE shadow_scoringjob {LEASE} "  # noqa: S608 - constants
+                f"WITH picked AS MATERIALIZED ({PICK} FOR UPDATE SKIP LOCKED) UPDATE shadow_scoringjob {LEASE} "
                 f"FROM picked WHERE shadow_scoringjob.id = picked.id {RETURNING}",
                 [adapt(now), limit, until],
             )
         else:
             cursor.execute(
-                f"UPDATE shadow_scoringjob {LEASE} WHERE id IN ({PICK}) {RETURNING}",  # noqa: S608 - constants
+                f"UPDATE shadow_scoringjob {LEASE} WHERE id IN ({PICK}) {RETURNING}",
                 [until, adapt(now), limit],
             )
-        return sorted(LeasedJob(*row[:3], bool(row[3]), row[4]) for row in cursor.fetchall())
+        return sorted(
+            LeasedJob(job, part, version, bool(retrospective), attempts)
+            for job, part, version, retrospective, attempts in cursor.fetchall()
+        )
 
 
 def finish(job: LeasedJob) -> bool:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from django.db.models import Min, QuerySet
 
@@ -125,28 +125,28 @@ def pairs_of(predictions: QuerySet[Prediction]) -> list[Pair]:
     """The pairs of these predictions, by arrival. The queryset is used as a subquery: it must not be sliced."""
     judged = _judged(predictions)
     findings = _findings(predictions)
-    rows = predictions.order_by("inspection__received_at", "inspection_id", "pk").values_list(
+    by_arrival = predictions.order_by("inspection__received_at", "inspection_id", "pk")
+    rows: QuerySet[Any, tuple[Any, ...]] = by_arrival.values_list(
         "inspection_id", "pk", "inspection__serial", "inspection__line__slug", "inspection__station__slug",
         "inspection__variant__slug", "inspection__lot", "inspection__received_at", "version__name", "score", "outcome",
         "null_reason", "retrospective", "inspection__draw__blind", "inspection__origin", "inspection__line__demo",
     )  # fmt: skip
-    return [
-        Pair(
-            *row[:10], predicted=row[10] or None, null_reason=row[11], retrospective=row[12], drawn_blind=bool(row[13]),
-            live=row[14] == Origin.LIVE or (row[14] == Origin.SIMULATED and row[15]), finding=findings.get(row[1]),
-            **judged.get(row[0], NOT_JUDGED)._asdict(),
-        )
-        for row in rows.iterator(chunk_size=5000)
-    ]  # fmt: skip
+    found = []
+    for *fields, outcome, null_reason, retrospective, blind, origin, demo in rows.iterator(chunk_size=5000):
+        *said, served_before = judged.get(fields[0], NOT_JUDGED)
+        live = origin == Origin.LIVE or (origin == Origin.SIMULATED and demo)
+        finding = findings.get(fields[1])
+        told = (outcome or None, null_reason, *said, bool(blind), served_before, live, retrospective, finding)
+        found.append(Pair._make((*fields, *told)))
+    return found
 
 
 def _judged(predictions: QuerySet[Prediction]) -> dict[int, _Judged]:
     parts = predictions.order_by().values("inspection")
     corrections: dict[int, list[_Correction]] = defaultdict(list)
-    for row in Correction.objects.filter(verdict__inspection__in=parts).order_by("pk").values_list(
-        "verdict_id", "outcome", "by_id", "at"
-    ):
-        corrections[row[0]].append(_Correction(*row))
+    made = Correction.objects.filter(verdict__inspection__in=parts).order_by("pk")
+    for correction in made.values_list("verdict_id", "outcome", "by_id", "at"):
+        corrections[correction[0]].append(_Correction(*correction))
     served = _served(parts)
     verdicts: dict[int, list[_Verdict]] = defaultdict(list)
     # A verdict after advice says how far person and model together agree with the model; it is nobody's control.

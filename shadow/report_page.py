@@ -12,16 +12,17 @@ from shadow.agreement import Confusion, Figure
 from shadow.charts import Point, interval_bar, percent, reach, trend
 from shadow.reports import CONFIDENCE, AgreementReport, Group
 
+PERCENT = "\u00a0%"
 ONE_CLASS = "not defined: only one class seen"
 # name in Confusion: (as it is called, its denominator in words, what to say without one)
 FIGURES = {
-    "miss_rate": ("Miss rate", "of scratched parts, called ok by the model", "not defined: no scratched part yet"),
+    "miss_rate": ("Miss rate", "of scratched parts, called ok", "not defined: no scratched part yet"),
     "false_alarm_rate": ("False-alarm rate", "of good parts, called scratched", "not defined: no good part yet"),
-    "escape_rate": ("Escape rate", "of parts called ok, found scratched", "not defined: no part called ok yet"),
-    "overkill_rate": ("Overkill rate", "of parts called scratched, found good", "not defined: none called scratched"),
+    "escape_rate": ("Escape rate", "of parts called ok, scratched", "not defined: no part called ok yet"),
+    "overkill_rate": ("Overkill rate", "of parts called scratched, good", "not defined: none called scratched"),
     "agreement": ("Agreement", "of all parts, answered alike", "not defined: no part yet"),
-    "positive_agreement": ("Positive agreement", "of all calls of scratched, shared", "not defined: none called scratched"),
-    "kappa": ("Kappa", "agreement beyond chance, -1 to 1", ONE_CLASS),
+    "positive_agreement": ("Positive agreement", "of calls of scratched, shared", "not defined: none called scratched"),
+    "kappa": ("Kappa", "agreement beyond chance", ONE_CLASS),
 }
 TRENDS = ("miss_rate", "false_alarm_rate", "agreement")
 IN_ROWS = ("miss_rate", "false_alarm_rate", "agreement")
@@ -81,7 +82,7 @@ def shown(name: str, confusion: Confusion, *, bottom: float = 0.0, top: float = 
         words, between = f"{figure.value:.2f}", f"{low:.2f} to {high:.2f}"
         bottom = -1.0 if low < 0 else 0.0
     else:
-        words, between = percent(figure.value), f"{percent(low)} to {percent(high)}"
+        words, between = percent(figure.value), f"{percent(low).rstrip(PERCENT)} to {percent(high)}"
     bar = interval_bar(figure.value, low, high, bottom=bottom, top=top)
     return Shown(title, meaning, True, figure.value, low, high, words, between, figure.n, bar)
 

@@ -260,4 +260,4 @@ def between(rate: Rate) -> str:
     """The interval and the counts behind a rate, as the sentence carries them."""
     low, high = rate.interval(CONFIDENCE)
     lowest = percent(low).rstrip("%\u00a0")
-    return f", between {lowest} and {percent(high)} ({rate.k:,} of {rate.n:,})"
+    return f", between {lowest} and {percent(high)} ({rate.k:,}\u00a0of\u00a0{rate.n:,})"

@@ -16,7 +16,8 @@ def rows_of(data: Path, split: str | None) -> list[Row]:
         named = sorted({row.split for row in rows} - {""})
         rows = [row for row in rows if row.split == split]
         if not rows:
-            raise BadInput(f"{data} has no labelled photo of split {split!r}. Its splits: {', '.join(named) or 'none'}.")
+            known = ", ".join(named) or "none"
+            raise BadInput(f"{data} has no labelled photo of split {split!r}. Its splits: {known}.")
     if not rows:
         raise BadInput(f"{data} has no labelled photo.")
     return rows
@@ -28,7 +29,7 @@ def items_of_csv(data: Path, split: str | None) -> list[TrainingItem]:
 
 
 def items_of_line(line: Line, split: str | None) -> list[TrainingItem]:
-    """The judged parts of a line, each photo with the outcome that people gave it; the photos of a serial are one group."""
+    """The judged parts of a line, each photo with the outcome that people gave it; a serial's photos are one group."""
     parts = Inspection.objects.filter(line=line, state="decided").prefetch_related("photos", "dispositions")
     if split:
         parts = parts.filter(split=split)

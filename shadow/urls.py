@@ -5,7 +5,7 @@ from django.urls import path
 from shadow import views
 
 urlpatterns = [
-    path("reports/agreement/", views.agreement_report_page, name="agreement_report"),
+    path("reports/agreement/", views.agreement_report, name="agreement_report"),
     path("discrepancies/", views.discrepancies, name="discrepancies"),
     path("discrepancies/<int:pk>/", views.discrepancy, name="discrepancy"),
     path("predictions/<int:pk>/heatmap/<int:position>.png", views.heat_map, name="heat_map"),

@@ -3,10 +3,13 @@
 import io
 import json
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 import torch
+from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import timezone
 from PIL import Image, ImageDraw
@@ -18,7 +21,7 @@ from automation import policies
 from automation.actions.changing import write_policy
 from automation.levels import Level
 from inspection import actions, append_only
-from inspection.models import ApiToken, DefectKind, Inspection, Line, User
+from inspection.models import ApiToken, DefectKind, Draw, Inspection, Line, User, Verdict
 from inspection.roles import Role, give_role
 from shadow.actions import register_version
 from shadow.models import ModelVersion, Prediction
@@ -179,6 +182,41 @@ def page(client):
 
 
 @pytest.fixture
+def at_once(transactional_db, tmp_path):
+    """Runs calls at the same moment, each on a connection of its own: `at_once(first, second)` gives what each
+    returned or raised.
+
+    The SQLite of the other tests is in memory, where a second writer fails at once instead of waiting its turn; here
+    it is a file, as in production.
+    """
+    memory = connection.connection
+    if connection.vendor == "sqlite":
+        name, file = connection.settings_dict["NAME"], str(tmp_path / "at_once.sqlite3")
+        connection.cursor().execute("VACUUM INTO %s", [file])
+        connection.connection, connection.settings_dict["NAME"] = None, file
+    yield run_at_once
+    if connection.vendor == "sqlite":
+        connection.close()
+        connection.connection, connection.settings_dict["NAME"] = memory, name
+
+
+def run_at_once(*calls) -> list:
+    gate = threading.Barrier(len(calls))
+
+    def run(call):
+        try:
+            gate.wait(10)
+            return call()
+        except Exception as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+@pytest.fixture
 def later():
     """The clock, some seconds on."""
     return lambda seconds: timezone.now() + timedelta(seconds=seconds)
@@ -202,6 +240,12 @@ def untrained_weights(seed: int = 1) -> bytes:
 @pytest.fixture
 def version(db) -> ModelVersion:
     return register_version(name="v1", weights=untrained_weights(), card={}, by="test")
+
+
+@pytest.fixture
+def other_version(db) -> ModelVersion:
+    """A second version, green beside the blue one."""
+    return register_version(name="v2", weights=untrained_weights(seed=2), card={}, by="test")
 
 
 @pytest.fixture
@@ -240,3 +284,33 @@ def answer():
         return prediction
 
     return write
+
+
+@pytest.fixture
+def make_evidence(db):
+    """Files blind pairs in one go, over four days: `make_evidence(line, version, 30, 0.05, "ok", by=ivy)`."""
+
+    def make(line: Line, version: ModelVersion, count: int, score: float, outcome: str, *, by: User, moments=None):
+        now, start = timezone.now(), Inspection.objects.count()
+        moments = moments or [now - timedelta(days=n % 4, seconds=60) for n in range(count)]
+        parts = Inspection.objects.bulk_create(
+            Inspection(
+                line=line, serial=f"E{start + n}", captured_at=at, received_at=at, hold_until=at, state="decided"
+            )
+            for n, at in enumerate(moments)
+        )
+        Draw.objects.bulk_create(
+            Draw(inspection=part, key="k", u_canary=0.5, u_audit=0.5, u_blind=0.5, blind=True) for part in parts
+        )
+        answer = "scratched" if score >= version.threshold else "ok"
+        predictions = Prediction.objects.bulk_create(
+            Prediction(inspection=part, version=version, score=score, outcome=answer, at=at)
+            for part, at in zip(parts, moments, strict=True)
+        )
+        Verdict.objects.bulk_create(
+            Verdict(inspection=part, inspector=by, outcome=outcome, at=at)
+            for part, at in zip(parts, moments, strict=True)
+        )
+        return predictions
+
+    return make

@@ -1,6 +1,6 @@
 """Raise, lower, switch, roll back and halt: proposed with a reason, judged by the gates, frozen, approved, applied."""
 
-import math
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -48,8 +48,8 @@ def propose_change(
 ) -> Change:
     """Propose a level, policy fields or a live version, and apply it when nobody else has to approve.
 
-    Going down needs no gate. Raises Conflict with the unmet gates' reasons, BadInput for nonsense, Unknown for a version
-    that does not exist.
+    Going down needs no gate. Raises Conflict with the unmet gates' reasons, BadInput for nonsense, Unknown for a
+    version that does not exist. A second proposal of the same person takes the place of the first.
     """
     now = now or timezone.now()
     must(by, May.PROPOSE)
@@ -60,7 +60,10 @@ def propose_change(
     current = _saved(policies.in_force(line))
     proposed = _proposed(current, level, policy or {}, model)
     kind = _kind(current, proposed)
-    if kind != "lower" and policies.pending_change(line):
+    if kind in ("lower", "switch"):
+        _must_be_alone(kind, current, proposed, policy or {})
+    pending = policies.pending_change(line)
+    if kind != "lower" and pending and pending.by_id != by.pk:
         raise Conflict("A change of this line awaits approval. Approve it, or lower the line to withdraw it.")
     gates = _judge(line, current, proposed, kind, now=now)
     change = Change.objects.create(
@@ -68,10 +71,11 @@ def propose_change(
         quorum=_quorum(current, proposed, kind), certificate=_certificate(proposed, gates, now),
     )  # fmt: skip
     audit.record(
-        "change_proposed", by=by, line=line.slug, subject=change, kind=kind, level=proposed["level"], reason=change.reason
-    )
+        "change_proposed", by=by, line=line.slug, subject=change, kind=kind, level=proposed["level"],
+        reason=change.reason,
+    )  # fmt: skip
     if change.quorum <= 1:
-        _apply(change, by=by, now=now)
+        _apply(change, proposed, by=by, now=now)
     seals.seal_trail(line=line.slug)
     return change
 
@@ -93,13 +97,15 @@ def _proposed(current: Policy, level: str | None, changes: dict[str, Any], model
         if level not in list(Level):
             raise BadInput(f"There is no level {level!r}. The levels are {', '.join(Level)}.")
         fields["level"] = level
-    if model is not None:
-        fields["version_id"] = _version(model).pk
-    if Level(fields["level"]).machine_decides and fields["level"] != current.level:
-        fields["step"] = 0
-        fields["ramp"] = changes.get("ramp", fields["ramp"] or DEFAULT_RAMP)
-        fields |= default_thresholds(fields)
+    if model is not None and (version := _version(model)).pk != current.version_id:
+        # Thresholds belong to a version: those of the version before say nothing about this one.
+        fields |= {"version_id": version.pk, "pass_below": None, "reject_from": None} | changes
     _check(fields)
+    if Level(fields["level"]).machine_decides and fields["level"] != current.level:
+        fields["ramp"] = changes.get("ramp", fields["ramp"] or DEFAULT_RAMP)
+        fields |= default_thresholds(fields) | {"step": 0}
+    if fields["ramp"] != current.ramp:
+        fields["step"] = 0
     return fields
 
 
@@ -137,21 +143,33 @@ def _check(fields: dict[str, Any]) -> None:
             raise BadInput(f"{name} is {fields[name]!r}; it must be above 0 and at most 1.")
     for name in ("pass_below", "reject_from"):
         value = fields[name]
-        if value is not None and not (isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= 1):
+        if value is not None and not (type(value) in (int, float) and 0 <= value <= 1):
             raise BadInput(f"{name} is {value!r}; it must be a score from 0 to 1.")
+    if None not in (fields["pass_below"], fields["reject_from"]) and fields["pass_below"] > fields["reject_from"]:
+        raise BadInput("pass_below is above reject_from: a part would be both.")
     for name, least, most in (("hold_seconds", 1, 3600), ("assist_wait", 0, 60), ("quorum", 1, 3)):
         if not _whole(fields[name], least, most):
             raise BadInput(f"{name} is {fields[name]!r}; it must be a whole number from {least} to {most}.")
-    ramp = fields["ramp"]
-    steps = isinstance(ramp, list) and all(
-        isinstance(step, list | tuple) and len(step) == 2 and _share(step[0]) and _share(step[1]) for step in ramp
-    )
-    if not steps or (ramp and ([step[0] for step in ramp] != sorted({step[0] for step in ramp}) or ramp[-1][0] != 1)):
-        raise BadInput("The ramp is a list of [share of parts, audit share], rising to a share of 1, such as [[0.05, 1], [1, 0.1]].")
+    if not _rises(fields["ramp"]):
+        raise BadInput(
+            "The ramp is a list of [share of parts, audit share], rising to a share of 1: [[0.05, 1], [1, 0.1]]."
+        )
+    if not isinstance(fields["limits"], dict):
+        raise BadInput(f"limits is {fields['limits']!r}; it must name limits and their values.")
     try:
         Limits.from_json(fields["limits"])
-    except (LimitsRefused, TypeError) as refusal:
+    except LimitsRefused as refusal:
         raise BadInput(str(refusal)) from None
+
+
+def _rises(ramp: Any) -> bool:
+    """Whether a ramp leads from share to larger share to all parts; an empty one needs no steps."""
+    if not isinstance(ramp, list) or not all(isinstance(step, list | tuple) and len(step) == 2 for step in ramp):
+        return False
+    if not all(_share(value) for step in ramp for value in step):
+        return False
+    shares = [step[0] for step in ramp]
+    return not ramp or (shares == sorted(set(shares)) and shares[-1] == 1)
 
 
 def _kind(current: Policy, proposed: dict[str, Any]) -> str:
@@ -165,19 +183,31 @@ def _kind(current: Policy, proposed: dict[str, Any]) -> str:
         return "lower"
     if proposed["version_id"] != current.version_id:
         return "switch"
+    if proposed == _fields_of(current):
+        raise Conflict(f"Nothing would change: {current.line.name} is at {before.words} with this policy already.")
     return "edit"
+
+
+def _must_be_alone(kind: str, current: Policy, proposed: dict[str, Any], changes: dict[str, Any]) -> None:
+    """A step down and a switch take effect without gates, so nothing that would need one may ride along."""
+    others = [name for name, value in changes.items() if value != getattr(current, name)]
+    if kind == "lower" and (others or proposed["version_id"] != current.version_id):
+        raise BadInput("A step down is taken alone and at once. Lower the line first, then change its policy.")
+    if kind == "switch" and others:
+        raise BadInput("Another version is switched to alone. Switch first, then change the policy.")
 
 
 def _judge(line: Line, current: Policy, proposed: dict[str, Any], kind: str, *, now: datetime) -> list[Gate]:
     """The gates of the change, all met, with what they certify written into `proposed`. Raises Conflict."""
     level = Level(proposed["level"])
     if kind == "switch":
-        proposed["level"] = _landing(line, current, proposed["version_id"])
+        proposed |= _landing(line, current, proposed["version_id"])
         return []
-    if kind == "lower" or (kind == "edit" and not level.machine_decides):
+    harmless = not level.machine_decides or _lets_nothing_more_through(current, proposed)
+    if kind == "lower" or (kind == "edit" and harmless):
         return []
     version = ModelVersion.objects.filter(pk=proposed["version_id"]).first()
-    facts = facts_of(line, version, now=now, policy=current)
+    facts = replace(facts_of(line, version, now=now, policy=current), hold_seconds=proposed["hold_seconds"])
     limits = Limits.from_json(proposed["limits"])
     gates = gates_to(level, facts, limits, proposed["pass_below"], proposed["reject_from"])
     if unmet := [f"{gate.name}: {gate.reason}" for gate in gates if not gate.met]:
@@ -188,25 +218,38 @@ def _judge(line: Line, current: Policy, proposed: dict[str, Any], kind: str, *, 
     return gates
 
 
-def _landing(line: Line, current: Policy, version: int | None) -> str:
-    """Where a switch of the live version lands: the highest level that this version held by a certificate which no
-    alarm has voided, never above the present one; else assist."""
-    held = Level.ASSIST
+def _lets_nothing_more_through(current: Policy, proposed: dict[str, Any]) -> bool:
+    """More audits, another hold or a larger quorum need no evidence: asking for more care must always be possible."""
+    same = all(proposed[name] == getattr(current, name) for name in ("pass_below", "reject_from", "ramp", "limits"))
+    return same and proposed["audit_share"] >= current.audit_share
+
+
+def _landing(line: Line, current: Policy, version: int | None) -> dict[str, Any]:
+    """Where a switch of the live version lands, and by which thresholds.
+
+    The highest level that this version held by a certificate which no alarm has voided, never above the present one,
+    with the thresholds and strata that were certified; else assist. A certificate for other limits is none.
+    """
+    held: Policy | None = None
     for policy in Policy.objects.filter(line=line, version=version).order_by("number"):
+        level = Level(policy.level)
         if policy.voids_evidence:
-            held = Level.ASSIST
-        elif policy.change_id and Level(policy.level).rank > held.rank:
-            held = Level(policy.level)
-    return lower_of(Level(current.level), held)
+            held = None
+        elif policy.change_id and level.machine_decides and (held is None or level.rank >= Level(held.level).rank):
+            held = policy
+    if held is None or held.limits != current.limits or not Level(current.level).machine_decides:
+        level = lower_of(Level(current.level), Level.ASSIST)
+        return {"level": level, "pass_below": None, "reject_from": None, "strata": None, "step": 0}
+    certified = {name: getattr(held, name) for name in ("pass_below", "reject_from", "strata")}
+    return certified | {"level": lower_of(Level(current.level), Level(held.level))}
 
 
 def _quorum(current: Policy, proposed: dict[str, Any], kind: str) -> int:
     """How many people it takes: the policy's quorum where the machine will decide, or where the quorum itself falls."""
     if kind == "lower":
         return 1
-    raised = Level(proposed["level"]).machine_decides
-    weakened = proposed["quorum"] < current.quorum and Level(current.level).machine_decides
-    return max(current.quorum, proposed["quorum"]) if raised or weakened else 1
+    weakened = proposed["quorum"] < current.quorum  # at any level: a quorum that one person can drop is none
+    return max(current.quorum, proposed["quorum"]) if weakened or Level(proposed["level"]).machine_decides else 1
 
 
 def _certificate(proposed: dict[str, Any], gates: list[Gate], now: datetime) -> dict[str, Any]:
@@ -232,15 +275,16 @@ def approve_change(*, change: Change, by: User, reason: str = "", now: datetime 
     audit.record("change_approved", by=by, line=line.slug, subject=change, reason=reason.strip()[:500])
     if change.approvals.count() + 1 >= change.quorum:
         # The evidence may have moved since the proposal: what is applied is what holds now.
-        _judge(line, policies.in_force(line), dict(change.proposed), change.kind, now=now)
-        _apply(change, by=by, now=now)
+        fields = dict(change.proposed)
+        _judge(line, policies.in_force(line), fields, change.kind, now=now)
+        _apply(change, fields, by=by, now=now)
     seals.seal_trail(line=line.slug)
     return change
 
 
-def _apply(change: Change, *, by: User, now: datetime) -> Policy:
+def _apply(change: Change, fields: dict[str, Any], *, by: User, now: datetime) -> Policy:
     return write_policy(
-        line=change.line, fields=change.proposed, by=by, reason=change.reason, change=change, now=now,
+        line=change.line, fields=fields, by=by, reason=change.reason, change=change, now=now,
         action=f"level_{change.kind}",
     )  # fmt: skip
 
@@ -291,10 +335,22 @@ def roll_back(*, line: Line, by: User, reason: str, to: int | None = None, now: 
     earlier = Policy.objects.filter(line=line, number=current.number - 1 if to is None else to).first()
     if earlier is None or earlier.number >= current.number:
         raise Conflict("There is no earlier policy of that number to go back to.")
-    fields = _fields_of(earlier) | {"level": lower_of(Level(current.level), Level(earlier.level))}
+    fields = _fields_of(earlier) | _not_above(current, earlier)
     policy = write_policy(line=line, fields=fields, by=by, reason=reason.strip(), action="rolled_back", now=now)
     seals.seal_trail(line=line.slug)
     return policy
+
+
+def _not_above(current: Policy, earlier: Policy) -> dict[str, Any]:
+    """What of an earlier policy a rollback may not take over: a higher level, a certificate that an alarm has voided
+    since, and a larger share of the parts."""
+    level = lower_of(Level(current.level), Level(earlier.level))
+    later = Policy.objects.filter(line=earlier.line_id, version=earlier.version_id, number__gt=earlier.number)
+    if level.machine_decides and later.filter(voids_evidence=True).exists():
+        return {"level": Level.ASSIST}
+    if level == current.level and policies.shares_of(earlier)[0] > policies.shares_of(current)[0]:
+        return {"level": level, "ramp": current.ramp, "step": current.step}
+    return {"level": level}
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from automation import draws, policies
+from automation.levels import Level
 from automation.models import Routing
 from automation.routing import Decision, Part, decide
 from inspection import actions as floor
@@ -43,7 +44,9 @@ def settle(*, prediction: Prediction, now: datetime | None = None) -> Routing | 
         pk=prediction.inspection_id
     )  # fmt: skip
     policy = policies.in_force(part.line)
-    if policy.pk is None or policy.version_id != prediction.version_id or Routing.objects.filter(inspection=part).exists():
+    if policy.pk is None or policy.version_id != prediction.version_id:
+        return None
+    if Routing.objects.filter(inspection=part).exists():
         return None
     halted = policies.halt_of(part.line) is not None
     draw = _numbers(part)
@@ -94,7 +97,7 @@ def settle_missing(*, now: datetime) -> int:
             version=assignment.version_id, inspection__line=assignment.line_id, inspection__received_at__gte=since,
             retrospective=False,
         ).exclude(Exists(routed))[:200]  # fmt: skip
-        settled += sum(settle(prediction=prediction) is not None for prediction in missed)
+        settled += sum(settle(prediction=prediction, now=now) is not None for prediction in missed)
     return settled
 
 
@@ -109,7 +112,7 @@ def advice_for(*, inspection: Inspection, user, now: datetime | None = None) -> 
     if lease is None or routing is None or routing.at > lease.opened_at or routing.prediction is None:
         return None
     rule = policies.rule_of(policies.in_force(inspection.line), halted=policies.halt_of(inspection.line) is not None)
-    if rule.halted or rule.level.rank < 2 or routing.prediction.score is None:
+    if rule.halted or rule.level.rank < Level.ASSIST.rank or routing.prediction.score is None:
         return None
     return routing.prediction
 

@@ -9,8 +9,16 @@ from inspection.actions.judging import (
     record_verdict,
     send_to_retake,
 )
-from inspection.actions.machine import decide_by_machine, hand_to_people, note_model_output_shown, release_holds, set_hold
+from inspection.actions.machine import (
+    decide_by_machine,
+    hand_to_people,
+    note_decisions_shown,
+    note_model_output_shown,
+    release_holds,
+    set_hold,
+)
 from inspection.actions.queue import claim, free_lease, release, renew, skip
+from inspection.actions.setting_up import remove, reset_password, set_up, set_up_user
 
 __all__ = [
     "MAX_PHOTOS",
@@ -24,13 +32,18 @@ __all__ = [
     "free_lease",
     "hand_to_people",
     "import_history",
+    "note_decisions_shown",
     "note_model_output_shown",
     "receive_inspection",
     "record_verdict",
     "release",
     "release_holds",
+    "remove",
     "renew",
+    "reset_password",
     "send_to_retake",
     "set_hold",
+    "set_up",
+    "set_up_user",
     "skip",
 ]

@@ -20,6 +20,7 @@ from inspection.refusals import BadInput, Conflict, Unknown
 from inspection.wake import wake_workers_on_commit
 
 MAX_PHOTOS = 8
+MAX_SERIAL = 120
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,10 @@ def find_variant(name: str) -> Variant | None:
     """The variant of that name; an unknown one is set up on the spot, so that a new product loses no part."""
     if not name:
         return None
-    return Variant.objects.get_or_create(slug=slugify(name)[:40] or "variant", defaults={"name": name[:80]})[0]
+    slug = slugify(name)
+    if not slug or len(slug) > 40:  # a name in Chinese has no such slug, and two long names must not share one
+        slug = f"variant-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return Variant.objects.get_or_create(slug=slug, defaults={"name": name[:80]})[0]
 
 
 def digest_of_request(fields: dict[str, str], cleaned: Sequence[CleanPhoto], views: Sequence[str]) -> str:
@@ -90,6 +94,8 @@ def receive_inspection(
     serial = serial.strip()
     if not serial:
         raise BadInput("The part has no serial. Send the field 'serial'.")
+    if len(serial) > MAX_SERIAL:
+        raise BadInput(f"The serial has {len(serial)} characters; at most {MAX_SERIAL} are taken.")
     if not 1 <= len(photos_sent) <= MAX_PHOTOS:
         raise BadInput(f"A part has 1 to {MAX_PHOTOS} photos; {len(photos_sent)} were sent.")
     if origin == Origin.SIMULATED and not line.demo:
@@ -98,19 +104,20 @@ def receive_inspection(
     cleaned = [_clean(photo, number) for number, photo in enumerate(photos_sent, 1)]
     views = [photo.view[:40] for photo in photos_sent]
     fields = {"line": line.slug, "serial": serial, "station": station, "lot": lot, "variant": variant}
-    fields["captured_at"] = captured_at.isoformat() if captured_at else ""
+    fields |= {"captured_at": captured_at.isoformat() if captured_at else "", "origin": str(origin)}
     digest = digest_of_request(fields, cleaned, views) if idempotency_key else ""
     if idempotency_key and (known := _known(idempotency_scope, idempotency_key, digest)):
         return known, False
     for photo in cleaned:
         photos.keep_photo(photo)  # on the disk before the row that names it
     inspection = Inspection(
-        line=line, station=place, variant=find_variant(variant), serial=serial[:120], lot=lot[:80], origin=origin,
+        line=line, station=place, serial=serial, lot=lot[:80], origin=origin,
         captured_at=captured_at or now, received_at=now, received_by=by, state_since=now, split=split[:20],
         idempotency_key=idempotency_key or None, idempotency_scope=idempotency_scope, request_digest=digest,
     )  # fmt: skip
     try:
         with transaction.atomic():
+            inspection.variant = find_variant(variant)
             _write_rows(inspection, cleaned, views, now)
     except IntegrityError:
         # Two senders with one key at the same moment: the first has written, ours is the repetition.

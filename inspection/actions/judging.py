@@ -33,6 +33,7 @@ from inspection.refusals import BadInput, Conflict, NotAllowed
 from inspection.roles import oversees
 
 MAX_DEFECTS = 100
+SUPERVISOR_DECIDES = "Nobody comes after a supervisor: decide ok or scratched, or ask for a retake."
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def record_verdict(
     """
     now = now or timezone.now()
     inspection = lock(inspection)
-    if earlier := Verdict.objects.filter(inspection=inspection, inspector=by, lease_token=lease).exclude(lease_token="").first():
+    if lease and (earlier := Verdict.objects.filter(inspection=inspection, inspector=by, lease_token=lease).first()):
         if earlier.outcome == outcome:
             return earlier
         raise Conflict(LEASE_GONE)
@@ -97,7 +98,7 @@ def _checked(inspection: Inspection, outcome: str, occasion: str, defects: Seque
     if outcome not in Outcome.values:
         raise BadInput(f"The outcome {outcome!r} is not one of {', '.join(Outcome.values)}.")
     if outcome == Outcome.UNSURE and occasion == Occasion.SUPERVISOR:
-        raise BadInput("Two people were unsure: a supervisor decides ok or scratched, or asks for a retake.")
+        raise BadInput(SUPERVISOR_DECIDES)
     if len(defects) > MAX_DEFECTS:
         raise BadInput(f"At most {MAX_DEFECTS} marks are taken; {len(defects)} were sent.")
     kinds = {kind.slug: kind for kind in DefectKind.objects.all()} if defects else {}
@@ -105,7 +106,8 @@ def _checked(inspection: Inspection, outcome: str, occasion: str, defects: Seque
     marks = [_mark(defect, kinds, photos) for defect in defects]
     rejecting = [mark for mark in marks if mark.kind.rejects]
     if outcome == Outcome.OK and rejecting:
-        raise BadInput(f"A {rejecting[0].kind.name.lower()} is marked, and that rejects. Judge scratched, or remove the mark.")
+        kind = rejecting[0].kind.name.lower()
+        raise BadInput(f"A {kind} is marked, and that rejects. Judge scratched, or remove the mark.")
     if outcome == Outcome.SCRATCHED and inspection.line.box_required and not rejecting:
         raise BadInput("This line asks for the scratch to be marked. Mark it on the photo, then judge again.")
     return marks
@@ -113,17 +115,20 @@ def _checked(inspection: Inspection, outcome: str, occasion: str, defects: Seque
 
 def _mark(defect: MarkedDefect, kinds: dict[str, DefectKind], photos: dict[int, Photo]) -> Defect:
     if defect.kind not in kinds:
-        raise BadInput(f"There is no defect kind {defect.kind!r}. Known kinds: {', '.join(sorted(kinds)) or 'none yet'}.")
+        known = ", ".join(sorted(kinds)) or "none yet"
+        raise BadInput(f"There is no defect kind {defect.kind!r}. Known kinds: {known}.")
     if defect.photo not in photos:
         raise BadInput(f"Photo {defect.photo} is not one of this part's photos.")
     if defect.severity not in Severity.values:
         raise BadInput(f"The severity {defect.severity!r} is not one of {', '.join(Severity.values)}.")
     x, y, width, height = defect.box
-    if not all(math.isfinite(value) and 0 <= value <= 1 for value in defect.box) or x + width > 1.001 or y + height > 1.001:
+    inside = all(math.isfinite(value) and 0 <= value <= 1 for value in defect.box)
+    if not inside or x + width > 1.001 or y + height > 1.001:
         raise BadInput("A mark's box is [x, y, width, height] in shares of the photo, from 0 to 1, inside the photo.")
     return Defect(
-        photo=photos[defect.photo], kind=kinds[defect.kind], severity=defect.severity, x=x, y=y, width=width, height=height
-    )
+        photo=photos[defect.photo], kind=kinds[defect.kind], severity=defect.severity,
+        x=x, y=y, width=width, height=height,
+    )  # fmt: skip
 
 
 def outcome_now(verdict: Verdict) -> str:
@@ -142,15 +147,15 @@ def _follow(inspection: Inspection, *, now: datetime) -> None:
     if finding.index is None:
         return
     outcome = DispositionOutcome.PASS if outcomes[finding.index] == Outcome.OK else DispositionOutcome.REJECT
-    before = inspection.disposition
+    before = inspection.dispositions.last()
     if before and before.outcome == outcome and (before.by_machine or before.verdict_id == verdicts[finding.index].pk):
         return  # an audit that agrees leaves the machine's disposition standing
-    by_machine = before is not None and before.by_machine
-    reason = f"judged {outcomes[finding.index]}" + (" in an audit of the machine's decision" if by_machine else "")
+    # The reason reads the same for every part, or it would tell the inspector which of them was an audit.
+    reason = f"judged {outcomes[finding.index]}"
     Disposition.objects.create(
         inspection=inspection, outcome=outcome, verdict=verdicts[finding.index], reason=reason, at=now
     )
-    if before and by_machine and outcome == DispositionOutcome.REJECT:
+    if before and before.by_machine and outcome == DispositionOutcome.REJECT:
         open_containment(inspection, "The machine passed this part and a person found it scratched.", now=now)
 
 
@@ -195,6 +200,10 @@ def correct_verdict(
         raise Conflict(f"A verdict can be undone for {limit.seconds} seconds. Ask a supervisor to correct it.")
     if not own and not reason.strip():
         raise BadInput("Say why the verdict is corrected.")
+    if outcome == outcome_now(verdict):
+        raise Conflict(f"The verdict says {outcome} already.")
+    if outcome == Outcome.UNSURE and verdict.occasion == Occasion.SUPERVISOR:
+        raise BadInput(SUPERVISOR_DECIDES)
     if inspection.state == State.RETAKE:
         raise Conflict("The part was sent to be cleaned; its next inspection is judged anew.")
     correction = Correction.objects.create(
@@ -205,6 +214,8 @@ def correct_verdict(
         before=verdict.outcome, outcome=outcome, reason=correction.reason,
     )  # fmt: skip
     _follow(inspection, now=now)
+    if inspection.state == State.DECIDED:
+        Lease.objects.filter(inspection=inspection).delete()  # a second person's look is needed no more
     return correction
 
 
@@ -231,7 +242,8 @@ def escalate_overdue_opinions(*, now: datetime | None = None) -> int:
 @transaction.atomic
 def _escalate(waiting: Inspection, *, now: datetime) -> int:
     inspection = lock(waiting)
-    if inspection.state != State.SECOND_OPINION or Lease.objects.filter(inspection=inspection, expires_at__gt=now).exists():
+    held = Lease.objects.filter(inspection=inspection, expires_at__gt=now).exists()
+    if held or inspection.state != State.SECOND_OPINION:
         return 0
     move(inspection, State.WITH_SUPERVISOR, now=now)
     audit.record("second_opinion_overdue", by="system", line=inspection.line.slug, subject=inspection)

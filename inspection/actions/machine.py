@@ -1,5 +1,6 @@
 """What the apps above may do to a part: let the machine decide it, or hand it to people. The floor does not ask why."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -48,6 +49,18 @@ def release_holds(*, line: Line, now: datetime) -> int:
 def note_model_output_shown(*, inspection: Inspection, user: User, where: str, now: datetime | None = None) -> None:
     """Remember that this person was served the model's answer: from now on their verdict is not blind."""
     ModelOutputShown.objects.create(inspection=inspection, user=user, where=where, at=now or timezone.now())
+
+
+def note_decisions_shown(
+    *, inspections: Iterable[Inspection], user: User, where: str, now: datetime | None = None
+) -> None:
+    """Remember that this person read what the machine decided: it tells what the model answered. Once per part."""
+    told = [part for part in inspections if any(row.by_machine for row in part.dispositions.all())]
+    known = set(ModelOutputShown.objects.filter(user=user, inspection__in=told).values_list("inspection_id", flat=True))
+    at = now or timezone.now()
+    ModelOutputShown.objects.bulk_create(
+        ModelOutputShown(inspection=part, user=user, where=where, at=at) for part in told if part.pk not in known
+    )
 
 
 @transaction.atomic

@@ -27,6 +27,8 @@ def claim(*, line: Line, by: User, now: datetime | None = None) -> Lease | None:
     """
     now = now or timezone.now()
     by.must_work_on(line)
+    # One person's claims go one after the other, or two at once could both be the eighth.
+    User.objects.select_for_update(no_key=True).get(pk=by.pk)
     if Lease.objects.filter(user=by, expires_at__gt=now).count() >= MAX_HELD:
         raise Conflict(f"You hold {MAX_HELD} parts. Judge or release one before you take another.")
     queue = line.inspections.awaiting(by, now=now, supervisor=oversees(by))

@@ -33,11 +33,13 @@ class Line(models.Model):
     box_required = models.BooleanField(default=False, help_text="A verdict of scratched needs a marked defect.")
     undo_seconds = models.PositiveIntegerField(default=30, validators=[MaxValueValidator(3600)])
     lease_seconds = models.PositiveIntegerField(
-        default=300, validators=[MinValueValidator(30), MaxValueValidator(3600)],
+        default=300,
+        validators=[MinValueValidator(30), MaxValueValidator(3600)],
         help_text="How long an opened part stays with one person without a sign of life.",
     )
     second_opinion_minutes = models.PositiveIntegerField(
-        default=60, validators=[MinValueValidator(1)],
+        default=60,
+        validators=[MinValueValidator(1)],
         help_text="A part that waits longer than this for a second person goes to a supervisor.",
     )
 

@@ -27,7 +27,7 @@ class Severity(models.TextChoices):
 class DispositionOutcome(models.TextChoices):
     """What happens to the part."""
 
-    PASS = "pass", "Pass"  # noqa: S105 - the field's word, no password
+    PASS = "pass", "Pass"
     REJECT = "reject", "Reject"
 
 
@@ -66,7 +66,8 @@ class Verdict(AppendOnly):
             ),
             models.CheckConstraint(condition=Q(outcome__in=Outcome.values), name="verdict_outcome_is_known"),
             models.UniqueConstraint(
-                fields=["inspection", "inspector"], condition=~Q(occasion=Occasion.ADVISED),
+                fields=["inspection", "inspector"],
+                condition=~Q(occasion=Occasion.ADVISED),
                 name="one_person_judges_a_part_once",
             ),
         ]
@@ -91,7 +92,9 @@ class Defect(AppendOnly):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(x__gte=0, y__gte=0, width__gte=0, height__gte=0, x__lte=1, y__lte=1, width__lte=1, height__lte=1),
+                condition=Q(
+                    x__gte=0, y__gte=0, width__gte=0, height__gte=0, x__lte=1, y__lte=1, width__lte=1, height__lte=1
+                ),
                 name="defect_lies_on_its_photo",
             )
         ]

@@ -95,7 +95,8 @@ class Inspection(models.Model):
         indexes = [
             # The queue stays as small as what is open, however long the history.
             models.Index(
-                fields=["line", "received_at", "id"], name="inspection_queue",
+                fields=["line", "received_at", "id"],
+                name="inspection_queue",
                 condition=Q(state__in=sorted(s.value for s in OPEN)),
             ),
             models.Index(fields=["serial", "received_at"], name="inspection_by_serial"),
@@ -107,8 +108,11 @@ class Inspection(models.Model):
 
     @property
     def disposition(self):
-        """The disposition that holds now: the last row, or None."""
-        return self.dispositions.order_by("-pk").first()
+        """The disposition that holds now: the last row; None before one, and after its verdict was undone to unsure."""
+        rows = list(self.dispositions.all())  # oldest first; a list, so that a prefetch serves it
+        if not rows or (self.state in OPEN and not rows[-1].by_machine):
+            return None
+        return rows[-1]
 
     @property
     def counts_as_live(self) -> bool:

@@ -48,7 +48,5 @@ class ApiToken(models.Model):
     def issue(cls, user: User, *, days: int = 365) -> str:
         """Make a token and return its secret, which is shown this once."""
         secret = "sl_" + secrets.token_urlsafe(32)
-        cls.objects.create(
-            user=user, digest=cls.digest_of(secret), expires_at=timezone.now() + timedelta(days=days)
-        )
+        cls.objects.create(user=user, digest=cls.digest_of(secret), expires_at=timezone.now() + timedelta(days=days))
         return secret

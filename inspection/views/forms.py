@@ -36,7 +36,7 @@ class VerdictForm(LeaseForm):
         marks = MarkedDefectSerializer(data=rows, many=True)
         if not marks.is_valid():
             raise forms.ValidationError("A mark is not complete. Reload the page and mark again.")
-        return [marks.child.create(row) for row in marks.validated_data]
+        return [MarkedDefectSerializer().create(row) for row in marks.validated_data]
 
 
 class CorrectionForm(forms.Form):
@@ -51,7 +51,7 @@ class CauseForm(forms.Form):
 def checked(form: forms.Form) -> dict:
     """The form's values. Raises BadInput with what is wrong, field by field."""
     if not form.is_valid():
-        raise BadInput(*(_sentence(field, error) for field, errors in form.errors.items() for error in errors))
+        raise BadInput(*(_sentence(field, str(error)) for field, errors in form.errors.items() for error in errors))
     return form.cleaned_data
 
 

@@ -11,7 +11,7 @@ from inspection import actions
 from inspection.api import readable
 from inspection.models import AuditEvent, Correction, Disposition, Inspection, ModelOutputShown, Photo, User, Verdict
 from inspection.moves import OPEN
-from inspection.roles import May, needs, oversees
+from inspection.roles import May, caller, needs, oversees
 
 PER_PAGE = 10
 
@@ -21,14 +21,14 @@ PER_PAGE = 10
 def parts(request: HttpRequest) -> HttpResponse:
     """Find a part: a scanner types the serial and Enter. Below the box, the latest parts that one may read."""
     if serial := request.GET.get("serial", "").strip():
-        if readable(request.user).filter(serial=serial).exists():
+        if readable(caller(request)).filter(serial=serial).exists():
             return redirect("part_history", serial=serial)
         return render(request, "inspection/parts.html", {"asked": serial, **_latest(request)}, status=404)
     return render(request, "inspection/parts.html", _latest(request))
 
 
 def _latest(request: HttpRequest) -> dict:
-    rows = readable(request.user).select_related("line", "station", "variant").prefetch_related("photos")
+    rows = readable(caller(request)).select_related("line", "station", "variant").prefetch_related("photos")
     return {"page_obj": Paginator(rows.order_by("-pk"), 25).get_page(request.GET.get("page"))}
 
 
@@ -49,20 +49,20 @@ class Chapter:
     photos: list[Photo]
     judgements: list[Judgement]
     dispositions: list[Disposition]
-    events: list[AuditEvent] | None  # None: this reader has no business with the trail
+    events: list[tuple[AuditEvent, str]] | None  # each with its words. None: this reader has no business with the trail
 
 
 @needs(May.JUDGE)
 @require_GET
 def part_history(request: HttpRequest, serial: str) -> HttpResponse:
     """All inspections of a serial, newest first."""
-    rows = readable(request.user).filter(serial=serial).select_related("line", "station", "variant")
+    rows = readable(caller(request)).filter(serial=serial).select_related("line", "station", "variant")
     rows = rows.prefetch_related("photos", "dispositions", "verdicts__inspector", "verdicts__corrections__by")
     rows = rows.prefetch_related("verdicts__defects__kind", "verdicts__defects__photo")
     page = Paginator(rows.order_by("-received_at", "-pk"), PER_PAGE).get_page(request.GET.get("page"))
     if not page.paginator.count:
         return render(request, "inspection/parts.html", {"asked": serial, **_latest(request)}, status=404)
-    chapters = [chapter_for(request.user, inspection) for inspection in page]
+    chapters = [chapter_for(caller(request), inspection) for inspection in page]
     return render(request, "inspection/part_history.html", {"serial": serial, "chapters": chapters, "page_obj": page})
 
 
@@ -75,9 +75,8 @@ def chapter_for(user: User, inspection: Inspection) -> Chapter:
     dispositions = list(inspection.dispositions.all())
     if oversees(user):
         _note_machine_decision(user, inspection, dispositions)
-        events = list(AuditEvent.objects.filter(subject=f"inspection {inspection.pk}"))
-        for event in events:
-            event.words = event.action.replace("_", " ")
+        trail = AuditEvent.objects.filter(subject=f"inspection {inspection.pk}")
+        events = [(event, event.action.replace("_", " ")) for event in trail]
         judgements = [Judgement(verdict, list(verdict.corrections.all())) for verdict in verdicts]
         return _chapter(inspection, inspection.get_state_display(), judgements, dispositions, events)
     own = [verdict for verdict in verdicts if verdict.inspector_id == user.pk]

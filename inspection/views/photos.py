@@ -10,7 +10,7 @@ from inspection import photos
 from inspection.api import readable
 from inspection.models import Photo
 from inspection.refusals import Unknown
-from inspection.roles import May, needs
+from inspection.roles import May, caller, needs
 
 # The bytes under a photo's address never change. Private: a shared cache knows nothing of roles.
 FOR_GOOD = "private, max-age=31536000, immutable"
@@ -38,19 +38,21 @@ def photo_preview(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 def _visible(request: HttpRequest, pk: int) -> Photo:
     """An inspector's photos are those of parts they hold or judged; overseers see all of their lines."""
-    row = Photo.objects.filter(pk=pk, inspection__in=readable(request.user)).first()
+    row = Photo.objects.filter(pk=pk, inspection__in=readable(caller(request))).first()
     if row is None:
         raise Unknown(f"There is no photo {pk} that you may see.")
     return row
 
 
 def _served(request: HttpRequest, path: Path, digest: str, content_type: str) -> HttpResponseBase:
-    response = get_conditional_response(request, etag=f'"{digest}"')
-    if response is None:
-        try:
-            response = FileResponse(path.open("rb"), content_type=content_type)
-        except FileNotFoundError:
-            raise Unknown("The photo's file is missing from the photo store. Tell an admin.") from None
+    response = get_conditional_response(request, etag=f'"{digest}"') or _opened(path, content_type)
     response["ETag"] = f'"{digest}"'
     response["Cache-Control"] = FOR_GOOD
     return response
+
+
+def _opened(path: Path, content_type: str) -> HttpResponseBase:
+    try:
+        return FileResponse(path.open("rb"), content_type=content_type)
+    except FileNotFoundError:
+        raise Unknown("The photo's file is missing from the photo store. Tell an admin.") from None

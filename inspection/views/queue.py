@@ -16,7 +16,7 @@ from inspection.api import find_judged
 from inspection.models import Containment, Inspection, Line, User
 from inspection.moves import State
 from inspection.refusals import Unknown
-from inspection.roles import May, needs
+from inspection.roles import May, caller, needs
 from inspection.views.forms import CauseForm, checked
 
 PER_PAGE = 50
@@ -45,7 +45,7 @@ def _lines(user: User, slug: str) -> QuerySet[Line]:
 def queue(request: HttpRequest) -> HttpResponse:
     """Every open part, oldest first."""
     now = timezone.now()
-    lines = _lines(request.user, request.GET.get("line", ""))
+    lines = _lines(caller(request), request.GET.get("line", ""))
     parts = Inspection.objects.open().filter(line__in=lines)
     known = filters(now)
     chosen = request.GET.get("show", "") if request.GET.get("show", "") in known else ""
@@ -60,8 +60,8 @@ def queue(request: HttpRequest) -> HttpResponse:
 @require_POST
 def free_lease(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a part back from whoever holds it."""
-    part = find_judged(request.user, pk)
-    actions.free_lease(inspection=part, by=request.user)
+    part = find_judged(caller(request), pk)
+    actions.free_lease(inspection=part, by=caller(request))
     messages.success(request, f"Part {part.serial} is free: the next person may take it.")
     return redirect("queue")
 
@@ -70,7 +70,7 @@ def free_lease(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def containments(request: HttpRequest) -> HttpResponse:
     """What escapes have opened, the open ones first."""
-    lines = _lines(request.user, request.GET.get("line", ""))
+    lines = _lines(caller(request), request.GET.get("line", ""))
     rows = Containment.objects.filter(inspection__line__in=lines).select_related("inspection__line", "closed_by")
     closed = Paginator(rows.exclude(closed_at=None), PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "inspection/containments.html", {"open": rows.filter(closed_at=None), "page_obj": closed})
@@ -83,7 +83,7 @@ def close_containment(request: HttpRequest, pk: int) -> HttpResponse:
     containment = Containment.objects.select_related("inspection__line").filter(pk=pk).first()
     if containment is None:
         raise Unknown(f"There is no containment {pk}.")
-    request.user.must_work_on(containment.inspection.line)
-    actions.close_containment(containment=containment, by=request.user, **checked(CauseForm(request.POST)))
+    caller(request).must_work_on(containment.inspection.line)
+    actions.close_containment(containment=containment, by=caller(request), **checked(CauseForm(request.POST)))
     messages.success(request, f"The containment of part {containment.inspection.serial} is closed.")
     return redirect("containments")

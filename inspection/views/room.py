@@ -17,7 +17,7 @@ from inspection.api import find_judged
 from inspection.models import DefectKind, Inspection, Lease, Line, Outcome, Photo, User, Verdict
 from inspection.moves import State
 from inspection.refusals import BadInput, Conflict, Unknown
-from inspection.roles import May, needs, oversees
+from inspection.roles import May, caller, needs, oversees
 from inspection.views.forms import CorrectionForm, LeaseForm, ReasonForm, VerdictForm, checked
 
 
@@ -28,19 +28,19 @@ def inspect(request: HttpRequest, line: str | None = None) -> HttpResponse:
     """Show the part that this person holds on the line, or take the next one. Without a line: choose one."""
     if line is None:
         return _choose_line(request)
-    place = find_line(line, request.user)
+    place = find_line(line, caller(request))
     if "prefetch" in request.headers.get("Sec-Purpose", ""):
         return HttpResponse(status=204)  # a browser that guesses ahead must not take a part
-    return _room(request, place, _held(request.user, place) or actions.claim(line=place, by=request.user))
+    return _room(request, place, _held(caller(request), place) or actions.claim(line=place, by=caller(request)))
 
 
 def _choose_line(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    lines = list(Line.objects.for_user(request.user))
+    lines = list(Line.objects.for_user(caller(request)))
     if len(lines) == 1:
         return redirect("inspect", line=lines[0].slug)
     waiting = [
-        (line, line.inspections.awaiting(request.user, now=now, supervisor=oversees(request.user)).count())
+        (line, line.inspections.awaiting(caller(request), now=now, supervisor=oversees(caller(request))).count())
         for line in lines
     ]
     return render(request, "inspection/choose_line.html", {"waiting": waiting})
@@ -57,10 +57,10 @@ def _room(
 ) -> HttpResponse:
     """The room with a part, or empty. A refused verdict comes back with what was marked and written."""
     if lease is None:
-        return render(request, "inspection/nothing.html", {"line": line, "last": undoable(request.user, line)})
+        return render(request, "inspection/nothing.html", {"line": line, "last": undoable(caller(request), line)})
     part = lease.inspection
     context = {
-        "line": line, "lease": lease, "part": part, "last": undoable(request.user, line),
+        "line": line, "lease": lease, "part": part, "last": undoable(caller(request), line),
         "views": _views(request, part), "kinds": DefectKind.objects.all(), "aside_url": aside_url(part),
         "unsure_refused": part.state == State.WITH_SUPERVISOR, "renew_seconds": min(60, line.lease_seconds // 3),
         "error": error, "defects": request.POST.get("defects", "[]"), "comment": request.POST.get("comment", ""),
@@ -98,11 +98,11 @@ def undoable(user: User, line: Line) -> dict | None:
 @require_POST
 def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     """Judge a held part, and go to the next one."""
-    part = find_judged(request.user, pk)
+    part = find_judged(caller(request), pk)
     try:
-        actions.record_verdict(inspection=part, by=request.user, **checked(VerdictForm(request.POST)))
+        actions.record_verdict(inspection=part, by=caller(request), **checked(VerdictForm(request.POST)))
     except BadInput as refusal:
-        if lease := Lease.objects.filter(user=request.user, inspection=part).select_related("inspection").first():
+        if lease := Lease.objects.filter(user=caller(request), inspection=part).select_related("inspection").first():
             return _room(request, part.line, lease, status=refusal.status, error=str(refusal))
         raise
     except Conflict as refusal:
@@ -115,7 +115,7 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
 def renew(request: HttpRequest, pk: int) -> HttpResponse:
     """A sign of life from the page; the part stays with this person."""
     lease = checked(LeaseForm(request.POST))["lease"]
-    actions.renew(inspection=find_judged(request.user, pk), by=request.user, token=lease)
+    actions.renew(inspection=find_judged(caller(request), pk), by=caller(request), token=lease)
     return HttpResponse(status=204)
 
 
@@ -123,8 +123,8 @@ def renew(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def release(request: HttpRequest, pk: int) -> HttpResponse:
     """Put a part back unjudged, and leave the room: it would be offered again at once."""
-    part = find_judged(request.user, pk)
-    actions.release(inspection=part, by=request.user, token=checked(LeaseForm(request.POST))["lease"])
+    part = find_judged(caller(request), pk)
+    actions.release(inspection=part, by=caller(request), token=checked(LeaseForm(request.POST))["lease"])
     messages.success(request, f"Part {part.serial} is back in the queue.")
     return redirect("parts")
 
@@ -133,9 +133,9 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def skip(request: HttpRequest, pk: int) -> HttpResponse:
     """Pass a part on to somebody else."""
-    part = find_judged(request.user, pk)
+    part = find_judged(caller(request), pk)
     fields = checked(ReasonForm(request.POST))
-    actions.skip(inspection=part, by=request.user, token=fields["lease"], reason=fields["reason"])
+    actions.skip(inspection=part, by=caller(request), token=fields["lease"], reason=fields["reason"])
     messages.success(request, f"Part {part.serial} goes to another person.")
     return redirect("inspect", line=part.line.slug)
 
@@ -144,8 +144,8 @@ def skip(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def retake(request: HttpRequest, pk: int) -> HttpResponse:
     """Clean and look again."""
-    part = find_judged(request.user, pk)
-    actions.send_to_retake(inspection=part, by=request.user, **checked(ReasonForm(request.POST)))
+    part = find_judged(caller(request), pk)
+    actions.send_to_retake(inspection=part, by=caller(request), **checked(ReasonForm(request.POST)))
     messages.success(request, f"Part {part.serial} is to be cleaned and photographed again.")
     return redirect("inspect", line=part.line.slug)
 
@@ -163,10 +163,10 @@ def find_correctable(user: User, pk: int) -> Verdict:
 @require_GET
 def verdict_change(request: HttpRequest, pk: int) -> HttpResponse:
     """The judged part again, with its answer and the others to choose from."""
-    verdict = find_correctable(request.user, pk)
-    part, own = verdict.inspection, verdict.inspector_id == request.user.pk
+    verdict = find_correctable(caller(request), pk)
+    part, own = verdict.inspection, verdict.inspector_id == caller(request).pk
     limit = verdict.at + timedelta(seconds=part.line.undo_seconds)
-    if own and not oversees(request.user) and limit < timezone.now():
+    if own and not oversees(caller(request)) and limit < timezone.now():
         messages.warning(request, "The time to undo this verdict has passed. Ask a supervisor to correct it.")
         return redirect("inspect", line=part.line.slug)
     context = {
@@ -180,12 +180,12 @@ def verdict_change(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def correct(request: HttpRequest, pk: int) -> HttpResponse:
     """Write a second thought about a verdict."""
-    verdict = find_correctable(request.user, pk)
+    verdict = find_correctable(caller(request), pk)
     fields = checked(CorrectionForm(request.POST))
-    actions.correct_verdict(verdict=verdict, by=request.user, **fields)
+    actions.correct_verdict(verdict=verdict, by=caller(request), **fields)
     words = Outcome(fields["outcome"]).label.lower()
     messages.success(request, f"The verdict on part {verdict.inspection.serial} is now {words}.")
-    return redirect(_after_change(verdict, verdict.inspector_id == request.user.pk))
+    return redirect(_after_change(verdict, verdict.inspector_id == caller(request).pk))
 
 
 def _after_change(verdict: Verdict, own: bool) -> str:

@@ -49,25 +49,32 @@ class ScratchNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
-        self.fine = Residual(16, 32, stride=2)
-        self.middle = nn.Sequential(Residual(32, 64, stride=2), Residual(64, 64))
-        self.coarse = nn.Sequential(Residual(64, 96, stride=2), Residual(96, 96))
-        self.coarse_to_middle = nn.Conv2d(96, 64, 1)
-        self.middle_to_fine = nn.Conv2d(64, 32, 1)
-        self.merge = nn.Sequential(nn.Conv2d(32, 32, 3, 1, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True))
-        self.head = nn.Conv2d(32, 1, 1)
+        self.stem = nn.Sequential(nn.Conv2d(4, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
+        self.fine = Residual(16, 24, stride=2)
+        self.middle = nn.Sequential(Residual(24, 48, stride=2), Residual(48, 48))
+        self.coarse = nn.Sequential(Residual(48, 72, stride=2), Residual(72, 72))
+        self.coarse_to_middle = nn.Conv2d(72, 48, 1)
+        self.middle_to_fine = nn.Conv2d(48, 24, 1)
+        self.merge = nn.Sequential(nn.Conv2d(24, 24, 3, 1, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU(inplace=True))
+        self.head = nn.Conv2d(24, 1, 1)
         nn.init.constant_(self.head.bias, -2.0)  # type: ignore[arg-type]  # scratches are rare: start cold
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.stem((photos - 0.25) * 4)  # (B, 16, S/2, S/2)
-        fine = self.fine(x)  # (B, 32, S/4, S/4)
-        middle = self.middle(fine)  # (B, 64, S/8, S/8)
-        coarse = self.coarse(middle)  # (B, 96, S/16, S/16)
-        middle = middle + doubled(self.coarse_to_middle(coarse))  # (B, 64, S/8, S/8)
-        fine = fine + doubled(self.middle_to_fine(middle))  # (B, 32, S/4, S/4)
+        x = torch.cat([(photos - 0.25) * 4, thin_light(photos)], dim=1)  # (B, 4, S, S)
+        fine = self.fine(self.stem(x))  # (B, 24, S/4, S/4)
+        middle = self.middle(fine)  # (B, 48, S/8, S/8)
+        coarse = self.coarse(middle)  # (B, 72, S/16, S/16)
+        middle = middle + doubled(self.coarse_to_middle(coarse))  # (B, 48, S/8, S/8)
+        fine = fine + doubled(self.middle_to_fine(middle))  # (B, 24, S/4, S/4)
         logits = self.head(self.merge(fine)).squeeze(1)  # (B, S/4, S/4)
         return logits, soft_maximum(logits)
+
+
+def thin_light(photos: Tensor) -> Tensor:
+    """How much each pixel outshines its neighbourhood: faint thin lines on dark glass, whatever the lamp."""
+    grey = photos.mean(dim=1, keepdim=True)  # (B, 1, S, S)
+    around = functional.avg_pool2d(grey, 7, stride=1, padding=3, count_include_pad=False)  # (B, 1, S, S)
+    return torch.tanh((grey - around) * 12)  # (B, 1, S, S) in -1..1, steep near 0
 
 
 def doubled(x: Tensor) -> Tensor:

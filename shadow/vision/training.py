@@ -264,7 +264,7 @@ def _mask(item: TrainingItem) -> Image.Image | None:
 def augment(image: Image.Image, mask: Image.Image | None, rng: Rng) -> tuple[Image.Image, Image.Image | None]:
     """A photo as the station might have taken it another day, with its mask moved alike."""
     flips = [flip for flip in FLIPS if rng.random() < 0.5]
-    turn, zoom = math.radians(float(rng.normal(0, 6))), float(rng.uniform(0.9, 1.12))
+    turn, zoom = math.radians(float(rng.normal(0, 12))), float(rng.uniform(0.9, 1.12))
     cos, sin, half = math.cos(turn) / zoom, math.sin(turn) / zoom, INPUT_SIZE / 2
     shift = rng.normal(0, 5, 2)
     affine = (cos, sin, half - half * (cos + sin) + shift[0], -sin, cos, half - half * (cos - sin) + shift[1])

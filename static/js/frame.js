@@ -47,7 +47,7 @@ const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const words = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 
 function ago(seconds) {
-  if (Math.abs(seconds) < 10) return "now";
+  if (Math.abs(seconds) < 10) return "just now";
   const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length);
   return words.format(-Math.trunc(seconds / length), unit);
 }

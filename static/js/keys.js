@@ -58,8 +58,9 @@ document.addEventListener("keydown", (event) => {
   last = event.timeStamp;
   clearTimeout(pending);
   const typing = event.target.matches("input:not([type=range]), textarea, select");
-  if (typing && event.key === "Enter" && event.target.matches("[data-action=comment]")) event.preventDefault();
-  if (typing && ["Escape", "Enter"].includes(event.key)) event.target.blur();
+  const commented = event.key === "Enter" && event.target.matches("[data-action=comment]");
+  if (commented) event.preventDefault();
+  if (typing && (commented || event.key === "Escape")) event.target.blur();
   if (typing || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (document.querySelector("dialog[open]") || (event.shiftKey && event.key.startsWith("Arrow"))) return;
   const action = actionOf(event.key) ?? actionOf(event.key.toLowerCase());

@@ -18,7 +18,7 @@ async function enter(response, { waiting = false } = {}) {
   const view = next.querySelector("[data-view]:not([hidden])");
   if (view) {
     const photos = [...view.querySelectorAll("img")].map((image) => Object.assign(new Image(), { src: image.getAttribute("src") }));
-    await Promise.race([photos.at(-1).decode(), photos[0].decode().then(() => wait(120)), wait(2000)]).catch(() => {});
+    await Promise.race([photos.at(-1).decode(), photos[0].decode().then(() => wait(60)), wait(2000)]).catch(() => {});
   }
   document.title = next.title;
   document.body.className = next.body.className;
@@ -63,23 +63,6 @@ document.addEventListener("submit", (event) => {
   send(form, event.submitter);
 });
 
-// What may stand beside the photo is asked for when the photo stands, in the same way for every part.
-async function askAside() {
-  const place = document.querySelector("[data-aside]");
-  const photo = document.querySelector("[data-view]:not([hidden]) img:last-of-type");
-  if (!place?.dataset.src) return;
-  await photo.decode().catch(() => {});
-  const answer = await fetch(place.dataset.src).catch(() => null);
-  if (answer?.status !== 200) return;
-  const html = await answer.text();
-  if (place.isConnected) place.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
-}
-
-// The other views' photos come while the first is looked at.
-function fetchViews() {
-  for (const view of document.querySelectorAll("[data-view][hidden]")) new Image().src = view.dataset.full;
-}
-
 async function lookAgain() {
   if (!page()?.matches("[data-nothing]") || busy || document.hidden) return;
   const absent = performance.now() - lastMove > NOBODY_HERE;
@@ -103,9 +86,6 @@ function guard() {
 function begin() {
   shownAt = performance.now();
   guard();
-  askAside();
-  if ("requestIdleCallback" in globalThis) requestIdleCallback(fetchViews);
-  else setTimeout(fetchViews, 200);
 }
 
 for (const sign of ["pointermove", "pointerdown", "keydown"]) {

@@ -1,4 +1,4 @@
-// The photo: its views, zoom where the pointer is, moving, and light that stays from part to part.
+// The photo: zoom where the pointer is, and moving, by wheel, pointer, fingers and keys.
 
 const root = document.documentElement;
 const MAX_ZOOM = 16;
@@ -27,7 +27,7 @@ function zoomTo(zoom, x, y) {
 function zoomBy(factor) {
   const { width, height } = stage().getBoundingClientRect();
   zoomTo(state.zoom * factor, width / 2, height / 2);
-  say(`${Math.round(state.zoom * 100)} %`);
+  document.dispatchEvent(new CustomEvent("say", { detail: `${Math.round(state.zoom * 100)} %` }));
 }
 
 function fit() {
@@ -41,78 +41,9 @@ function move(dx, dy) {
   draw();
 }
 
-let saying;
-function say(words) {
-  const said = document.querySelector("[data-said]");
-  if (!said) return;
-  said.textContent = words;
-  said.classList.add("on");
-  clearTimeout(saying);
-  saying = setTimeout(() => said.classList.remove("on"), 900);
-}
-
-// Views
-
-function show(number) {
-  for (const view of document.querySelectorAll("[data-view]")) {
-    view.hidden = view.dataset.view !== number;
-    if (!view.hidden) for (const image of view.querySelectorAll("img")) image.loading = "eager";
-  }
-  for (const link of document.querySelectorAll("[data-view-link]")) {
-    if (link.dataset.viewLink === number) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  }
-  fit();
-  document.dispatchEvent(new CustomEvent("view:shown"));
-}
-
-// Light
-
-const light = { brightness: 100, contrast: 100 };
-try {
-  Object.assign(light, JSON.parse(localStorage.getItem("light") ?? "{}"));
-} catch {
-  // A browser without storage starts every page at 100 %.
-}
-
-function setLight(name, percent) {
-  light[name] = Math.min(300, Math.max(50, percent));
-  showLight();
-  say(`${name === "brightness" ? "Light" : "Contrast"} ${light[name]} %`);
-  try {
-    localStorage.setItem("light", JSON.stringify(light));
-  } catch {
-    // As above.
-  }
-}
-
-function showLight() {
-  for (const [name, percent] of Object.entries(light)) {
-    root.style.setProperty(`--${name}`, percent / 100);
-    const slider = document.querySelector(`[data-light="${name}"]`);
-    if (slider) slider.value = percent;
-  }
-}
-
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-view-link]");
-  if (link && !event.ctrlKey && !event.metaKey) {
-    event.preventDefault();
-    show(link.dataset.viewLink);
-  }
-  const step = event.shiftKey ? -10 : 10;
-  const actions = {
-    fit,
-    zoom_in: () => zoomBy(1.5),
-    zoom_out: () => zoomBy(1 / 1.5),
-    brighter: () => setLight("brightness", light.brightness + step),
-    harder: () => setLight("contrast", light.contrast + step),
-  };
+  const actions = { fit, zoom_in: () => zoomBy(1.5), zoom_out: () => zoomBy(1 / 1.5) };
   actions[event.target.closest("[data-action]")?.dataset.action]?.();
-});
-
-document.addEventListener("input", (event) => {
-  if (event.target.dataset.light) setLight(event.target.dataset.light, event.target.valueAsNumber);
 });
 
 document.addEventListener("dblclick", (event) => {
@@ -168,10 +99,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 function begin() {
-  showLight();
   if (stage()) fit();
 }
 addEventListener("resize", () => stage() && draw());
 document.addEventListener("part:shown", begin);
-document.addEventListener("say", (event) => say(event.detail));
+document.addEventListener("view:shown", begin);
 begin();

@@ -33,6 +33,6 @@ for (const table of document.querySelectorAll("table.table")) {
     heading.addEventListener("keydown", (event) => event.key === "Enter" && choose(table, heading));
   }
   const asked = Number.parseInt(new URL(location.href).searchParams.get("sort"), 10);
-  const heading = asked && table.tHead?.rows[0].cells[Math.abs(asked) - 1];
+  const heading = asked ? table.tHead?.rows[0].cells[Math.abs(asked) - 1] : null;
   if (heading?.dataset.sort) sort(table, heading, asked < 0);
 }

@@ -115,16 +115,21 @@ def test_a_server_that_outlived_its_users_is_adopted_and_stopped(user_of, tmp_pa
 def test_a_forked_child_is_no_user(user_of):
     user = user_of()
     user.join()
+    told, tell = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(tell, b".")
         time.sleep(60)
         os._exit(0)
     try:
+        os.read(told, 1)  # the child runs
         user.leave()
         assert not user.answers()
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(told)
+        os.close(tell)
 
 
 def test_leaving_twice_or_never_having_joined_is_harmless(user_of):

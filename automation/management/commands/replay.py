@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from automation.actions import score_and_settle
 from inspection import command
@@ -25,11 +26,11 @@ class Command(command.Command):
         version, place = find_version(name), find_line(line)
         answered = Prediction.objects.filter(version=version, inspection=OuterRef("pk"))
         parts = list(Inspection.objects.filter(line=place).exclude(Exists(answered)).values_list("pk", flat=True))
-        made = jobs.make_replay_jobs(version=version, parts=parts)
+        made = jobs.make_replay_jobs(version=version, parts=parts, now=timezone.now())
         # Other workers may take some of the jobs; this one goes on until none is left to take.
         scored = 0
-        while written := score_and_settle():
-            scored += written
+        while jobs.to_do(now=timezone.now()):
+            scored += score_and_settle()
             self.progress(f"{scored} answers written, {made} parts to replay")
         self.progress("", last=True)
         done = Prediction.objects.filter(version=version, inspection__in=parts)

@@ -13,16 +13,17 @@ from inspection.refusals import NotAllowed
 
 class Command(command.Command):
     help = (
-        "Make the demo factory: users ivy, sam and ada (password from DEMO_PASSWORD, default 'shadowline'), defect kinds, "
-        "line-a at shadow with the starter model, line-b at human only. Only where DEBUG is on. Harmless when repeated."
+        "Make the demo factory: users ivy, sam and ada (password from DEMO_PASSWORD, default 'shadowline'), defect "
+        "kinds, line-a at shadow with the starter model, line-b at human only. Only where DEBUG is on. Harmless when "
+        "repeated."
     )
 
     def arguments(self, parser: CommandParser) -> None:
         pass
 
     def run(self, **options: Any) -> dict[str, Any]:
-        if not settings.DEBUG and not settings.TESTING:
-            raise NotAllowed("The demo has known passwords, so it is made only where DEBUG is on. Set DEBUG=1 for a first look.")
+        if not settings.DEBUG:
+            raise NotAllowed("The demo has known passwords, so it is made only where DEBUG is on. Set DEBUG=1 for it.")
         return set_up_demo(password=os.environ.get("DEMO_PASSWORD") or "shadowline")
 
     def table(self, answer: dict[str, Any]) -> str:

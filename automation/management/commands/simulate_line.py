@@ -38,7 +38,9 @@ class Command(command.Command):
         parser.add_argument("--leave", type=int, default=0, help="leave this many parts in the queue for people")
         parser.add_argument("--scratched", type=float, default=Rates.scratched, help="share of scratched parts")
         parser.add_argument("--miss", type=float, default=Rates.miss, help="share of scratched parts that people miss")
-        parser.add_argument("--false-alarm", type=float, default=Rates.false_alarm, help="share of good parts called scratched")
+        parser.add_argument(
+            "--false-alarm", type=float, default=Rates.false_alarm, help="share of good parts called scratched"
+        )
         parser.add_argument("--url", default=f"http://127.0.0.1:{settings.PORT}")
         parser.add_argument("--demo", action="store_true", help="both demo lines, for ever")
 
@@ -47,6 +49,10 @@ class Command(command.Command):
         rates = (options["scratched"], options["miss"], options["false_alarm"])
         if not all(0 <= rate <= 1 for rate in rates):
             raise BadInput("--scratched, --miss and --false-alarm are shares from 0 to 1.")
+        if options["rate"] is not None and not options["rate"] > 0:
+            raise BadInput("--rate is above 0.")
+        if (options["seed"] or 0) < 0:
+            raise BadInput("--seed is at least 0.")
         self.rates = Rates(*rates)
         self.seed = int(time.time()) % 1_000_000 if options["seed"] is None else options["seed"]
         try:

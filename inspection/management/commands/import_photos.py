@@ -1,21 +1,34 @@
 """Imports photos of a folder or a CSV as parts for the queue, or as history."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandParser
+from django.db import transaction
 
 from inspection import actions, command
 from inspection.actions.intake import find_line
 from inspection.importing import Row, read_list
 from inspection.models import Line, Origin
-from inspection.refusals import BadInput
+from inspection.refusals import BadInput, Refused
+
+
+def _bytes_of(path: Path) -> bytes:
+    """The file's bytes. Raises BadInput before a file too large for a photo is read."""
+    try:
+        if path.stat().st_size > settings.PHOTO_MAX_BYTES:
+            raise BadInput(f"The file is larger than {settings.PHOTO_MAX_BYTES:,} bytes.")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"The file cannot be read: {error.strerror}.") from None
 
 
 class Command(command.Command):
     help = (
-        "Import a folder of photos, or a CSV with the columns path,label[,mask_path,split,serial,...] (paths relative to "
-        "the CSV). Parts go to the queue; with --as-history labels become verdicts and nothing is queued. "
+        "Import a folder of photos, or a CSV with the columns path,label[,mask_path,split,serial,...] (paths relative "
+        "to the CSV). Parts go to the queue; with --as-history labels become verdicts and nothing is queued. "
         "Importing the same list again adds nothing."
     )
 
@@ -23,7 +36,9 @@ class Command(command.Command):
         parser.add_argument("path", type=Path)
         parser.add_argument("--line", required=True, help="slug of the line")
         parser.add_argument("--labels", type=Path, help="a CSV with labels for the photos of a folder")
-        parser.add_argument("--as-history", action="store_true", help="training data and replay, never certifying evidence")
+        parser.add_argument(
+            "--as-history", action="store_true", help="training data and replay, never certifying evidence"
+        )
 
     def run(self, *, path: Path, line: str, labels: Path | None, as_history: bool, **options: Any) -> dict[str, Any]:
         place = find_line(line)
@@ -32,19 +47,29 @@ class Command(command.Command):
         for number, row in enumerate(rows, 1):
             try:
                 self._take(place, row, as_history, answer)
-            except (BadInput, OSError) as refusal:
+            except Refused as refusal:
                 answer["refused"].append({"path": row.name, "reason": str(refusal)})
             self.progress(f"{number} of {len(rows)} photos, {len(answer['refused'])} refused", last=number == len(rows))
         if answer["refused"]:
-            first = answer["refused"][0]
-            answer["failed"] = f"{len(answer['refused'])} of {len(rows)} photos were refused; {first['path']}: {first['reason']}"
+            first, count = answer["refused"][0], len(answer["refused"])
+            answer["failed"] = f"{count} of {len(rows)} photos were refused; {first['path']}: {first['reason']}"
         return answer
 
+    def table(self, answer: dict[str, Any]) -> str:
+        counts = "{imported} imported, {labelled} of them labelled; {already_there} were there already.".format(
+            **answer
+        )
+        return "\n".join([counts, *(f"refused: {row['path']}: {row['reason']}" for row in answer["refused"])])
+
+    @transaction.atomic
     def _take(self, line: Line, row: Row, as_history: bool, answer: dict[str, Any]) -> None:
+        data = _bytes_of(row.path)
+        origin = Origin.IMPORTED if as_history else Origin.LIVE
+        # The photo's digest is in the key: another batch may use the same file names, as cameras do.
+        key = f"{line.slug}/{origin}/{hashlib.sha256(data).hexdigest()}/{row.name}"[:200]
         part, new = actions.receive_inspection(
-            line=line, serial=row.serial, photos_sent=[actions.NewPhoto(row.path.read_bytes())], by=None, lot=row.lot,
-            split=row.split, origin=Origin.IMPORTED if as_history else Origin.LIVE,
-            idempotency_scope="import", idempotency_key=f"{line.slug}/{row.name}"[-200:],
+            line=line, serial=row.serial, photos_sent=[actions.NewPhoto(data)], by=None, lot=row.lot,
+            split=row.split, origin=origin, idempotency_scope="import", idempotency_key=key,
         )  # fmt: skip
         if not new:
             answer["already_there"] += 1

@@ -12,5 +12,6 @@ class Command(command.Command):
         report = seals.verify_trail()
         answer: dict[str, Any] = {"sealed": report.sealed, "unsealed": report.unsealed, "broken": report.broken}
         if report.broken:
-            answer["failed"] = f"The audit trail is broken in {len(report.broken)} places: {'; '.join(report.broken[:5])}."
+            places = "; ".join(report.broken[:5])
+            answer["failed"] = f"The audit trail is broken in {len(report.broken)} places: {places}."
         return answer

@@ -39,7 +39,10 @@ def scores_of(command: command.Command, version: ModelVersion, paths: list[Path]
 
 
 class Command(command.Command):
-    help = "Score the labelled photos of a CSV and print AUROC, average precision, miss and false alarm rate, ECE, coverage."
+    help = (
+        "Score the labelled photos of a CSV and print AUROC, average precision, miss and false alarm rate, ECE and "
+        "coverage."
+    )
 
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="name of the version")

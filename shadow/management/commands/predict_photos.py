@@ -8,7 +8,15 @@ from django.core.management.base import CommandParser
 from inspection import command
 from inspection.refusals import BadInput
 from shadow.management.commands.evaluate_model import find_version, scores_of
-from shadow.vision.runtime import Answer
+from shadow.vision.runtime import Answer, Failure
+
+
+def _told(path: Path, answer: Answer | Failure, threshold: float) -> dict[str, Any]:
+    if isinstance(answer, Failure):
+        return {"path": str(path), "score": None, "outcome": None, "null_reason": answer.reason, "marks": []}
+    outcome = "scratched" if answer.score >= threshold else "ok"
+    marks = [list(mark.box) for mark in answer.marks]
+    return {"path": str(path), "score": answer.score, "outcome": outcome, "null_reason": "", "marks": marks}
 
 
 class Command(command.Command):
@@ -23,16 +31,8 @@ class Command(command.Command):
         if missing := [path for path in paths if not path.is_file()]:
             raise BadInput(f"{missing[0]} is not a file.")
         answers = scores_of(self, version, paths)
-        return {"model": name, "threshold": version.threshold, "photos": [
-            {
-                "path": str(path),
-                "score": answer.score if isinstance(answer, Answer) else None,
-                "outcome": ("scratched" if answer.score >= version.threshold else "ok") if isinstance(answer, Answer) else None,
-                "null_reason": "" if isinstance(answer, Answer) else answer.reason,
-                "marks": [list(mark.box) for mark in answer.marks] if isinstance(answer, Answer) else [],
-            }
-            for path, answer in zip(paths, answers, strict=True)
-        ]}  # fmt: skip
+        photos = [_told(path, answer, version.threshold) for path, answer in zip(paths, answers, strict=True)]
+        return {"model": name, "threshold": version.threshold, "photos": photos}
 
     def table(self, answer: dict[str, Any]) -> str:
         def line(photo: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from inspection import command
 from inspection.actions.intake import find_line
 from inspection.refusals import BadInput, Conflict
-from shadow.actions import register_version
+from shadow.actions import check_name, register_version
 from shadow.models import ModelVersion
 from shadow.training_data import items_of_csv, items_of_line
 from shadow.vision.training import Epoch, NotEnoughData, train
@@ -34,10 +34,11 @@ class Command(command.Command):
         self, *, line: str | None, data: Path | None, name: str, split: str | None, epochs: int, seed: int,
         minutes: float | None, **options: Any,
     ) -> dict[str, Any]:  # fmt: skip
+        check_name(name)  # before the training, not after it
         if ModelVersion.objects.filter(name=name).exists():
             raise Conflict(f"The name {name!r} belongs to another version. Choose a new name.")
-        if epochs < 1 or seed < 0:
-            raise BadInput("--epochs is at least 1 and --seed at least 0.")
+        if epochs < 1 or seed < 0 or (minutes is not None and not minutes > 0):
+            raise BadInput("--epochs is at least 1, --seed at least 0, and --minutes above 0.")
         items = items_of_csv(data, split) if data else items_of_line(find_line(str(line)), split)
         source = data.name if data else f"line {line}"
         try:
@@ -53,4 +54,4 @@ class Command(command.Command):
 
     def _tell(self, epoch: Epoch) -> None:
         auroc = "undefined" if epoch.calibrate_auroc is None else f"{epoch.calibrate_auroc:.4f}"
-        self.progress(f"epoch {epoch.number} of {epoch.of}: loss {epoch.loss:.4f}, AUROC on the calibration part {auroc}")
+        self.progress(f"epoch {epoch.number} of {epoch.of}: loss {epoch.loss:.4f}, AUROC of the calibrate part {auroc}")

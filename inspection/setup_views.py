@@ -1,0 +1,189 @@
+"""The pages on which an admin sets up the factory: a list and a form for each kind of thing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+
+from inspection import actions
+from inspection.forms import (
+    DefectKindForm,
+    LineForm,
+    PasswordForm,
+    SetUpForm,
+    ShiftForm,
+    StationForm,
+    UserForm,
+    VariantForm,
+)
+from inspection.models import DefectKind, Line, Shift, Station, User, Variant
+from inspection.refusals import Refused
+from inspection.roles import May, needs
+
+
+@dataclass(frozen=True)
+class Section:
+    """One kind of thing: its words, its form, its rows. `one` and `many` are also the names of its pages."""
+
+    one: str
+    many: str
+    title: str
+    words: str
+    form: type[SetUpForm]
+    rows: Callable[[], QuerySet]
+
+    @property
+    def noun(self) -> str:
+        return self.one.replace("_", " ")
+
+    @property
+    def list_name(self) -> str:
+        return f"setup_{self.many}"
+
+    @property
+    def row_name(self) -> str:
+        return f"setup_{self.one}"
+
+
+def _lines() -> QuerySet:
+    return Line.objects.annotate(
+        station_count=Count("stations", distinct=True), shift_count=Count("shifts", distinct=True)
+    )
+
+
+SECTIONS = (
+    Section(
+        "line", "lines", "Lines", "Production lines, each with its clock and the rules of its queue.",
+        LineForm, _lines,
+    ),
+    Section(
+        "station", "stations", "Stations", "Camera-and-inspector positions on a line.",
+        StationForm, lambda: Station.objects.select_related("line"),
+    ),
+    Section(
+        "variant", "variants", "Variants", "The phone models that are made; evidence is also read per variant.",
+        VariantForm, Variant.objects.all,
+    ),
+    Section(
+        "shift", "shifts", "Shifts", "Spans of the working day, by the clock of their line.",
+        ShiftForm, lambda: Shift.objects.select_related("line"),
+    ),
+    Section(
+        "defect_kind", "defect_kinds", "Defect kinds", "What may be marked on a photo, and whether it rejects.",
+        DefectKindForm, DefectKind.objects.all,
+    ),
+    Section(
+        "user", "users", "Users", "People and stations that sign in, their roles and their lines.",
+        UserForm, lambda: User.objects.prefetch_related("groups", "lines"),
+    ),
+)  # fmt: skip
+BY_NAME = {section.one: section for section in SECTIONS}
+
+
+@needs(May.SET_UP)
+def setup(request: HttpRequest) -> HttpResponse:
+    """What is there to set up, and how much of it there is."""
+    counts = [(section, section.form._meta.model.objects.count()) for section in SECTIONS]
+    return render(request, "setup/setup.html", {"counts": counts, "sections": SECTIONS, "title": "Set-up"})
+
+
+@needs(May.SET_UP)
+def setup_list(request: HttpRequest, section: str) -> HttpResponse:
+    chosen = BY_NAME[section]
+    context = {
+        "section": chosen, "sections": SECTIONS, "title": chosen.title, "rows": chosen.rows(),
+        "new_url": reverse(f"{chosen.row_name}_new"),
+    }  # fmt: skip
+    return render(request, f"setup/{chosen.many}.html", context)
+
+
+@needs(May.SET_UP)
+def setup_row(request: HttpRequest, section: str, pk: int | None = None) -> HttpResponse:
+    """Add one (without pk) or edit one."""
+    chosen = BY_NAME[section]
+    model = chosen.form._meta.model
+    row = get_object_or_404(model, pk=pk) if pk else None
+    form = chosen.form(request.POST or None, instance=row, initial=None if row else _asked(request, chosen))
+    if request.method == "POST" and form.is_valid():
+        try:
+            saved = _save(form, request.user)
+        except Refused as refusal:
+            form.add_error(None, refusal.reasons)
+            return _row_page(request, chosen, form, status=refusal.status)
+        messages.success(request, f"{saved} is {'saved' if row else 'set up'}.")
+        return redirect(chosen.list_name)
+    return _row_page(request, chosen, form, status=400 if form.errors else 200)
+
+
+def _asked(request: HttpRequest, section: Section) -> dict[str, str]:
+    """A new row's line, where a link names it."""
+    return {"line": request.GET["of"]} if request.GET.get("of", "").isdecimal() and section.one != "user" else {}
+
+
+def _save(form: SetUpForm, by: User):
+    if isinstance(form, UserForm):
+        sent = form.cleaned_data
+        return actions.set_up_user(
+            user=form.instance, by=by, roles=sent["roles"], lines=sent["lines"], password=sent.get("password")
+        )
+    return actions.set_up(row=form.instance, by=by)
+
+
+def _row_page(
+    request: HttpRequest,
+    section: Section,
+    form: SetUpForm,
+    *,
+    status: int = 200,
+    password_form: PasswordForm | None = None,
+) -> HttpResponse:
+    row = form.instance if form.instance.pk else None
+    # The form's own edits must not stand in the heading while they are refused.
+    title = str(type(row).objects.get(pk=row.pk)) if row else f"New {section.noun}"
+    if section.one == "user" and row and password_form is None:
+        password_form = PasswordForm(row)
+    remove_url = reverse(f"{section.row_name}_remove", args=[row.pk]) if row and section.one != "user" else ""
+    context = {
+        "section": section, "sections": SECTIONS, "form": form, "row": row, "title": title,
+        "password_form": password_form, "remove_url": remove_url,
+    }  # fmt: skip
+    return render(request, "setup/row.html", context, status=status)
+
+
+@needs(May.SET_UP)
+def setup_remove(request: HttpRequest, section: str, pk: int) -> HttpResponse:
+    """Remove a row that nothing refers to; otherwise say what does."""
+    chosen = BY_NAME[section]
+    row = get_object_or_404(chosen.form._meta.model, pk=pk)
+    if request.method != "POST":
+        return redirect(chosen.row_name, pk)
+    name = str(row)
+    try:
+        actions.remove(row=row, by=request.user)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return _row_page(request, chosen, chosen.form(instance=row), status=refusal.status)
+    messages.success(request, f"{name} is removed.")
+    return redirect(chosen.list_name)
+
+
+@needs(May.SET_UP)
+def setup_user_password(request: HttpRequest, pk: int) -> HttpResponse:
+    """Set a new password for somebody."""
+    user = get_object_or_404(User, pk=pk)
+    if request.method != "POST":
+        return redirect("setup_user", pk)
+    form = PasswordForm(user, request.POST)
+    if not form.is_valid():
+        return _row_page(request, BY_NAME["user"], UserForm(instance=user), status=400, password_form=form)
+    actions.reset_password(user=user, password=form.cleaned_data["password"], by=request.user)
+    if user == request.user:
+        user.refresh_from_db()
+        update_session_auth_hash(request, user)  # the one session that goes on is the one that asked
+    messages.success(request, f"{user} has a new password. Open sessions of {user.username} have ended.")
+    return redirect("setup_users")

@@ -1,0 +1,126 @@
+"""The audit trail: who did what, newest first, with its seals and a walk along the chain."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from inspection import seals
+from inspection.models import AuditEvent, AuditSeal, Line, User
+from inspection.roles import May, needs
+from inspection.seals import TrailReport
+
+PER_PAGE = 50
+COLUMNS = ("at", "by", "action", "line", "subject", "data")
+
+
+@needs(May.READ_EVIDENCE)
+def audit_trail_page(request: HttpRequest) -> HttpResponseBase:
+    if request.GET.get("format") == "csv":
+        return _csv(_filtered(request))
+    return _page(request)
+
+
+@needs(May.READ_EVIDENCE)
+def verify_trail(request: HttpRequest) -> HttpResponse:
+    """Walk every chain from its first link and say what does not fit."""
+    if request.method != "POST":
+        return redirect(reverse("audit_trail_page", query=request.GET))
+    return _page(request, report=seals.verify_trail())
+
+
+def _page(request: HttpRequest, *, report: TrailReport | None = None) -> HttpResponse:
+    readable = _readable(request.user)
+    page = Paginator(_filtered(request), PER_PAGE).get_page(request.GET.get("page"))
+    unsealed = seals.unsealed().count()
+    context = {
+        "page_obj": page,
+        "entries": _entries(list(page)),
+        "report": report,
+        "sealed": AuditSeal.objects.count(),
+        "unsealed": unsealed,
+        "actions": readable.order_by("action").values_list("action", flat=True).distinct(),
+        "lines": Line.objects.for_user(request.user),
+        "asked": {name: request.GET.get(name, "").strip() for name in ("line", "action", "subject")},
+    }
+    return render(request, "inspection/audit_trail.html", context)
+
+
+class Entry(NamedTuple):
+    """An event as the page prints it, by its line's clock."""
+
+    event: AuditEvent
+    words: str
+    facts: list[tuple[str, str]]
+    zone: str
+    sealed: bool
+
+
+def _entries(events: Sequence[AuditEvent]) -> list[Entry]:
+    zones = dict(Line.objects.values_list("slug", "time_zone"))
+    sealed = set(AuditSeal.objects.filter(event_id__in=[e.pk for e in events]).values_list("event_id", flat=True))
+    return [Entry(e, e.action.replace("_", " "), _facts(e), zones.get(e.line, "UTC"), e.pk in sealed) for e in events]
+
+
+def _facts(event: AuditEvent) -> list[tuple[str, str]]:
+    """The event's data as people read it."""
+    said = {name: value for name, value in event.data.items() if value not in ("", None, [])}
+    return [(name.replace("_", " "), _words(value)) for name, value in said.items()]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict) and value.keys() == {"before", "after"}:
+        return f"{_words(value['before']) or 'nothing'} → {_words(value['after']) or 'nothing'}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def _readable(user: User) -> QuerySet[AuditEvent]:
+    """The events of the reader's lines, and those of the whole factory."""
+    return AuditEvent.objects.filter(line__in=[*Line.objects.for_user(user).values_list("slug", flat=True), ""])
+
+
+def _filtered(request: HttpRequest) -> QuerySet[AuditEvent]:
+    """Newest first; `line=-` asks for what belongs to no line."""
+    events = _readable(request.user).order_by("-pk")
+    if line := request.GET.get("line", "").strip():
+        events = events.filter(line="" if line == "-" else line)
+    if action := request.GET.get("action", "").strip():
+        events = events.filter(action=action)
+    if subject := request.GET.get("subject", "").strip():
+        events = events.filter(subject__icontains=subject)
+    return events
+
+
+class _Echo:
+    """A file that hands each written row straight on."""
+
+    def write(self, row: str) -> str:
+        return row
+
+
+def _csv(events: QuerySet[AuditEvent]) -> StreamingHttpResponse:
+    writer = csv.writer(_Echo())
+
+    def rows() -> Iterator[Any]:
+        yield writer.writerow([*COLUMNS, "sealed"])
+        sealed = Exists(AuditSeal.objects.filter(event_id=OuterRef("pk")))
+        for at, *texts, data, kept in events.values_list(*COLUMNS, sealed).iterator(chunk_size=1000):
+            cells = map(_harmless, [*texts, json.dumps(data)])
+            yield writer.writerow([at.isoformat(), *cells, "yes" if kept else "no"])
+
+    named = {"Content-Disposition": 'attachment; filename="audit-trail.csv"'}
+    return StreamingHttpResponse(rows(), content_type="text/csv; charset=utf-8", headers=named)
+
+
+def _harmless(cell: str) -> str:
+    """A cell that a spreadsheet would run as a formula is written as text."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -1,0 +1,34 @@
+// What may stand beside the photo is asked for when the photo stands, in the same way for every part. 204: nothing.
+// What the answer keeps in data-overlays is laid over the views that it speaks of; its own button shows or hides maps.
+
+const mapsButton = () => document.querySelector("[data-aside] [data-heat-map]");
+
+async function ask() {
+  const place = document.querySelector("[data-aside]");
+  const photo = document.querySelector("[data-view]:not([hidden]) img:last-of-type");
+  if (!place?.dataset.src) return;
+  await photo.decode().catch(() => {});
+  const answer = await fetch(place.dataset.src).catch(() => null);
+  if (answer?.status !== 200) return;
+  const html = document.createElement("template");
+  html.innerHTML = await answer.text();
+  if (!place.isConnected) return; // another part stands here by now
+  for (const over of html.content.querySelectorAll("[data-overlays] [data-over]")) {
+    document.querySelector(`[data-view="${over.dataset.over}"] [data-layers]`)?.append(over);
+  }
+  place.replaceChildren(html.content);
+}
+
+function toggleMaps() {
+  const show = mapsButton().getAttribute("aria-pressed") !== "true";
+  mapsButton().setAttribute("aria-pressed", String(show));
+  for (const map of document.querySelectorAll("[data-layers] img[data-over]")) map.hidden = !show;
+}
+
+document.addEventListener("click", (event) => event.target.closest("[data-heat-map]") && toggleMaps());
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches("input:not([type=range]), textarea");
+  if (event.key.toLowerCase() === "h" && mapsButton() && !typing && !event.ctrlKey && !event.metaKey) toggleMaps();
+});
+document.addEventListener("part:shown", ask);
+ask();

@@ -1,0 +1,241 @@
+"""The queue: a part is never with two people, is offered to the right ones, and is never stuck with anybody."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from inspection import actions
+from inspection.models import AuditEvent, Inspection, Lease, Line, Skip
+from inspection.refusals import BadInput, Conflict, NotAllowed
+from inspection.roles import Role
+from tests.conftest import make_person
+
+pytestmark = pytest.mark.django_db
+
+
+def claimed(line, by, **when) -> Inspection | None:
+    lease = actions.claim(line=line, by=by, **when)
+    return lease.inspection if lease else None
+
+
+def hold(line, seconds=60) -> None:
+    Line.objects.filter(pk=line.pk).update(hold_seconds=seconds)
+
+
+def test_many_people_claiming_at_once_never_get_the_same_part(at_once, line, make_part):
+    people = [make_person(f"person{number}", Role.INSPECTOR) for number in range(6)]
+    parts = {make_part().pk for _ in range(4)}
+    leases = at_once(*[lambda person=person: actions.claim(line=line, by=person) for person in people])
+    taken = [lease.inspection_id for lease in leases if lease]
+    assert sorted(taken) == sorted(parts), "each part once, and the two who came too late get none"
+
+
+def test_one_person_in_two_windows_holds_no_more_than_eight(at_once, line, make_part, ivy):
+    for _ in range(12):
+        make_part()
+    for _ in range(6):
+        actions.claim(line=line, by=ivy)
+    results = at_once(*[lambda: actions.claim(line=line, by=ivy)] * 4)
+    assert Lease.objects.filter(user=ivy).count() == 8
+    assert sorted(type(result).__name__ for result in results) == ["Conflict", "Conflict", "Lease", "Lease"]
+
+
+def test_the_machine_and_a_person_never_both_take_a_part(at_once, line, make_part, ivy):
+    hold(line, 5)
+    part = make_part()
+    late = part.hold_until
+    decide = {"inspection": part, "outcome": "pass", "reason": "score", "audited": False}
+    decided, lease = at_once(
+        lambda: actions.decide_by_machine(**decide, now=late - timedelta(seconds=1)),
+        lambda: actions.claim(line=line, by=ivy, now=late),
+    )
+    part.refresh_from_db()
+    assert (decided, part.state) in {(True, "decided"), (False, "waiting")}
+    assert bool(lease) is not decided
+
+
+def test_oldest_first_and_each_claim_another_part(line, make_part, ivy):
+    first, second = make_part(), make_part()
+    assert [claimed(line, ivy), claimed(line, ivy), claimed(line, ivy)] == [first, second, None]
+
+
+def test_a_line_has_its_own_queue(line, make_part, ivy):
+    other = Line.objects.create(slug="line-b", name="Line B")
+    make_part(on=other)
+    assert claimed(line, ivy) is None
+
+
+def test_a_person_bound_elsewhere_may_not_claim(line, ivy):
+    ivy.lines.add(Line.objects.create(slug="line-b", name="Line B"))
+    with pytest.raises(NotAllowed, match="not bound to Line A"):
+        actions.claim(line=line, by=ivy)
+
+
+def test_the_ninth_part_is_refused_until_one_is_given_back(line, make_part, ivy):
+    for _ in range(9):
+        make_part()
+    leases = [actions.claim(line=line, by=ivy) for _ in range(8)]
+    with pytest.raises(Conflict, match="You hold 8 parts"):
+        actions.claim(line=line, by=ivy)
+    actions.release(inspection=leases[0].inspection, by=ivy, token=leases[0].token)
+    assert claimed(line, ivy) == leases[0].inspection
+
+
+def test_expired_leases_do_not_count_among_the_eight(line, make_part, ivy):
+    for _ in range(9):
+        make_part()
+    for _ in range(8):
+        actions.claim(line=line, by=ivy)
+    assert claimed(line, ivy, now=timezone.now() + timedelta(seconds=301)) is not None
+
+
+def test_a_released_part_is_offered_again_also_to_the_same_person(line, make_part, ivy, ian):
+    part = make_part()
+    for person in (ivy, ivy, ian):
+        lease = actions.claim(line=line, by=person)
+        assert lease.inspection == part
+        actions.release(inspection=part, by=person, token=lease.token)
+
+
+def test_a_lease_that_ran_out_is_taken_over_and_then_gone(line, make_part, ivy, ian):
+    part = make_part()
+    lease = actions.claim(line=line, by=ivy)
+    assert claimed(line, ian) is None
+    later = timezone.now() + timedelta(seconds=line.lease_seconds + 1)
+    assert claimed(line, ian, now=later) == part
+    for act in (actions.renew, actions.release):
+        with pytest.raises(Conflict, match="no longer yours"):
+            act(inspection=part, by=ivy, token=lease.token)
+    with pytest.raises(Conflict, match="no longer yours"):
+        actions.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="ok")
+    assert not part.verdicts.exists()
+
+
+def test_a_late_verdict_counts_when_nobody_has_taken_over(line, make_part, ivy):
+    part = make_part()
+    lease = actions.claim(line=line, by=ivy)
+    later = timezone.now() + timedelta(seconds=line.lease_seconds + 1)
+    actions.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="ok", now=later)
+    assert part.verdicts.count() == 1
+
+
+def test_renewing_keeps_the_part(line, make_part, ivy, ian):
+    make_part()
+    lease = actions.claim(line=line, by=ivy)
+    half = timezone.now() + timedelta(seconds=200)
+    renewed = actions.renew(inspection=lease.inspection, by=ivy, token=lease.token, now=half)
+    assert renewed.expires_at == half + timedelta(seconds=line.lease_seconds)
+    assert claimed(line, ian, now=timezone.now() + timedelta(seconds=400)) is None
+
+
+def test_nobody_acts_with_anothers_token(line, make_part, ivy, ian):
+    part = make_part()
+    lease = actions.claim(line=line, by=ivy)
+    for by, token in ((ian, lease.token), (ivy, "made up")):
+        with pytest.raises(Conflict):
+            actions.release(inspection=part, by=by, token=token)
+    assert Lease.objects.count() == 1
+
+
+def test_a_held_part_appears_when_its_hold_has_run_out(line, make_part, ivy):
+    hold(line, 60)
+    part = make_part()
+    assert claimed(line, ivy) is None
+    assert claimed(line, ivy, now=part.hold_until - timedelta(microseconds=1)) is None
+    assert claimed(line, ivy, now=part.hold_until) == part
+    part.refresh_from_db()
+    assert part.state == "waiting"
+    assert not actions.decide_by_machine(inspection=part, outcome="pass", reason="late", audited=False)
+
+
+def test_lowering_a_line_frees_its_held_parts(line, make_part, ivy):
+    hold(line, 60)
+    part, now = make_part(), timezone.now()
+    assert actions.release_holds(line=line, now=now) == 1
+    assert claimed(line, ivy, now=now) == part
+
+
+def test_handing_a_part_to_people_is_harmless_twice(line, make_part, ivy):
+    hold(line, 60)
+    part = make_part()
+    assert [actions.hand_to_people(inspection=part) for _ in range(2)] == [True, False]
+    assert claimed(line, ivy) == part
+
+
+def test_a_skipped_part_goes_to_another_person(line, make_part, ivy, ian):
+    part = make_part()
+    lease = actions.claim(line=line, by=ivy)
+    with pytest.raises(BadInput, match="Say why"):
+        actions.skip(inspection=part, by=ivy, token=lease.token, reason="  ")
+    actions.skip(inspection=part, by=ivy, token=lease.token, reason="my own part")
+    assert claimed(line, ivy) is None
+    assert claimed(line, ian) == part
+    assert Skip.objects.get().reason == "my own part"
+    assert AuditEvent.objects.get(action="part_skipped").by == "ivy"
+
+
+def test_who_saw_the_models_answer_is_not_offered_the_part(line, make_part, ivy, ian):
+    part = make_part()
+    actions.note_model_output_shown(inspection=part, user=ivy, where="test")
+    assert claimed(line, ivy) is None
+    assert claimed(line, ian) == part
+
+
+def test_what_one_has_judged_is_not_offered_again(line, make_part, judge, ivy, ian):
+    part = make_part()
+    judge(part, ivy, "unsure")
+    assert claimed(line, ivy) is None
+    assert claimed(line, ian) == part
+
+
+def test_two_unsure_wait_for_an_overseer_alone(line, make_part, judge, ivy, ian, sam):
+    part = make_part()
+    judge(part, ivy, "unsure")
+    judge(part, ian, "unsure")
+    assert claimed(line, make_person("iris", Role.INSPECTOR)) is None
+    assert claimed(line, sam) == part
+
+
+def test_a_supervisor_frees_a_part(line, make_part, ivy, ian, sam):
+    part = make_part()
+    lease = actions.claim(line=line, by=ivy)
+    actions.free_lease(inspection=part, by=sam)
+    actions.free_lease(inspection=part, by=sam)
+    with pytest.raises(Conflict):
+        actions.renew(inspection=part, by=ivy, token=lease.token)
+    assert claimed(line, ian) == part
+    event = AuditEvent.objects.get(action="lease_freed")
+    assert (event.by, event.data["held_by"]) == ("sam", "ivy")
+
+
+@pytest.mark.parametrize("state", ["decided", "retake", "closed"])
+def test_what_is_settled_is_offered_to_nobody(line, make_part, sam, state):
+    make_part()
+    Inspection.objects.update(state=state)
+    assert claimed(line, sam) is None
+
+
+def test_the_machine_decides_only_an_untouched_part_in_its_hold(line, make_part, ivy):
+    hold(line, 60)
+    part, now = make_part(), timezone.now()
+    decide = {"inspection": part, "outcome": "pass", "reason": "score", "audited": True}
+    assert not actions.decide_by_machine(**decide, now=part.hold_until)
+    assert actions.decide_by_machine(**decide, now=now)
+    assert not actions.decide_by_machine(**decide, now=now), "the same task delivered twice changes nothing"
+    part.refresh_from_db()
+    assert (part.state, part.disposition.by_machine, part.dispositions.count()) == ("audit_due", True, 1)
+    assert claimed(line, ivy) == part
+
+
+def test_an_overdue_second_opinion_goes_to_a_supervisor(line, make_part, judge, ivy, ian, sam):
+    part = make_part()
+    judge(part, ivy, "unsure")
+    overdue = timezone.now() + timedelta(minutes=line.second_opinion_minutes, seconds=1)
+    assert actions.escalate_overdue_opinions() == 0
+    lease = actions.claim(line=line, by=ian, now=overdue)
+    assert actions.escalate_overdue_opinions(now=overdue) == 0, "a person is looking at it"
+    actions.release(inspection=part, by=ian, token=lease.token)
+    assert [actions.escalate_overdue_opinions(now=overdue) for _ in range(2)] == [1, 0]
+    assert claimed(line, ian) is None
+    assert claimed(line, sam) == part

@@ -13,10 +13,11 @@ from automation import actions, policies, reports
 from automation.gates import Limits, LimitsRefused
 from automation.models import Change, Policy
 from inspection.actions.intake import find_line
-from inspection.api import checked, find_judged
+from inspection.api import checked
 from inspection.models import User
 from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, needs_to
+from inspection.sight import find_judged
 
 
 class ChangeRequestSerializer(serializers.Serializer):

@@ -79,9 +79,7 @@ def facts_of(
         .order_by("-pk")
         .values_list("score", "at", "inspection__received_at", "retrospective")[:RECENT]
     )
-    audits = Routing.objects.filter(
-        inspection__line=line, prediction__version=version, inspection__draw__audited=True
-    )
+    audits = Routing.objects.filter(inspection__line=line, prediction__version=version, inspection__draw__audited=True)
     answered = audits.filter(inspection__verdicts__outcome__in=[Outcome.OK, Outcome.SCRATCHED])
     return Facts(
         version=version.name, threshold=version.threshold, thresholds=version.thresholds,
@@ -139,4 +137,3 @@ def _escalated(line: Line, version: ModelVersion) -> float | None:
     by_score = routed.filter(Q(decision__in=["pass", "reject"]) | Q(reason=UNSURE_BAND))
     recent = list(by_score.order_by("-pk").values_list("reason", flat=True)[:1000])
     return recent.count(UNSURE_BAND) / len(recent) if recent else None
-

@@ -213,9 +213,7 @@ def false_alarm_gate(facts: Facts, limits: Limits) -> Gate:
     return _rate_gate("false alarm rate", alarms, len(scores), limits.false_alarm_limit, "good parts called scratched")
 
 
-def threshold_gate(
-    facts: Facts, pass_below: float | None, reject_from: float | None, *, full: bool
-) -> Gate:
+def threshold_gate(facts: Facts, pass_below: float | None, reject_from: float | None, *, full: bool) -> Gate:
     figures = {"pass_below": pass_below, "reject_from": reject_from, "order": list(facts.thresholds)}
     if pass_below is None or reject_from is None:
         return Gate("thresholds", False, "Choose pass_below and reject_from from the version's thresholds.", figures)

@@ -20,10 +20,10 @@ from automation.models import Change, Policy
 from automation.progress import Bar, bar_of, days_left
 from automation.reports import Standing
 from inspection.actions.intake import find_line
-from inspection.api import find_judged
 from inspection.models import Inspection, Line, Photo, User
 from inspection.refusals import BadInput, Conflict, Refused, Unknown
-from inspection.roles import May, may, needs
+from inspection.roles import May, caller, may, needs
+from inspection.sight import find_judged
 from shadow.actions import heat_map_png
 from shadow.models import ModelVersion, Prediction
 
@@ -40,7 +40,7 @@ LEVEL_WORDS = {
 
 @needs(May.READ_EVIDENCE)
 def line_automation(request: HttpRequest, line: str) -> HttpResponse:
-    return _page(request, find_line(line, request.user))
+    return _page(request, find_line(line, caller(request)))
 
 
 def _page(request: HttpRequest, line: Line, *, refusal: Refused | None = None) -> HttpResponse:
@@ -64,14 +64,14 @@ def _page(request: HttpRequest, line: Line, *, refusal: Refused | None = None) -
         "versions": list(ModelVersion.objects.all()),
         "policies": list(Policy.objects.filter(line=line).select_related("version", "change__by")),
         "policy_form": PolicyForm(standing.policy, edited),
-        "approval": _approval(standing, request.user),
+        "approval": _approval(standing, caller(request)),
         "ramp": {name: percent(standing.canary[name]) for name in ("share", "audit_share")},
         "flow": flow,
         "stretches": [(stretch, percent(stretch.share)) for stretch in stretches(flow)],
         "reasons": flow.reasons.most_common(6),
         "band": flow_band(flow),
         "bound": _bound(standing),
-        "may_propose": may(request.user, May.PROPOSE),
+        "may_propose": may(caller(request), May.PROPOSE),
     }
     return render(request, "automation/line_automation.html", context, status=refusal.status if refusal else 200)
 
@@ -150,7 +150,7 @@ def _bound(standing: Standing) -> dict[str, Any] | None:
 
 def _carry_out(request: HttpRequest, slug: str, act: Callable[[Line], str]) -> HttpResponse:
     """Act on the line and come back to its page with what happened, or with the refusal's reasons."""
-    line = find_line(slug, request.user)
+    line = find_line(slug, caller(request))
     if request.method == "POST":
         try:
             messages.success(request, act(line))
@@ -176,7 +176,7 @@ def propose_change(request: HttpRequest, line: str) -> HttpResponse:
         form = ProposalForm(request.POST)
         if not form.is_valid():
             raise BadInput("A threshold is a score from 0 to 1. Choose one of the version's own.")
-        return _outcome_of(actions.propose_change(line=line, by=request.user, **form.proposal()))
+        return _outcome_of(actions.propose_change(line=line, by=caller(request), **form.proposal()))
 
     return _carry_out(request, line, act)
 
@@ -188,7 +188,7 @@ def edit_policy(request: HttpRequest, line: str) -> HttpResponse:
     def act(line: Line) -> str:
         changes = PolicyForm(policies.in_force(line), request.POST).changes()
         reason = request.POST.get("reason", "")
-        return _outcome_of(actions.propose_change(line=line, by=request.user, policy=changes, reason=reason))
+        return _outcome_of(actions.propose_change(line=line, by=caller(request), policy=changes, reason=reason))
 
     return _carry_out(request, line, act)
 
@@ -200,7 +200,7 @@ def approve_change(request: HttpRequest, line: str) -> HttpResponse:
         if change is None or str(change.pk) != request.POST.get("change", ""):
             raise Conflict(f"The change that you read of {line.name} no longer awaits approval. See what does now.")
         remark = request.POST.get("reason", "")
-        return _outcome_of(actions.approve_change(change=change, by=request.user, reason=remark))
+        return _outcome_of(actions.approve_change(change=change, by=caller(request), reason=remark))
 
     return _carry_out(request, line, act)
 
@@ -212,7 +212,7 @@ def halt_line(request: HttpRequest, line: str) -> HttpResponse:
     def act(line: Line) -> str:
         on = request.POST.get("on", "yes") == "yes"
         whole = not on and request.POST.get("scope") == "factory"
-        actions.set_halt(line=None if whole else line, on=on, by=request.user, reason=request.POST.get("reason", ""))
+        actions.set_halt(line=None if whole else line, on=on, by=caller(request), reason=request.POST.get("reason", ""))
         if on:
             return f"{line.name} is halted. People judge every part."
         return f"{'The factory' if whole else line.name} runs again."
@@ -227,7 +227,7 @@ def roll_back(request: HttpRequest, line: str) -> HttpResponse:
         if to and not to.isdecimal():
             raise BadInput("Roll back to a policy's number.")
         policy = actions.roll_back(
-            line=line, by=request.user, reason=request.POST.get("reason", ""), to=int(to) if to else None
+            line=line, by=caller(request), reason=request.POST.get("reason", ""), to=int(to) if to else None
         )
         return f"Rolled back: {line.name} is at {Level(policy.level).words}, by policy {policy.number}."
 
@@ -238,8 +238,8 @@ def roll_back(request: HttpRequest, line: str) -> HttpResponse:
 @needs(May.JUDGE)
 def advice_fragment(request: HttpRequest, pk: int) -> HttpResponse:
     """The model's part of the inspector's page: a line of HTML, or 204 where nothing of it may be shown."""
-    part = find_judged(request.user, pk)
-    prediction = actions.serve_advice(inspection=part, user=request.user, where="advice")
+    part = find_judged(caller(request), pk)
+    prediction = actions.serve_advice(inspection=part, user=caller(request), where="advice")
     if prediction is None:
         return HttpResponse(status=204)
     context = {
@@ -271,11 +271,11 @@ def _view(part: Inspection, photo: Photo, prediction: Prediction) -> dict[str, A
 @needs(May.JUDGE)
 def advice_heat_map(request: HttpRequest, pk: int, position: int) -> HttpResponse:
     """Where the model looked on one photo, to be laid over it; under the same rule as the advice."""
-    part = find_judged(request.user, pk)
+    part = find_judged(caller(request), pk)
     photo = part.photos.filter(position=position).first()
     if photo is None:
         raise Unknown(f"Part {part.serial} has no photo {position + 1}.")
-    prediction = actions.serve_advice(inspection=part, user=request.user, where="heat map")
+    prediction = actions.serve_advice(inspection=part, user=caller(request), where="heat map")
     if prediction is None or not hasattr(prediction, "heat_map"):
         return HttpResponse(status=204)
     scale = min(1.0, HEAT_MAP_SIDE / max(photo.width, photo.height))

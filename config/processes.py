@@ -20,7 +20,7 @@ from django.conf import settings
 
 from config.broker import BrokerError, EmbeddedBroker
 
-STOP_SECONDS = 15.0  # a worker finishes its batch first
+STOP_SECONDS = 20.0  # a worker finishes its batch first
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent dies
 
 

@@ -25,7 +25,9 @@ if not ALLOWED_HOSTS:
     ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 PORT = env.int("PORT", default=8000)
 WEB_THREADS = env.int("WEB_THREADS", default=8)  # per web process; at most half of them wait in long polls
-CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS if host not in {"*", "127.0.0.1", "localhost", "[::1]"}]
+CSRF_TRUSTED_ORIGINS = [
+    f"https://{host}" for host in ALLOWED_HOSTS if host not in {"*", "127.0.0.1", "localhost", "[::1]"}
+]
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -102,6 +104,7 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 
 # A shift's clock is its line's; the database keeps UTC.
 USE_TZ = True
@@ -172,7 +175,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 TESTING = "pytest" in sys.modules
 if TESTING:
-    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # noqa: S106 - tests sign in hundreds of times
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -193,7 +196,7 @@ SECURE_CSP = {
 }
 
 LOG_JSON = env.bool("LOG_JSON", default=not DEBUG)
-_shared = [
+_shared: list = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

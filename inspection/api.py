@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.decorators import api_view, parser_classes, permission_classes
 from rest_framework.parsers import MultiPartParser
@@ -34,6 +34,7 @@ from inspection.serializers import (
     VerdictSerializer,
     own_disposition,
 )
+from inspection.sight import find_judged, find_readable, readable
 from inspection.waiting import wait_for_disposition
 
 
@@ -52,32 +53,6 @@ def asked(request: Request, name: str) -> str:
     if "\0" in value:
         raise BadInput(f"'{name}' holds a character that no name has.")
     return value
-
-
-def readable(user: User) -> QuerySet[Inspection]:
-    """The inspections that a user may read: a station its own, an inspector those held or judged, others all."""
-    parts = Inspection.objects.filter(line__in=Line.objects.for_user(user))
-    if oversees(user):
-        return parts
-    held = Lease.objects.filter(user=user).values("inspection")
-    judged = Verdict.objects.filter(inspector=user).values("inspection")
-    own = Q(received_by=user) if may(user, May.SEND) else Q()
-    return parts.filter(Q(pk__in=held) | Q(pk__in=judged) | own)
-
-
-def find_readable(user: User, pk: int) -> Inspection:
-    inspection = readable(user).select_related("line", "station", "variant").filter(pk=pk).first()
-    if inspection is None:
-        raise Unknown(f"There is no inspection {pk} that you may read.")
-    return inspection
-
-
-def find_judged(user: User, pk: int) -> Inspection:
-    """An inspection of a line that the user works on; whether they hold it is the lease's question."""
-    inspection = Inspection.objects.select_related("line").filter(pk=pk).first()
-    if inspection is None or not Line.objects.for_user(user).filter(pk=inspection.line_id).exists():
-        raise Unknown(f"There is no inspection {pk} on your lines.")
-    return inspection
 
 
 def shown(request: Request, parts: Sequence[Inspection]) -> list[dict]:

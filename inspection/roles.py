@@ -7,7 +7,8 @@ from typing import cast
 
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -86,12 +87,15 @@ def must(user, what: May) -> None:
         raise NotAllowed(f"You may not {what}. This needs the role {able}.")
 
 
-def needs(what: May) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+View = Callable[..., HttpResponseBase]
+
+
+def needs(what: May) -> Callable[[View], View]:
     """Guard a page: a stranger signs in first, a wrong role gets the refusal page (403)."""
 
-    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        def guarded(request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             must(request.user, what)

@@ -23,7 +23,7 @@ from inspection.forms import (
 )
 from inspection.models import DefectKind, Line, Shift, Station, User, Variant
 from inspection.refusals import Refused
-from inspection.roles import May, needs
+from inspection.roles import May, caller, needs
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def setup_row(request: HttpRequest, section: str, pk: int | None = None) -> Http
     form = chosen.form(request.POST or None, instance=row, initial=None if row else _asked(request, chosen))
     if request.method == "POST" and form.is_valid():
         try:
-            saved = _save(form, request.user)
+            saved = _save(form, caller(request))
         except Refused as refusal:
             form.add_error(None, refusal.reasons)
             return _row_page(request, chosen, form, status=refusal.status)
@@ -164,7 +164,7 @@ def setup_remove(request: HttpRequest, section: str, pk: int) -> HttpResponse:
         return redirect(chosen.row_name, pk)
     name = str(row)
     try:
-        actions.remove(row=row, by=request.user)
+        actions.remove(row=row, by=caller(request))
     except Refused as refusal:
         messages.error(request, str(refusal))
         return _row_page(request, chosen, chosen.form(instance=row), status=refusal.status)
@@ -181,8 +181,8 @@ def setup_user_password(request: HttpRequest, pk: int) -> HttpResponse:
     form = PasswordForm(user, request.POST)
     if not form.is_valid():
         return _row_page(request, BY_NAME["user"], UserForm(instance=user), status=400, password_form=form)
-    actions.reset_password(user=user, password=form.cleaned_data["password"], by=request.user)
-    if user == request.user:
+    actions.reset_password(user=user, password=form.cleaned_data["password"], by=caller(request))
+    if user == caller(request):
         user.refresh_from_db()
         update_session_auth_hash(request, user)  # the one session that goes on is the one that asked
     messages.success(request, f"{user} has a new password. Open sessions of {user.username} have ended.")

@@ -75,7 +75,9 @@ class DetectorState(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["line", "subject", "rule"], name="one_detector_per_line_and_rule")]
+        constraints = [
+            models.UniqueConstraint(fields=["line", "subject", "rule"], name="one_detector_per_line_and_rule")
+        ]
 
     def __str__(self) -> str:
         return f"{self.rule} of {self.subject} on {self.line}"

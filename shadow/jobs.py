@@ -41,9 +41,7 @@ def make_missing_jobs(*, now: datetime) -> int:
     for assignment in Assignment.objects.current().select_related("version"):
         with transaction.atomic(), connection.cursor() as cursor:
             since = connection.ops.adapt_datetimefield_value(assignment.assigned_at)
-            cursor.execute(
-                MAKE_JOBS, [assignment.version_id, False, assignment.line_id, assignment.scanned_to, since]
-            )
+            cursor.execute(MAKE_JOBS, [assignment.version_id, False, assignment.line_id, assignment.scanned_to, since])
             made += max(cursor.rowcount, 0)
             settled = Inspection.objects.filter(
                 line=assignment.line_id, pk__gt=assignment.scanned_to, received_at__lt=now - LATE_COMMITS
@@ -114,6 +112,7 @@ def _fenced(job: LeasedJob):
 
 def to_do(*, now: datetime) -> int:
     """Jobs that a worker could take now."""
-    return ScoringJob.objects.filter(state=JobState.PENDING).count() + ScoringJob.objects.filter(
-        state=JobState.LEASED, leased_until__lt=now
-    ).count()
+    return (
+        ScoringJob.objects.filter(state=JobState.PENDING).count()
+        + ScoringJob.objects.filter(state=JobState.LEASED, leased_until__lt=now).count()
+    )

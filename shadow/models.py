@@ -19,7 +19,9 @@ class ModelVersion(AppendOnly):
     weights_sha256 = models.CharField(max_length=64)
     threshold = models.FloatField(help_text="Operating threshold: a score at or above it means scratched.")
     thresholds = models.JSONField(help_text="The order of pass thresholds, strict to loose, frozen with the version.")
-    card = models.JSONField(default=dict, help_text="Data, seed, code version, figures: what a reader needs to trust it.")
+    card = models.JSONField(
+        default=dict, help_text="Data, seed, code version, figures: what a reader needs to trust it."
+    )
     at = models.DateTimeField(default=timezone.now)
     by = models.CharField(max_length=150)
 
@@ -137,7 +139,9 @@ class Prediction(AppendOnly):
         indexes = [models.Index(fields=["version", "id"], name="prediction_by_version")]
 
     def __str__(self) -> str:
-        return f"{self.version_id} on {self.inspection_id}: {self.score if self.score is not None else self.null_reason}"
+        return (
+            f"{self.version_id} on {self.inspection_id}: {self.score if self.score is not None else self.null_reason}"
+        )
 
 
 class HeatMap(AppendOnly):

@@ -180,9 +180,7 @@ def _judgement(verdicts: list[_Verdict], corrections: dict[int, list[_Correction
     )
 
 
-def _evidence_outcome(
-    verdicts: list[_Verdict], corrections: dict[int, list[_Correction]], served: Served
-) -> str:
+def _evidence_outcome(verdicts: list[_Verdict], corrections: dict[int, list[_Correction]], served: Served) -> str:
     for verdict in verdicts:
         if _was_served(verdict.inspection_id, verdict.inspector_id, verdict.at, served):
             continue

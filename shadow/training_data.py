@@ -43,4 +43,3 @@ def items_of_line(line: Line, split: str | None) -> list[TrainingItem]:
     if not items:
         raise BadInput(f"{line.name} has no judged part to train on. Judge parts, or import history first.")
     return items
-

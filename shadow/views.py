@@ -107,7 +107,7 @@ def discrepancy(request: HttpRequest, pk: int) -> HttpResponse:
     following = listing.next_open(sought, after=pk)
     return render(request, "shadow/discrepancy.html", {
         "pair": pair, "exhibit": exhibit, "view": exhibit.view(_position(request.GET)), "told": history(pair),
-        "findings": Finding.choices, "error": error, "typed": request.POST, "query": request.GET.urlencode(),
+        "findings": Finding.choices, "error": error, "typed": request.POST, "query": _filter(request),
         "following": following, "line": exhibit.line,
     }, status=400 if error else 200)  # fmt: skip
 
@@ -125,11 +125,14 @@ def _settle(request: HttpRequest, pk: int, sought: listing.Sought) -> HttpRespon
         raise BadInput("Choose who was right: the person (P), the model (M), or say that it is ambiguous (A).")
     row = adjudicate(prediction=prediction, finding=finding, reason=reason, by=caller(request))
     messages.success(request, f"{pair.serial}: {row.get_finding_display().lower()}.")
-    query = request.GET.copy()
-    query.pop("photo", None)
     following = listing.next_open(sought, after=pk)
     where = reverse("discrepancy", args=[following.prediction_id]) if following else reverse("discrepancies")
-    return redirect(f"{where}?{query.urlencode()}" if query else where)
+    return redirect(f"{where}?{_filter(request)}")
+
+
+def _filter(request: HttpRequest) -> str:
+    """The list's filter as the page carries it on, without the photo that is looked at."""
+    return query_of({name: value for name, value in request.GET.dict().items() if name != "photo"})
 
 
 @needs(May.READ_EVIDENCE)

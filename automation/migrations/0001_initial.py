@@ -5,84 +5,130 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Approval',
+            name="Approval",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='Change',
+            name="Change",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=12)),
-                ('proposed', models.JSONField(help_text='The fields of the policy to be.')),
-                ('certificate', models.JSONField(default=dict)),
-                ('quorum', models.PositiveSmallIntegerField(default=1)),
-                ('reason', models.CharField(max_length=500)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=12)),
+                ("proposed", models.JSONField(help_text="The fields of the policy to be.")),
+                ("certificate", models.JSONField(default=dict)),
+                ("quorum", models.PositiveSmallIntegerField(default=1)),
+                ("reason", models.CharField(max_length=500)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Halt',
+            name="Halt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('on', models.BooleanField()),
-                ('reason', models.CharField(max_length=500)),
-                ('by', models.CharField(max_length=150)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("on", models.BooleanField()),
+                ("reason", models.CharField(max_length=500)),
+                ("by", models.CharField(max_length=150)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Policy',
+            name="Policy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('level', models.CharField(choices=[('human_only', 'human only'), ('shadow', 'shadow'), ('assist', 'assist'), ('partial', 'partial'), ('full', 'full')], max_length=12)),
-                ('pass_below', models.FloatField(blank=True, help_text='The machine passes a part that scores below.', null=True)),
-                ('reject_from', models.FloatField(blank=True, help_text='The machine rejects a part from this score on.', null=True)),
-                ('ramp', models.JSONField(default=list, help_text='Steps of [share of parts, audit share]; empty: no ramp.')),
-                ('step', models.PositiveSmallIntegerField(default=0)),
-                ('audit_share', models.FloatField(default=0.1)),
-                ('blind_share', models.FloatField(default=0.1)),
-                ('limits', models.JSONField(default=dict, help_text='What the gates ask for; see automation.gates.Limits.')),
-                ('hold_seconds', models.PositiveIntegerField(default=20)),
-                ('assist_wait', models.PositiveIntegerField(default=3)),
-                ('quorum', models.PositiveSmallIntegerField(default=2)),
-                ('voids_evidence', models.BooleanField(default=False, help_text='Written by an alarm: the certificate is void and evidence starts again from here.')),
-                ('strata', models.JSONField(blank=True, help_text='[station, variant] certified; null: all.', null=True)),
-                ('by', models.CharField(max_length=150)),
-                ('reason', models.CharField(max_length=500)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "level",
+                    models.CharField(
+                        choices=[
+                            ("human_only", "human only"),
+                            ("shadow", "shadow"),
+                            ("assist", "assist"),
+                            ("partial", "partial"),
+                            ("full", "full"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "pass_below",
+                    models.FloatField(blank=True, help_text="The machine passes a part that scores below.", null=True),
+                ),
+                (
+                    "reject_from",
+                    models.FloatField(
+                        blank=True, help_text="The machine rejects a part from this score on.", null=True
+                    ),
+                ),
+                (
+                    "ramp",
+                    models.JSONField(default=list, help_text="Steps of [share of parts, audit share]; empty: no ramp."),
+                ),
+                ("step", models.PositiveSmallIntegerField(default=0)),
+                ("audit_share", models.FloatField(default=0.1)),
+                ("blind_share", models.FloatField(default=0.1)),
+                (
+                    "limits",
+                    models.JSONField(default=dict, help_text="What the gates ask for; see automation.gates.Limits."),
+                ),
+                ("hold_seconds", models.PositiveIntegerField(default=20)),
+                ("assist_wait", models.PositiveIntegerField(default=3)),
+                ("quorum", models.PositiveSmallIntegerField(default=2)),
+                (
+                    "voids_evidence",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Written by an alarm: the certificate is void and evidence starts again from here.",
+                    ),
+                ),
+                (
+                    "strata",
+                    models.JSONField(blank=True, help_text="[station, variant] certified; null: all.", null=True),
+                ),
+                ("by", models.CharField(max_length=150)),
+                ("reason", models.CharField(max_length=500)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['line', '-number'],
+                "ordering": ["line", "-number"],
             },
         ),
         migrations.CreateModel(
-            name='Routing',
+            name="Routing",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('decision', models.CharField(choices=[('pass', 'Pass'), ('reject', 'Reject'), ('person', 'Person')], max_length=8)),
-                ('reason', models.CharField(max_length=200)),
-                ('decided', models.BooleanField(default=False, help_text="The machine's decision was in time and became the disposition.")),
-                ('advice', models.BooleanField(default=False, help_text='Advice may be served to the person who judges.')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "decision",
+                    models.CharField(
+                        choices=[("pass", "Pass"), ("reject", "Reject"), ("person", "Person")], max_length=8
+                    ),
+                ),
+                ("reason", models.CharField(max_length=200)),
+                (
+                    "decided",
+                    models.BooleanField(
+                        default=False, help_text="The machine's decision was in time and became the disposition."
+                    ),
+                ),
+                (
+                    "advice",
+                    models.BooleanField(default=False, help_text="Advice may be served to the person who judges."),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
     ]

@@ -5,409 +5,821 @@ import django.contrib.auth.validators
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import inspection.models.floor
-import inspection.moves
 from django.conf import settings
 from django.db import migrations, models
 
+import inspection.models.floor
+import inspection.moves
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Line',
+            name="Line",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=40, unique=True)),
-                ('name', models.CharField(max_length=80)),
-                ('time_zone', models.CharField(default='UTC', max_length=40, validators=[inspection.models.floor.real_time_zone])),
-                ('demo', models.BooleanField(default=False, help_text='Simulated parts count as live on a demo line.')),
-                ('hold_seconds', models.PositiveIntegerField(default=0, editable=False, help_text='How long a new part waits for the machine before people may take it.')),
-                ('box_required', models.BooleanField(default=False, help_text='A verdict of scratched needs a marked defect.')),
-                ('undo_seconds', models.PositiveIntegerField(default=30, validators=[django.core.validators.MaxValueValidator(3600)])),
-                ('lease_seconds', models.PositiveIntegerField(default=300, help_text='How long an opened part stays with one person without a sign of life.', validators=[django.core.validators.MinValueValidator(30), django.core.validators.MaxValueValidator(3600)])),
-                ('second_opinion_minutes', models.PositiveIntegerField(default=60, help_text='A part that waits longer than this for a second person goes to a supervisor.', validators=[django.core.validators.MinValueValidator(1)])),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=40, unique=True)),
+                ("name", models.CharField(max_length=80)),
+                (
+                    "time_zone",
+                    models.CharField(default="UTC", max_length=40, validators=[inspection.models.floor.real_time_zone]),
+                ),
+                ("demo", models.BooleanField(default=False, help_text="Simulated parts count as live on a demo line.")),
+                (
+                    "hold_seconds",
+                    models.PositiveIntegerField(
+                        default=0,
+                        editable=False,
+                        help_text="How long a new part waits for the machine before people may take it.",
+                    ),
+                ),
+                (
+                    "box_required",
+                    models.BooleanField(default=False, help_text="A verdict of scratched needs a marked defect."),
+                ),
+                (
+                    "undo_seconds",
+                    models.PositiveIntegerField(
+                        default=30, validators=[django.core.validators.MaxValueValidator(3600)]
+                    ),
+                ),
+                (
+                    "lease_seconds",
+                    models.PositiveIntegerField(
+                        default=300,
+                        help_text="How long an opened part stays with one person without a sign of life.",
+                        validators=[
+                            django.core.validators.MinValueValidator(30),
+                            django.core.validators.MaxValueValidator(3600),
+                        ],
+                    ),
+                ),
+                (
+                    "second_opinion_minutes",
+                    models.PositiveIntegerField(
+                        default=60,
+                        help_text="A part that waits longer than this for a second person goes to a supervisor.",
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
             ],
             options={
-                'ordering': ['slug'],
+                "ordering": ["slug"],
             },
         ),
         migrations.CreateModel(
-            name='Variant',
+            name="Variant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=40, unique=True)),
-                ('name', models.CharField(max_length=80)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=40, unique=True)),
+                ("name", models.CharField(max_length=80)),
             ],
             options={
-                'ordering': ['slug'],
+                "ordering": ["slug"],
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
-                ('lines', models.ManyToManyField(blank=True, related_name='+', to='inspection.line')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                ("first_name", models.CharField(blank=True, max_length=150, verbose_name="first name")),
+                ("last_name", models.CharField(blank=True, max_length=150, verbose_name="last name")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="email address")),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                ("date_joined", models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined")),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
+                ("lines", models.ManyToManyField(blank=True, related_name="+", to="inspection.line")),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'ordering': ['username'],
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "ordering": ["username"],
+                "abstract": False,
             },
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='ApiToken',
+            name="ApiToken",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('expires_at', models.DateTimeField()),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_tokens",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('by', models.CharField(max_length=150)),
-                ('action', models.CharField(max_length=60)),
-                ('line', models.CharField(blank=True, help_text="The line's slug; empty for the whole factory.", max_length=40)),
-                ('subject', models.CharField(blank=True, max_length=120)),
-                ('data', models.JSONField(default=dict)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("by", models.CharField(max_length=150)),
+                ("action", models.CharField(max_length=60)),
+                (
+                    "line",
+                    models.CharField(
+                        blank=True, help_text="The line's slug; empty for the whole factory.", max_length=40
+                    ),
+                ),
+                ("subject", models.CharField(blank=True, max_length=120)),
+                ("data", models.JSONField(default=dict)),
             ],
             options={
-                'ordering': ['pk'],
-                'indexes': [models.Index(fields=['line', 'id'], name='audit_by_line'), models.Index(fields=['subject'], name='audit_by_subject')],
+                "ordering": ["pk"],
+                "indexes": [
+                    models.Index(fields=["line", "id"], name="audit_by_line"),
+                    models.Index(fields=["subject"], name="audit_by_subject"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AuditSeal',
+            name="AuditSeal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('line', models.CharField(blank=True, max_length=40)),
-                ('number', models.PositiveIntegerField()),
-                ('event_id', models.BigIntegerField(unique=True)),
-                ('digest', models.CharField(max_length=64)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("line", models.CharField(blank=True, max_length=40)),
+                ("number", models.PositiveIntegerField()),
+                ("event_id", models.BigIntegerField(unique=True)),
+                ("digest", models.CharField(max_length=64)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['line', 'number'],
-                'constraints': [models.UniqueConstraint(fields=('line', 'number'), name='seal_number_is_unique_on_its_line')],
+                "ordering": ["line", "number"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("line", "number"), name="seal_number_is_unique_on_its_line")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='DefectKind',
+            name="DefectKind",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=40, unique=True)),
-                ('name', models.CharField(max_length=80)),
-                ('rejects', models.BooleanField(default=True, help_text='A part with this defect is rejected.')),
-                ('contamination', models.BooleanField(default=False, help_text='Dirt: clean the part and look again.')),
-                ('key', models.CharField(blank=True, help_text='The key that picks this kind while marking.', max_length=1)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=40, unique=True)),
+                ("name", models.CharField(max_length=80)),
+                ("rejects", models.BooleanField(default=True, help_text="A part with this defect is rejected.")),
+                ("contamination", models.BooleanField(default=False, help_text="Dirt: clean the part and look again.")),
+                (
+                    "key",
+                    models.CharField(blank=True, help_text="The key that picks this kind while marking.", max_length=1),
+                ),
             ],
             options={
-                'ordering': ['-rejects', 'slug'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('contamination', True), ('rejects', True), _negated=True), name='contamination_does_not_reject')],
+                "ordering": ["-rejects", "slug"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("contamination", True), ("rejects", True), _negated=True),
+                        name="contamination_does_not_reject",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Inspection',
+            name="Inspection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('serial', models.CharField(max_length=120)),
-                ('lot', models.CharField(blank=True, max_length=80)),
-                ('origin', models.CharField(choices=[('live', 'Live'), ('imported', 'Imported'), ('seeded', 'Seeded'), ('replay', 'Replay'), ('simulated', 'Simulated')], default='live', max_length=10)),
-                ('captured_at', models.DateTimeField()),
-                ('received_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('state', models.CharField(choices=[('held', 'held'), ('waiting', 'waiting'), ('decided', 'decided'), ('audit_due', 'audit due'), ('second_opinion', 'second opinion'), ('with_supervisor', 'with supervisor'), ('retake', 'retake'), ('closed', 'closed')], default=inspection.moves.State['WAITING'], max_length=16)),
-                ('hold_until', models.DateTimeField()),
-                ('state_since', models.DateTimeField(default=django.utils.timezone.now)),
-                ('idempotency_key', models.CharField(blank=True, editable=False, max_length=200, null=True)),
-                ('idempotency_scope', models.CharField(blank=True, editable=False, max_length=40)),
-                ('request_digest', models.CharField(blank=True, editable=False, max_length=64)),
-                ('split', models.CharField(blank=True, help_text='The split that an import named: train, val, ...', max_length=20)),
-                ('received_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='inspections_sent', to=settings.AUTH_USER_MODEL)),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='inspections', to='inspection.line')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("serial", models.CharField(max_length=120)),
+                ("lot", models.CharField(blank=True, max_length=80)),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("live", "Live"),
+                            ("imported", "Imported"),
+                            ("seeded", "Seeded"),
+                            ("replay", "Replay"),
+                            ("simulated", "Simulated"),
+                        ],
+                        default="live",
+                        max_length=10,
+                    ),
+                ),
+                ("captured_at", models.DateTimeField()),
+                ("received_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("held", "held"),
+                            ("waiting", "waiting"),
+                            ("decided", "decided"),
+                            ("audit_due", "audit due"),
+                            ("second_opinion", "second opinion"),
+                            ("with_supervisor", "with supervisor"),
+                            ("retake", "retake"),
+                            ("closed", "closed"),
+                        ],
+                        default=inspection.moves.State["WAITING"],
+                        max_length=16,
+                    ),
+                ),
+                ("hold_until", models.DateTimeField()),
+                ("state_since", models.DateTimeField(default=django.utils.timezone.now)),
+                ("idempotency_key", models.CharField(blank=True, editable=False, max_length=200, null=True)),
+                ("idempotency_scope", models.CharField(blank=True, editable=False, max_length=40)),
+                ("request_digest", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "split",
+                    models.CharField(
+                        blank=True, help_text="The split that an import named: train, val, ...", max_length=20
+                    ),
+                ),
+                (
+                    "received_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="inspections_sent",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="inspections", to="inspection.line"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-received_at', '-pk'],
+                "ordering": ["-received_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Photo',
+            name="Photo",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(validators=[django.core.validators.MaxValueValidator(7)])),
-                ('view', models.CharField(blank=True, max_length=40)),
-                ('sha256', models.CharField(db_index=True, max_length=64)),
-                ('stored', models.CharField(max_length=64)),
-                ('format', models.CharField(max_length=8)),
-                ('width', models.PositiveIntegerField()),
-                ('height', models.PositiveIntegerField()),
-                ('size', models.PositiveIntegerField(help_text='Bytes kept.')),
-                ('inspection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='photos', to='inspection.inspection')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "position",
+                    models.PositiveSmallIntegerField(validators=[django.core.validators.MaxValueValidator(7)]),
+                ),
+                ("view", models.CharField(blank=True, max_length=40)),
+                ("sha256", models.CharField(db_index=True, max_length=64)),
+                ("stored", models.CharField(max_length=64)),
+                ("format", models.CharField(max_length=8)),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("size", models.PositiveIntegerField(help_text="Bytes kept.")),
+                (
+                    "inspection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="photos", to="inspection.inspection"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['inspection', 'position'],
+                "ordering": ["inspection", "position"],
             },
         ),
         migrations.CreateModel(
-            name='Shift',
+            name="Shift",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40)),
-                ('starts_at', models.TimeField()),
-                ('ends_at', models.TimeField()),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='shifts', to='inspection.line')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=40)),
+                ("starts_at", models.TimeField()),
+                ("ends_at", models.TimeField()),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="shifts", to="inspection.line"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['line', 'starts_at'],
+                "ordering": ["line", "starts_at"],
             },
         ),
         migrations.CreateModel(
-            name='Skip',
+            name="Skip",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(max_length=300)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('inspection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='skips', to='inspection.inspection')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reason", models.CharField(max_length=300)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "inspection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="skips", to="inspection.inspection"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Station',
+            name="Station",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=40)),
-                ('name', models.CharField(max_length=80)),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stations', to='inspection.line')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=40)),
+                ("name", models.CharField(max_length=80)),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="stations", to="inspection.line"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['line', 'slug'],
+                "ordering": ["line", "slug"],
             },
         ),
         migrations.AddField(
-            model_name='inspection',
-            name='station',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='inspections', to='inspection.station'),
+            model_name="inspection",
+            name="station",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="inspections",
+                to="inspection.station",
+            ),
         ),
         migrations.AddField(
-            model_name='inspection',
-            name='variant',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='inspections', to='inspection.variant'),
+            model_name="inspection",
+            name="variant",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="inspections",
+                to="inspection.variant",
+            ),
         ),
         migrations.CreateModel(
-            name='Verdict',
+            name="Verdict",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('occasion', models.CharField(choices=[('first', 'First verdict'), ('audit', 'Audit'), ('second', 'Second opinion'), ('supervisor', "Supervisor's verdict"), ('history', 'Imported label'), ('advised', 'After advice')], default='first', max_length=12)),
-                ('outcome', models.CharField(choices=[('ok', 'OK'), ('scratched', 'Scratched'), ('unsure', 'Unsure')], max_length=10)),
-                ('comment', models.TextField(blank=True)),
-                ('duration_ms', models.PositiveIntegerField(default=0)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('lease_token', models.CharField(blank=True, editable=False, max_length=43)),
-                ('inspection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='verdicts', to='inspection.inspection')),
-                ('inspector', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='verdicts', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "occasion",
+                    models.CharField(
+                        choices=[
+                            ("first", "First verdict"),
+                            ("audit", "Audit"),
+                            ("second", "Second opinion"),
+                            ("supervisor", "Supervisor's verdict"),
+                            ("history", "Imported label"),
+                            ("advised", "After advice"),
+                        ],
+                        default="first",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("ok", "OK"), ("scratched", "Scratched"), ("unsure", "Unsure")], max_length=10
+                    ),
+                ),
+                ("comment", models.TextField(blank=True)),
+                ("duration_ms", models.PositiveIntegerField(default=0)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("lease_token", models.CharField(blank=True, editable=False, max_length=43)),
+                (
+                    "inspection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="verdicts", to="inspection.inspection"
+                    ),
+                ),
+                (
+                    "inspector",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="verdicts",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Disposition',
+            name="Disposition",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('outcome', models.CharField(choices=[('pass', 'Pass'), ('reject', 'Reject')], max_length=8)),
-                ('by_machine', models.BooleanField(default=False)),
-                ('reason', models.CharField(max_length=300)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('inspection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='dispositions', to='inspection.inspection')),
-                ('verdict', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='dispositions', to='inspection.verdict')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("outcome", models.CharField(choices=[("pass", "Pass"), ("reject", "Reject")], max_length=8)),
+                ("by_machine", models.BooleanField(default=False)),
+                ("reason", models.CharField(max_length=300)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "inspection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="dispositions",
+                        to="inspection.inspection",
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="dispositions",
+                        to="inspection.verdict",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Defect',
+            name="Defect",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('severity', models.CharField(choices=[('minor', 'Minor'), ('major', 'Major'), ('critical', 'Critical')], default='minor', max_length=10)),
-                ('x', models.FloatField()),
-                ('y', models.FloatField()),
-                ('width', models.FloatField(default=0)),
-                ('height', models.FloatField(default=0)),
-                ('kind', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='defects', to='inspection.defectkind')),
-                ('photo', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='defects', to='inspection.photo')),
-                ('verdict', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='defects', to='inspection.verdict')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("minor", "Minor"), ("major", "Major"), ("critical", "Critical")],
+                        default="minor",
+                        max_length=10,
+                    ),
+                ),
+                ("x", models.FloatField()),
+                ("y", models.FloatField()),
+                ("width", models.FloatField(default=0)),
+                ("height", models.FloatField(default=0)),
+                (
+                    "kind",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="defects", to="inspection.defectkind"
+                    ),
+                ),
+                (
+                    "photo",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="defects", to="inspection.photo"
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="defects", to="inspection.verdict"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Correction',
+            name="Correction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('outcome', models.CharField(choices=[('ok', 'OK'), ('scratched', 'Scratched'), ('unsure', 'Unsure')], max_length=10)),
-                ('reason', models.CharField(max_length=500)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to=settings.AUTH_USER_MODEL)),
-                ('verdict', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='inspection.verdict')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("ok", "OK"), ("scratched", "Scratched"), ("unsure", "Unsure")], max_length=10
+                    ),
+                ),
+                ("reason", models.CharField(max_length=500)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="corrections",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="corrections", to="inspection.verdict"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Lease',
+            name="Lease",
             fields=[
-                ('inspection', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='lease', serialize=False, to='inspection.inspection')),
-                ('token', models.CharField(max_length=43, unique=True)),
-                ('opened_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='leases', to=settings.AUTH_USER_MODEL)),
+                (
+                    "inspection",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="lease",
+                        serialize=False,
+                        to="inspection.inspection",
+                    ),
+                ),
+                ("token", models.CharField(max_length=43, unique=True)),
+                ("opened_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="leases", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Draw',
+            name="Draw",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=16)),
-                ('u_canary', models.FloatField()),
-                ('u_audit', models.FloatField()),
-                ('u_blind', models.FloatField()),
-                ('blind', models.BooleanField(help_text='Drawn for a blind verdict: nothing of the model may be served before it.')),
-                ('audited', models.BooleanField(default=False, help_text='Decided by the machine and drawn for a blind verdict.')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('inspection', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='draw', to='inspection.inspection')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=16)),
+                ("u_canary", models.FloatField()),
+                ("u_audit", models.FloatField()),
+                ("u_blind", models.FloatField()),
+                (
+                    "blind",
+                    models.BooleanField(
+                        help_text="Drawn for a blind verdict: nothing of the model may be served before it."
+                    ),
+                ),
+                (
+                    "audited",
+                    models.BooleanField(
+                        default=False, help_text="Decided by the machine and drawn for a blind verdict."
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "inspection",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="draw", to="inspection.inspection"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('audited', False), ('blind', True), _connector='OR'), name='audited_part_is_drawn_blind')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("audited", False), ("blind", True), _connector="OR"),
+                        name="audited_part_is_drawn_blind",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Containment',
+            name="Containment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('opened_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('reason', models.CharField(max_length=300)),
-                ('cause', models.CharField(blank=True, max_length=500)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('closed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('inspection', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='containment', to='inspection.inspection')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("opened_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("reason", models.CharField(max_length=300)),
+                ("cause", models.CharField(blank=True, max_length=500)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "closed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "inspection",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="containment",
+                        to="inspection.inspection",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-opened_at'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('closed_at__isnull', True), models.Q(('closed_by__isnull', False), models.Q(('cause', ''), _negated=True)), _connector='OR'), name='closed_containment_names_its_cause')],
+                "ordering": ["-opened_at"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("closed_at__isnull", True),
+                            models.Q(("closed_by__isnull", False), models.Q(("cause", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="closed_containment_names_its_cause",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ModelOutputShown',
+            name="ModelOutputShown",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('where', models.CharField(max_length=40)),
-                ('inspection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='model_output_shown', to='inspection.inspection')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("where", models.CharField(max_length=40)),
+                (
+                    "inspection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="model_output_shown",
+                        to="inspection.inspection",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['inspection', 'user', 'at'], name='shown_by_inspection')],
+                "indexes": [models.Index(fields=["inspection", "user", "at"], name="shown_by_inspection")],
             },
         ),
         migrations.AddConstraint(
-            model_name='photo',
-            constraint=models.UniqueConstraint(fields=('inspection', 'position'), name='one_photo_per_position'),
+            model_name="photo",
+            constraint=models.UniqueConstraint(fields=("inspection", "position"), name="one_photo_per_position"),
         ),
         migrations.AddConstraint(
-            model_name='photo',
-            constraint=models.CheckConstraint(condition=models.Q(('position__lte', 7)), name='inspection_has_at_most_8_photos'),
+            model_name="photo",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("position__lte", 7)), name="inspection_has_at_most_8_photos"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='shift',
-            constraint=models.UniqueConstraint(fields=('line', 'name'), name='shift_name_is_unique_on_its_line'),
+            model_name="shift",
+            constraint=models.UniqueConstraint(fields=("line", "name"), name="shift_name_is_unique_on_its_line"),
         ),
         migrations.AddConstraint(
-            model_name='shift',
-            constraint=models.CheckConstraint(condition=models.Q(('starts_at', models.F('ends_at')), _negated=True), name='shift_has_a_length'),
+            model_name="shift",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("starts_at", models.F("ends_at")), _negated=True), name="shift_has_a_length"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='station',
-            constraint=models.UniqueConstraint(fields=('line', 'slug'), name='station_slug_is_unique_on_its_line'),
+            model_name="station",
+            constraint=models.UniqueConstraint(fields=("line", "slug"), name="station_slug_is_unique_on_its_line"),
         ),
         migrations.AddIndex(
-            model_name='inspection',
-            index=models.Index(condition=models.Q(('state__in', ['audit_due', 'held', 'second_opinion', 'waiting', 'with_supervisor'])), fields=['line', 'received_at', 'id'], name='inspection_queue'),
+            model_name="inspection",
+            index=models.Index(
+                condition=models.Q(
+                    ("state__in", ["audit_due", "held", "second_opinion", "waiting", "with_supervisor"])
+                ),
+                fields=["line", "received_at", "id"],
+                name="inspection_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='inspection',
-            index=models.Index(fields=['serial', 'received_at'], name='inspection_by_serial'),
+            model_name="inspection",
+            index=models.Index(fields=["serial", "received_at"], name="inspection_by_serial"),
         ),
         migrations.AddIndex(
-            model_name='inspection',
-            index=models.Index(fields=['line', 'received_at'], name='inspection_by_line'),
+            model_name="inspection",
+            index=models.Index(fields=["line", "received_at"], name="inspection_by_line"),
         ),
         migrations.AddConstraint(
-            model_name='inspection',
-            constraint=models.UniqueConstraint(fields=('idempotency_scope', 'idempotency_key'), name='one_inspection_per_idempotency_key'),
+            model_name="inspection",
+            constraint=models.UniqueConstraint(
+                fields=("idempotency_scope", "idempotency_key"), name="one_inspection_per_idempotency_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='inspection',
-            constraint=models.CheckConstraint(condition=models.Q(('serial', ''), _negated=True), name='inspection_has_a_serial'),
+            model_name="inspection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("serial", ""), _negated=True), name="inspection_has_a_serial"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='inspection',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['held', 'waiting', 'decided', 'audit_due', 'second_opinion', 'with_supervisor', 'retake', 'closed'])), name='inspection_state_is_known'),
+            model_name="inspection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "held",
+                            "waiting",
+                            "decided",
+                            "audit_due",
+                            "second_opinion",
+                            "with_supervisor",
+                            "retake",
+                            "closed",
+                        ],
+                    )
+                ),
+                name="inspection_state_is_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='verdict',
-            index=models.Index(fields=['inspector', 'at'], name='verdict_by_inspector'),
+            model_name="verdict",
+            index=models.Index(fields=["inspector", "at"], name="verdict_by_inspector"),
         ),
         migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.CheckConstraint(condition=models.Q(('inspector__isnull', False), ('occasion', 'history'), _connector='OR'), name='verdict_by_a_person_has_an_inspector'),
+            model_name="verdict",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("inspector__isnull", False), ("occasion", "history"), _connector="OR"),
+                name="verdict_by_a_person_has_an_inspector",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['ok', 'scratched', 'unsure'])), name='verdict_outcome_is_known'),
+            model_name="verdict",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("outcome__in", ["ok", "scratched", "unsure"])), name="verdict_outcome_is_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.UniqueConstraint(condition=models.Q(('occasion', 'advised'), _negated=True), fields=('inspection', 'inspector'), name='one_person_judges_a_part_once'),
+            model_name="verdict",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("occasion", "advised"), _negated=True),
+                fields=("inspection", "inspector"),
+                name="one_person_judges_a_part_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='disposition',
-            constraint=models.CheckConstraint(condition=models.Q(('by_machine', True), ('verdict__isnull', False), _connector='XOR'), name='disposition_is_a_persons_or_the_machines'),
+            model_name="disposition",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("by_machine", True), ("verdict__isnull", False), _connector="XOR"),
+                name="disposition_is_a_persons_or_the_machines",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='defect',
-            constraint=models.CheckConstraint(condition=models.Q(('height__gte', 0), ('height__lte', 1), ('width__gte', 0), ('width__lte', 1), ('x__gte', 0), ('x__lte', 1), ('y__gte', 0), ('y__lte', 1)), name='defect_lies_on_its_photo'),
+            model_name="defect",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("height__gte", 0),
+                    ("height__lte", 1),
+                    ("width__gte", 0),
+                    ("width__lte", 1),
+                    ("x__gte", 0),
+                    ("x__lte", 1),
+                    ("y__gte", 0),
+                    ("y__lte", 1),
+                ),
+                name="defect_lies_on_its_photo",
+            ),
         ),
         migrations.AddIndex(
-            model_name='lease',
-            index=models.Index(fields=['user', 'expires_at'], name='lease_by_user'),
+            model_name="lease",
+            index=models.Index(fields=["user", "expires_at"], name="lease_by_user"),
         ),
     ]

@@ -8,10 +8,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from inspection import actions
-from inspection.api import readable
 from inspection.models import AuditEvent, Correction, Disposition, Inspection, ModelOutputShown, Photo, User, Verdict
 from inspection.moves import OPEN
 from inspection.roles import May, caller, needs, oversees
+from inspection.sight import readable
 
 PER_PAGE = 10
 

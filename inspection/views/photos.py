@@ -7,10 +7,10 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
 from inspection import photos
-from inspection.api import readable
 from inspection.models import Photo
 from inspection.refusals import Unknown
 from inspection.roles import May, caller, needs
+from inspection.sight import readable
 
 # The bytes under a photo's address never change. Private: a shared cache knows nothing of roles.
 FOR_GOOD = "private, max-age=31536000, immutable"

@@ -12,11 +12,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from inspection import actions
 from inspection.actions.intake import find_line
-from inspection.api import find_judged
 from inspection.models import Containment, Inspection, Line, User
 from inspection.moves import State
 from inspection.refusals import Unknown
 from inspection.roles import May, caller, needs
+from inspection.sight import find_judged
 from inspection.views.forms import CauseForm, checked
 
 PER_PAGE = 50

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_GET, require_POST
 from inspection import actions
 from inspection.actions.intake import find_line
 from inspection.actions.judging import outcome_now
-from inspection.api import find_judged
 from inspection.models import DefectKind, Inspection, Lease, Line, Outcome, Photo, User, Verdict
 from inspection.moves import State
 from inspection.refusals import BadInput, Conflict, Unknown
 from inspection.roles import May, caller, needs, oversees
+from inspection.sight import find_judged
 from inspection.views.forms import CorrectionForm, LeaseForm, ReasonForm, VerdictForm, checked
 
 
@@ -52,9 +52,7 @@ def _held(user: User, line: Line) -> Lease | None:
     return held.select_related("inspection__station", "inspection__variant").order_by("opened_at").first()
 
 
-def _room(
-    request: HttpRequest, line: Line, lease: Lease | None, *, status: int = 200, error: str = ""
-) -> HttpResponse:
+def _room(request: HttpRequest, line: Line, lease: Lease | None, *, status: int = 200, error: str = "") -> HttpResponse:
     """The room with a part, or empty. A refused verdict comes back with what was marked and written."""
     if lease is None:
         return render(request, "inspection/nothing.html", {"line": line, "last": undoable(caller(request), line)})

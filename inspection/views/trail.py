@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from inspection import seals
 from inspection.models import AuditEvent, AuditSeal, Line, User
-from inspection.roles import May, needs
+from inspection.roles import May, caller, needs
 from inspection.seals import TrailReport
 
 PER_PAGE = 50
@@ -37,7 +37,7 @@ def verify_trail(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, *, report: TrailReport | None = None) -> HttpResponse:
-    readable = _readable(request.user)
+    readable = _readable(caller(request))
     page = Paginator(_filtered(request), PER_PAGE).get_page(request.GET.get("page"))
     unsealed = seals.unsealed().count()
     context = {
@@ -47,7 +47,7 @@ def _page(request: HttpRequest, *, report: TrailReport | None = None) -> HttpRes
         "sealed": AuditSeal.objects.count(),
         "unsealed": unsealed,
         "actions": readable.order_by("action").values_list("action", flat=True).distinct(),
-        "lines": Line.objects.for_user(request.user),
+        "lines": Line.objects.for_user(caller(request)),
         "asked": {name: request.GET.get(name, "").strip() for name in ("line", "action", "subject")},
     }
     return render(request, "inspection/audit_trail.html", context)
@@ -90,7 +90,7 @@ def _readable(user: User) -> QuerySet[AuditEvent]:
 
 def _filtered(request: HttpRequest) -> QuerySet[AuditEvent]:
     """Newest first; `line=-` asks for what belongs to no line."""
-    events = _readable(request.user).order_by("-pk")
+    events = _readable(caller(request)).order_by("-pk")
     if line := request.GET.get("line", "").strip():
         events = events.filter(line="" if line == "-" else line)
     if action := request.GET.get("action", "").strip():

@@ -7,57 +7,89 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('inspection', '0001_initial'),
+        ("inspection", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Alarm',
+            name="Alarm",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rule', models.CharField(max_length=60)),
-                ('severity', models.CharField(choices=[('warning', 'Warning'), ('critical', 'Critical')], max_length=10)),
-                ('message', models.CharField(max_length=300)),
-                ('suggestion', models.CharField(blank=True, max_length=300)),
-                ('opened_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inspection.line')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("rule", models.CharField(max_length=60)),
+                (
+                    "severity",
+                    models.CharField(choices=[("warning", "Warning"), ("critical", "Critical")], max_length=10),
+                ),
+                ("message", models.CharField(max_length=300)),
+                ("suggestion", models.CharField(blank=True, max_length=300)),
+                ("opened_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="inspection.line"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-opened_at', '-pk'],
+                "ordering": ["-opened_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='AlarmAction',
+            name="AlarmAction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('action', models.CharField(choices=[('acknowledged', 'Acknowledged'), ('closed', 'Closed')], max_length=14)),
-                ('comment', models.CharField(max_length=500)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('alarm', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='actions', to='monitoring.alarm')),
-                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "action",
+                    models.CharField(choices=[("acknowledged", "Acknowledged"), ("closed", "Closed")], max_length=14),
+                ),
+                ("comment", models.CharField(max_length=500)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "alarm",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="actions", to="monitoring.alarm"
+                    ),
+                ),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='DetectorState',
+            name="DetectorState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subject', models.CharField(help_text='What it watches; a new version of the model is a new subject.', max_length=60)),
-                ('rule', models.CharField(max_length=60)),
-                ('state', models.JSONField(default=dict)),
-                ('seen_to', models.BigIntegerField(default=0)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='inspection.line')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "subject",
+                    models.CharField(
+                        help_text="What it watches; a new version of the model is a new subject.", max_length=60
+                    ),
+                ),
+                ("rule", models.CharField(max_length=60)),
+                ("state", models.JSONField(default=dict)),
+                ("seen_to", models.BigIntegerField(default=0)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="inspection.line"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('line', 'subject', 'rule'), name='one_detector_per_line_and_rule')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("line", "subject", "rule"), name="one_detector_per_line_and_rule")
+                ],
             },
         ),
     ]

@@ -7,124 +7,252 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('inspection', '0001_initial'),
+        ("inspection", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ModelVersion',
+            name="ModelVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=60, unique=True)),
-                ('weights_sha256', models.CharField(max_length=64)),
-                ('threshold', models.FloatField(help_text='Operating threshold: a score at or above it means scratched.')),
-                ('thresholds', models.JSONField(help_text='The order of pass thresholds, strict to loose, frozen with the version.')),
-                ('card', models.JSONField(default=dict, help_text='Data, seed, code version, figures: what a reader needs to trust it.')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('by', models.CharField(max_length=150)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=60, unique=True)),
+                ("weights_sha256", models.CharField(max_length=64)),
+                (
+                    "threshold",
+                    models.FloatField(help_text="Operating threshold: a score at or above it means scratched."),
+                ),
+                (
+                    "thresholds",
+                    models.JSONField(
+                        help_text="The order of pass thresholds, strict to loose, frozen with the version."
+                    ),
+                ),
+                (
+                    "card",
+                    models.JSONField(
+                        default=dict, help_text="Data, seed, code version, figures: what a reader needs to trust it."
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("by", models.CharField(max_length=150)),
             ],
             options={
-                'ordering': ['-pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('threshold__gte', 0), ('threshold__lte', 1)), name='threshold_is_a_probability')],
+                "ordering": ["-pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("threshold__gte", 0), ("threshold__lte", 1)),
+                        name="threshold_is_a_probability",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Prediction',
+            name="Prediction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('score', models.FloatField(blank=True, help_text='Calibrated P(scratched).', null=True)),
-                ('outcome', models.CharField(blank=True, choices=[('ok', 'OK'), ('scratched', 'Scratched')], max_length=10)),
-                ('null_reason', models.CharField(blank=True, max_length=200)),
-                ('marks', models.JSONField(default=list, help_text='[{photo, box, score}]: the marks found; photo is a position.')),
-                ('timings', models.JSONField(default=dict, help_text='Milliseconds per stage.')),
-                ('figures', models.JSONField(default=list, help_text='Brightness, contrast and sharpness per photo.')),
-                ('retrospective', models.BooleanField(default=False)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('inspection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inspection.inspection')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='predictions', to='shadow.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("score", models.FloatField(blank=True, help_text="Calibrated P(scratched).", null=True)),
+                (
+                    "outcome",
+                    models.CharField(blank=True, choices=[("ok", "OK"), ("scratched", "Scratched")], max_length=10),
+                ),
+                ("null_reason", models.CharField(blank=True, max_length=200)),
+                (
+                    "marks",
+                    models.JSONField(
+                        default=list, help_text="[{photo, box, score}]: the marks found; photo is a position."
+                    ),
+                ),
+                ("timings", models.JSONField(default=dict, help_text="Milliseconds per stage.")),
+                ("figures", models.JSONField(default=list, help_text="Brightness, contrast and sharpness per photo.")),
+                ("retrospective", models.BooleanField(default=False)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "inspection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="inspection.inspection"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="predictions",
+                        to="shadow.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='HeatMap',
+            name="HeatMap",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('photos', models.PositiveSmallIntegerField()),
-                ('height', models.PositiveSmallIntegerField()),
-                ('width', models.PositiveSmallIntegerField()),
-                ('data', models.BinaryField()),
-                ('prediction', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='heat_map', to='shadow.prediction')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("photos", models.PositiveSmallIntegerField()),
+                ("height", models.PositiveSmallIntegerField()),
+                ("width", models.PositiveSmallIntegerField()),
+                ("data", models.BinaryField()),
+                (
+                    "prediction",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="heat_map", to="shadow.prediction"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Adjudication',
+            name="Adjudication",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('finding', models.CharField(choices=[('person', 'Person right'), ('model', 'Model right'), ('ambiguous', 'Ambiguous')], max_length=10)),
-                ('reason', models.CharField(max_length=500)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('prediction', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='adjudications', to='shadow.prediction')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "finding",
+                    models.CharField(
+                        choices=[("person", "Person right"), ("model", "Model right"), ("ambiguous", "Ambiguous")],
+                        max_length=10,
+                    ),
+                ),
+                ("reason", models.CharField(max_length=500)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "prediction",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="adjudications",
+                        to="shadow.prediction",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='ScoringJob',
+            name="ScoringJob",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('leased', 'Leased'), ('done', 'Done')], default='pending', max_length=8)),
-                ('retrospective', models.BooleanField(default=False, help_text='Made by a replay: its answer never certifies.')),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('inspection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='inspection.inspection')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='shadow.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("leased", "Leased"), ("done", "Done")],
+                        default="pending",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "retrospective",
+                    models.BooleanField(default=False, help_text="Made by a replay: its answer never certifies."),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "inspection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="inspection.inspection"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="shadow.modelversion"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Assignment',
+            name="Assignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('live', 'Live'), ('standby', 'Standby'), ('candidate', 'Candidate')], max_length=10)),
-                ('assigned_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('scanned_to', models.BigIntegerField(default=0, editable=False)),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inspection.line')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='shadow.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("live", "Live"), ("standby", "Standby"), ("candidate", "Candidate")], max_length=10
+                    ),
+                ),
+                ("assigned_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("scanned_to", models.BigIntegerField(default=0, editable=False)),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="inspection.line"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assignments",
+                        to="shadow.modelversion",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at', None), ('role', 'live')), fields=('line',), name='line_has_one_live_version'), models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('line', 'version'), name='version_is_assigned_once_to_a_line')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at", None), ("role", "live")),
+                        fields=("line",),
+                        name="line_has_one_live_version",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at", None)),
+                        fields=("line", "version"),
+                        name="version_is_assigned_once_to_a_line",
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(fields=['version', 'id'], name='prediction_by_version'),
+            model_name="prediction",
+            index=models.Index(fields=["version", "id"], name="prediction_by_version"),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.UniqueConstraint(fields=('inspection', 'version'), name='one_prediction_per_inspection_and_version'),
+            model_name="prediction",
+            constraint=models.UniqueConstraint(
+                fields=("inspection", "version"), name="one_prediction_per_inspection_and_version"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('null_reason', ''), ('score__gte', 0), ('score__lte', 1), models.Q(('outcome', ''), _negated=True)), models.Q(('outcome', ''), ('score', None), models.Q(('null_reason', ''), _negated=True)), _connector='OR'), name='prediction_is_a_score_or_a_failure_with_a_reason'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("null_reason", ""),
+                        ("score__gte", 0),
+                        ("score__lte", 1),
+                        models.Q(("outcome", ""), _negated=True),
+                    ),
+                    models.Q(("outcome", ""), ("score", None), models.Q(("null_reason", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="prediction_is_a_score_or_a_failure_with_a_reason",
+            ),
         ),
         migrations.AddIndex(
-            model_name='scoringjob',
-            index=models.Index(condition=models.Q(('state__in', ['pending', 'leased'])), fields=['retrospective', 'id'], name='scoring_jobs_to_do'),
+            model_name="scoringjob",
+            index=models.Index(
+                condition=models.Q(("state__in", ["pending", "leased"])),
+                fields=["retrospective", "id"],
+                name="scoring_jobs_to_do",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='scoringjob',
-            constraint=models.UniqueConstraint(fields=('inspection', 'version'), name='one_job_per_inspection_and_version'),
+            model_name="scoringjob",
+            constraint=models.UniqueConstraint(
+                fields=("inspection", "version"), name="one_job_per_inspection_and_version"
+            ),
         ),
     ]

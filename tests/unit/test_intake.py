@@ -39,7 +39,12 @@ def test_a_part_is_received_and_answered_in_the_contracts_shape(camera, station)
     answer = response.json()
     assert response.status_code == 201
     assert {"id", "serial", "line", "state", "photos", "disposition"} <= set(answer)
-    assert (answer["serial"], answer["line"], answer["state"], answer["disposition"]) == ("SN1", "line-a", "waiting", None)
+    assert (answer["serial"], answer["line"], answer["state"], answer["disposition"]) == (
+        "SN1",
+        "line-a",
+        "waiting",
+        None,
+    )
     assert [row["view"] for row in answer["photos"]] == ["front", "back"]
     assert {"id", "sha256", "view", "width", "height"} <= set(answer["photos"][0])
     part = Inspection.objects.get()

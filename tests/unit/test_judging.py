@@ -285,9 +285,7 @@ def opened(line, make_part, ivy):
 
     def judge_it(outcome, *marks, photos=None):
         photos = photos or list(part.photos.all())
-        defects = [
-            actions.MarkedDefect(photos[number].pk, kind, *rest, box=box) for number, kind, box, *rest in marks
-        ]
+        defects = [actions.MarkedDefect(photos[number].pk, kind, *rest, box=box) for number, kind, box, *rest in marks]
         return actions.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome=outcome, defects=defects)
 
     return judge_it

@@ -257,9 +257,7 @@ def test_another_line_or_version_is_another_set(make_part, answer, version, line
     assert pairs(line=other_line, version=version) == pairs(line=line, version=other) == []
 
 
-def test_many_pairs_take_as_many_queries_as_one(
-    make_part, answer, version, judge, ivy, django_assert_num_queries
-):
+def test_many_pairs_take_as_many_queries_as_one(make_part, answer, version, judge, ivy, django_assert_num_queries):
     for _ in range(4):
         part = make_part()
         answer(part)

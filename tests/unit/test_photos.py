@@ -81,7 +81,9 @@ def test_a_bomb_is_refused_before_it_is_unpacked():
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    bomb = (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
     assert "far too many pixels" in refusal_of(bomb)
 
 
@@ -102,12 +104,18 @@ MODES = [
 def test_every_colour_mode_is_taken_and_previewed(mode, format):
     with Image.open(io.BytesIO(photo_bytes(seed=3))) as source:
         grey = source.convert("L")
-        image = grey.convert("I").point(lambda level: level * 256).convert("I;16") if mode == "I;16" else source.convert(mode)
+        image = (
+            grey.convert("I").point(lambda level: level * 256).convert("I;16")
+            if mode == "I;16"
+            else source.convert(mode)
+        )
     photo = clean_photo(encoded(image, format))
     keep_photo(photo)
     with Image.open(preview_path(photo.stored)) as preview:
         seen = preview.convert("L").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-    assert seen == pytest.approx(grey.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)), abs=25), "not white, not black"
+    assert seen == pytest.approx(grey.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)), abs=25), (
+        "not white, not black"
+    )
 
 
 def with_words(format: str) -> bytes:

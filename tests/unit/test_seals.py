@@ -136,4 +136,6 @@ def test_the_command_fails_with_what_it_found(trail, tamper):
 
 
 def test_the_trail_has_no_foreign_keys():
-    assert not [field for model in (AuditEvent, AuditSeal) for field in model._meta.concrete_fields if field.is_relation]
+    assert not [
+        field for model in (AuditEvent, AuditSeal) for field in model._meta.concrete_fields if field.is_relation
+    ]

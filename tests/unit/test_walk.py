@@ -5,10 +5,10 @@ import pytest
 from automation import actions as automation
 from automation import reports
 from automation.models import Routing
-from inspection import actions
 from inspection.models import Draw
 from inspection.refusals import Conflict
 from shadow.models import Prediction
+
 
 def test_a_part_goes_from_photo_to_evidence(shadowed, make_part, judge, ivy):
     part = make_part()

@@ -40,6 +40,8 @@ test: .venv/installed-dev  ## the unit suite on each shape that can be reached, 
 	@if $(BIN)/python -m tests.servers PostgreSQL Redis; then set -x; \
 	  $(TESTS) DATABASE_URL=$(TEST_DATABASE_URL) BROKER_URL=$(TEST_BROKER_URL) $(BIN)/python -m pytest tests/unit; \
 	else echo "The unit suite ran on the embedded shape only."; fi
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { echo "The journeys drive a real browser. Install Chromium, for example: apt-get install chromium"; exit 1; }
 	$(TESTS) $(BIN)/python -m pytest tests/journeys
 
 check: .venv/installed-dev  ## style, types, the direction of the apps, migrations, and the settings of a real site

@@ -19,6 +19,7 @@ from shadow.models import ModelVersion
 from shadow.vision.synthetic import VARIANTS
 
 BY = "seed_demo"
+STARTER = Path(shadow.__file__).parent / "starter"
 CAST = {
     "ivy": ("Ivy", "Lin", Role.INSPECTOR),
     "sam": ("Sam", "Okoye", Role.SUPERVISOR),
@@ -85,11 +86,10 @@ def _line(slug: str) -> list[str]:
 
 def _starter() -> tuple[ModelVersion, bool]:
     """The starter model: trained on renderings by this project's own code, shipped with it."""
-    folder = Path(shadow.__file__).parent / "starter"
     known = ModelVersion.objects.filter(name="starter").first()
-    card = json.loads((folder / "starter.json").read_text())
+    card = json.loads((STARTER / "starter.json").read_text())
     version = known or register_version(
-        name="starter", weights=(folder / "starter.safetensors").read_bytes(), card=card, by=BY
+        name="starter", weights=(STARTER / "starter.safetensors").read_bytes(), card=card, by=BY
     )
     return version, known is None
 

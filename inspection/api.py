@@ -42,7 +42,10 @@ def checked(serializer_class, request: Request, *, limit: int = settings.DATA_UP
     """The request's fields, or the errors that say which are wrong (400). Nothing over `limit` bytes is read."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
         raise BadInput(f"The request is larger than {limit:,} bytes, and that is all that is taken here.")
-    serializer = serializer_class(data=request.data)
+    try:
+        serializer = serializer_class(data=request.data)
+    except RecursionError:
+        raise BadInput("The request's JSON is nested too deep.") from None
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data
 

@@ -1,11 +1,8 @@
 """The shadow over HTTP: agreement, discrepancies, model versions and their answers."""
 
-from collections.abc import Iterable
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework.decorators import api_view, permission_classes
-from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -35,14 +32,6 @@ from shadow.serializers import (
 from shadow.showing import note_shown
 from shadow.tables import csv_response, report_json
 
-
-class FormatIsAField(DefaultContentNegotiation):
-    """`format` is a field of the report here: an unknown one is named in a 400, where DRF would answer 404."""
-
-    def filter_renderers(self, renderers: Iterable[BaseRenderer], format: str | None) -> list[BaseRenderer]:
-        return list(renderers)
-
-
 SPAN = [OpenApiParameter(name, str, description="A day (2026-01-31) or a moment.") for name in ("from", "to")]
 
 
@@ -59,7 +48,6 @@ def agreement(request: Request):
     return csv_response(report) if format == "csv" else Response(report_json(report))
 
 
-agreement.cls.content_negotiation_class = FormatIsAField
 
 
 LISTED = [

@@ -30,7 +30,8 @@ def items_of_csv(data: Path, split: str | None) -> list[TrainingItem]:
 
 def items_of_line(line: Line, split: str | None) -> list[TrainingItem]:
     """The judged parts of a line, each photo with the outcome that people gave it; a serial's photos are one group."""
-    parts = Inspection.objects.filter(line=line, state="decided").prefetch_related("photos", "dispositions")
+    judged = Inspection.objects.filter(line=line, state="decided").order_by("pk")
+    parts = judged.prefetch_related("photos", "dispositions")
     if split:
         parts = parts.filter(split=split)
     items = []

@@ -6,6 +6,7 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import cache
 
 import pytest
 import torch
@@ -225,6 +226,7 @@ def later():
 THRESHOLDS = [0.05, 0.1, 0.2, 0.3, 0.5]
 
 
+@cache
 def untrained_weights(seed: int = 1) -> bytes:
     """A network that runs and knows nothing: for tests of what stands around it."""
     with torch.random.fork_rng():

@@ -190,10 +190,10 @@ def _kind(current: Policy, proposed: dict[str, Any]) -> str:
 
 def _must_be_alone(kind: str, current: Policy, proposed: dict[str, Any], changes: dict[str, Any]) -> None:
     """A step down and a switch take effect without gates, so nothing that would need one may ride along."""
-    others = [name for name, value in changes.items() if value != getattr(current, name)]
+    others = any(value != getattr(current, name) for name, value in changes.items())
     if kind == "lower" and (others or proposed["version_id"] != current.version_id):
         raise BadInput("A step down is taken alone and at once. Lower the line first, then change its policy.")
-    if kind == "switch" and others:
+    if kind == "switch" and changes:
         raise BadInput("Another version is switched to alone. Switch first, then change the policy.")
 
 

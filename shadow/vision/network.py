@@ -21,7 +21,7 @@ from torch.nn import functional
 ARCHITECTURE = "scratch-map-1"
 INPUT_SIZE = 256
 MAP_STRIDE = 4
-SHARPNESS = 3.0  # of the soft maximum: 0 would be the map's mean, infinity its maximum
+SHARPNESS = 6.0  # of the soft maximum: 0 would be the map's mean, infinity its maximum
 
 
 class Residual(nn.Module):
@@ -57,7 +57,7 @@ class ScratchNet(nn.Module):
         self.middle_to_fine = nn.Conv2d(48, 24, 1)
         self.merge = nn.Sequential(nn.Conv2d(24, 24, 3, 1, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU(inplace=True))
         self.head = nn.Conv2d(24, 1, 1)
-        nn.init.constant_(self.head.bias, -2.0)  # type: ignore[arg-type]  # scratches are rare: start cold
+        nn.init.constant_(self.head.bias, -4.0)  # type: ignore[arg-type]  # scratches are rare: start cold
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
         x = torch.cat([(photos - 0.25) * 4, thin_light(photos)], dim=1)  # (B, 4, S, S)

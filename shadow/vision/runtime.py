@@ -83,9 +83,12 @@ class Scorer:
         if self.metadata.get("architecture") != ARCHITECTURE:
             found = self.metadata.get("architecture", "none")
             raise WeightsRefused(f"weights are for architecture {found}, this code runs {ARCHITECTURE}")
-        self.temperature = float(self.metadata["temperature"])
-        self.threshold = float(self.metadata["threshold"])
-        self.thresholds: list[float] = json.loads(self.metadata["thresholds"])
+        try:
+            self.temperature = float(self.metadata["temperature"])
+            self.threshold = float(self.metadata["threshold"])
+            self.thresholds: list[float] = json.loads(self.metadata["thresholds"])
+        except (KeyError, ValueError) as error:
+            raise WeightsRefused(f"weights lack a sound temperature or threshold: {error}") from error
         self.network = channels_last(ScratchNet().eval())
         try:
             self.network.load_state_dict(tensors_of(content))

@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from shadow.vision.photos import squeeze
@@ -22,6 +23,7 @@ from shadow.vision.training import Epoch, TrainingItem, train
 
 PARTS = 2400
 EPOCHS = 12
+THREADS = 2  # fixed: sums over another number of threads round otherwise
 FLAW_SHARES = {"none": 0.28, "scratch": 0.42, "oil": 0.10, "stain": 0.10, "dust": 0.10}
 FURTHER_DIRT = 0.15  # the chance of each contamination beside the main flaw
 SEED_STEP = 1_000_000  # parts of seed n are rendered from n * SEED_STEP on, clear of the small seeds of demos
@@ -62,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--processes", type=int, default=2, help="for the rendering")
     options = parser.parse_args(arguments)
+    torch.set_num_threads(THREADS)
     rendered = list(items(options.seed, options.parts, options.processes))
     command = (
         f"python -m shadow.vision.starter --out {options.out} --seed {options.seed} "

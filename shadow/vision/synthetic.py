@@ -477,8 +477,8 @@ def _broken(path: _Path, rng: Rng, breaks: int) -> _Path:
 
 
 def _draw_hardness(rng: Rng) -> float:
-    """Mostly plain to see, one in six truly hard."""
-    return float(rng.uniform(0.8, 1.0) if rng.random() < 1 / 6 else rng.beta(1.4, 2.4) * 0.8)
+    """Mostly plain to see, one in fourteen truly hard."""
+    return float(rng.uniform(0.75, 1.0) if rng.random() < 1 / 14 else rng.beta(1.2, 3.0) * 0.6)
 
 
 def _scratches(scene: _Scene, rng: Rng, hardness: float) -> None:
@@ -513,7 +513,7 @@ def _scratch_cluster(scene: _Scene, rng: Rng, hardness: float) -> None:
     for _ in range(int(rng.integers(5, 9 + int(12 * ease)))):
         line = _stroke(
             scene, rng, float(rng.uniform(22, 50 + 70 * ease)), heading + float(rng.normal(0, 0.16)),
-            1.0 + 1.1 * ease, (26 + 130 * ease) * float(rng.uniform(0.4, 1.0)), float(rng.normal(0, 0.1)),
+            1.2 + 1.4 * ease, (26 + 165 * ease) * float(rng.uniform(0.5, 1.0)), float(rng.normal(0, 0.1)),
         )  # fmt: skip
         paths.append(_moved(line, at_u + float(rng.normal(0, 34)), at_v + float(rng.normal(0, 26))))
     _engrave(scene, paths)

@@ -33,7 +33,7 @@ SHARES = {"train": 0.70, "calibrate": 0.16, "test": 0.14}
 BATCH = 16
 PATIENCE = 8  # epochs without a better calibrate part
 LEARNING_RATE = 3e-3
-MASK_WEIGHT = 0.5  # of the map's loss beside the photo's
+FEWEST_CELLS = 30.0  # the map's loss is per scratched cell; a batch without any is not divided by 0
 MAX_BALANCE = 10.0  # a scratched photo weighs at most this many good ones
 
 FLIPS = (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE)
@@ -417,10 +417,8 @@ def _loss(network: ScratchNet, run: _Run, batch: NDArray[np.intp], rng: Rng) -> 
     weight = torch.tensor(run.balance, device=run.device)
     loss = functional.binary_cross_entropy_with_logits(logits, labels, pos_weight=weight)
     each = functional.binary_cross_entropy_with_logits(maps, cells, reduction="none")  # (B, S/4, S/4)
-    each = each * known[:, None, None]
-    hot = (each * cells).sum() / cells.sum().clamp(min=1)
-    cold = (each * (1 - cells)).sum() / ((1 - cells) * known[:, None, None]).sum().clamp(min=1)
-    return loss + MASK_WEIGHT * (hot * (cells.sum() > 0) + cold)
+    dense = (each * known[:, None, None]).sum() / cells.sum().clamp(min=FEWEST_CELLS)
+    return loss + dense
 
 
 def _logits(network: ScratchNet, run: _Run, split: str) -> NDArray[np.float64]:

@@ -207,7 +207,7 @@ def test_a_server_that_cannot_start_is_told(user_of):
     user = user_of()
     user.folder.mkdir()
     (user.folder / "appendonlydir").write_text("in the way")
-    with pytest.raises(BrokerError, match=r"ended as it started: .*append-only"):
+    with pytest.raises(BrokerError, match=r"ends as it starts: .*append-only"):
         user.join()
 
 

@@ -30,8 +30,8 @@ def make_admin(db):
 @pytest.fixture
 def proven(line, version, make_evidence, ivy):
     """Line A with evidence enough for partial at small limits."""
-    make_evidence(line, version, 60, 0.05, "ok", by=ivy)
-    make_evidence(line, version, 40, 0.9, "scratched", by=ivy)
+    make_evidence(line, version, 24, 0.01, "ok", by=ivy)
+    make_evidence(line, version, 18, 0.9, "scratched", by=ivy)
     return line
 
 
@@ -83,7 +83,7 @@ def test_a_line_goes_to_shadow_when_the_version_has_replayed_its_parts(line, ver
 
 
 def test_a_line_goes_to_assist_on_blind_pairs_and_parts_then_wait_a_little(proven, version, set_level, ada):
-    set_level(proven, "shadow", version)
+    set_level(proven, "shadow", version, limits=SMALL)
     propose(proven, ada, level="assist")
     proven.refresh_from_db()
     assert (level_of(proven), proven.hold_seconds) == ("assist", policies.in_force(proven).assist_wait)
@@ -93,7 +93,7 @@ def test_a_refused_gate_gives_its_reasons_and_writes_nothing(assisted, ada):
     with pytest.raises(Conflict) as refused:
         propose(assisted, ada, level="partial", policy={"limits": {"sensitivity_from_seeds": False}})
     assert refused.value.status == 409
-    assert "696 more judged parts below 0.05" in " ".join(refused.value.reasons)
+    assert "732 more judged parts below 0.05" in " ".join(refused.value.reasons)
     assert not Change.objects.exists()
     assert not AuditEvent.objects.filter(action="change_proposed").exists()
 
@@ -113,9 +113,9 @@ def test_partial_takes_a_second_person(assisted, ada, sam):
     assert policies.pending_change(assisted) is None
 
 
-def test_what_nobody_chose_is_the_strictest_to_pass_and_the_loosest_to_reject(raised):
+def test_what_nobody_chose_is_the_strictest_to_pass_and_the_loosest_to_reject(raised, version):
     policy = policies.in_force(raised)
-    assert (policy.pass_below, policy.reject_from) == (policy.version.thresholds[0], policy.version.thresholds[-1])
+    assert (policy.pass_below, policy.reject_from) == (version.thresholds[0], version.thresholds[-1])
 
 
 def test_three_people_when_the_quorum_is_three(assisted, set_level, ada, sam):
@@ -129,7 +129,7 @@ def test_three_people_when_the_quorum_is_three(assisted, set_level, ada, sam):
 
 def test_gates_are_judged_again_at_approval(assisted, version, make_evidence, ada, sam, ivy):
     change = propose(assisted, ada, level="partial", policy=BARS)
-    make_evidence(assisted, version, 30, 0.05, "scratched", by=ivy)
+    make_evidence(assisted, version, 30, 0.01, "scratched", by=ivy)
     with pytest.raises(Conflict, match="certificate"):
         approve_change(change=change, by=sam)
     assert level_of(assisted) == "assist"
@@ -138,7 +138,7 @@ def test_gates_are_judged_again_at_approval(assisted, version, make_evidence, ad
 
 def test_what_is_applied_is_what_holds_at_approval(assisted, version, make_evidence, ada, sam, ivy, station):
     change = propose(assisted, ada, level="partial", policy=BARS)
-    for prediction in make_evidence(assisted, version, 60, 0.05, "ok", by=ivy):
+    for prediction in make_evidence(assisted, version, 20, 0.01, "ok", by=ivy):
         prediction.inspection.station = station
         prediction.inspection.save()
     approve_change(change=change, by=sam)
@@ -203,7 +203,7 @@ def test_at_human_only_no_version_scores_the_line(raised, ada):
     assert live_version(raised) is None
 
 
-@pytest.mark.parametrize("rider", [{"model": "v2"}, {"policy": {"pass_below": 0.3}}, {"policy": {"quorum": 1}}])
+@pytest.mark.parametrize("rider", [{"model": "v2"}, {"policy": {"pass_below": 0.02}}, {"policy": {"quorum": 1}}])
 def test_nothing_rides_along_on_a_step_down(raised, version, other_version, set_level, ada, rider):
     """From full to partial with another version or threshold would be a machine without a certificate."""
     set_level(raised, "full", version, reject_from=0.05)
@@ -225,7 +225,7 @@ def test_an_edit_where_the_machine_decides_takes_gates_and_quorum(raised, ada, s
 
 
 def test_asking_for_more_audits_needs_no_gate(raised, version, make_evidence, ada, sam, ivy):
-    make_evidence(raised, version, 40, 0.05, "scratched", by=ivy)  # no gate would open now
+    make_evidence(raised, version, 40, 0.01, "scratched", by=ivy)  # no gate would open now
     with pytest.raises(Conflict):
         propose(raised, ada, policy={"audit_share": 0.05})
     approve_change(change=propose(raised, ada, policy={"audit_share": 0.5}), by=sam)
@@ -287,9 +287,9 @@ def test_a_policy_that_makes_no_sense_is_refused_with_what_is_allowed(shadowed, 
 
 
 def test_an_unknown_level_version_or_missing_reason_is_refused(shadowed, ada):
-    with pytest.raises(BadInput, match="There is no level 'automatic'. The levels are human_only, shadow"):
+    with pytest.raises(BadInput, match=r"There is no level 'automatic'. The levels are human_only, shadow"):
         propose(shadowed, ada, level="automatic")
-    with pytest.raises(Unknown, match="There is no version 'v9'. Known versions: v1."):
+    with pytest.raises(Unknown, match=r"There is no version 'v9'. Known versions: v1."):
         propose(shadowed, ada, model="v9")
     with pytest.raises(BadInput, match="Say why"):
         propose_change(line=shadowed, by=ada, level="assist", reason="  ")
@@ -397,11 +397,11 @@ def test_there_is_nothing_before_the_first_policy(shadowed, ada):
 
 def test_a_halt_gives_undecided_parts_to_people_and_leaves_the_policy(raised, sam, make_part):
     part, number = make_part(), policies.in_force(raised).number
-    set_halt(line=raised, on=True, by=sam, reason="smoke")
+    halt = set_halt(line=raised, on=True, by=sam, reason="smoke")
     part.refresh_from_db()
     assert part.hold_until <= timezone.now()
     assert policies.in_force(raised).number == number
-    assert policies.halt_of(raised).reason == "smoke"
+    assert policies.halt_of(raised) == halt
 
 
 def test_the_whole_factory_is_halted_at_once(raised, sam):

@@ -10,7 +10,7 @@ from automation import draws
 
 SECRET = b"a fixed key, so that this test cannot fail by chance"
 PARTS = 100_000
-PURPOSES = ("canary", "audit", "blind")
+PURPOSES: tuple[draws.Purpose, ...] = ("canary", "audit", "blind")
 
 
 @pytest.fixture(scope="module")

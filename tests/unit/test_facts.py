@@ -55,9 +55,9 @@ def test_parts_of_people_with_advice_are_none(line, version, set_level, make_par
 def test_a_part_drawn_blind_and_served_all_the_same_is_an_escape(version, make_part, answer, judge, ivy, known):
     """Trap 1: whatever the person then said."""
     answer(part := make_part(), version, 0.05)
-    lease = floor.claim(line=part.line, by=ivy)
+    floor.claim(line=part.line, by=ivy)
     floor.note_model_output_shown(inspection=part, user=ivy, where="a leak")
-    floor.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="ok")
+    floor.record_verdict(inspection=part, by=ivy, lease=part.lease.token, outcome="ok")
     assert (known().scratched, known().served) == ([True], [True])
 
 
@@ -173,8 +173,8 @@ def test_a_part_sent_to_be_cleaned_is_answered_by_its_next_blind_inspection(
     shadowed, version, make_part, answer, judge, ivy, known
 ):
     answer(part := make_part("SN1"), version, 0.05)
-    lease = floor.claim(line=shadowed, by=ivy)
-    floor.send_to_retake(inspection=part, by=ivy, lease=lease.token, reason="oil")
+    floor.claim(line=shadowed, by=ivy)
+    floor.send_to_retake(inspection=part, by=ivy, lease=part.lease.token, reason="oil")
     assert known().scratched == [None]
     answer(again := make_part("SN1"), version, 0.7)
     judge(again, ivy, "scratched")

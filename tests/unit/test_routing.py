@@ -13,7 +13,7 @@ from automation.routing import UNSURE_BAND, Part, Rule, decide
 shares = st.floats(0, 1)
 bars = st.none() | st.floats(allow_nan=True)
 strata = st.tuples(st.sampled_from(["", "cam-1"]), st.sampled_from(["", "p1"]))
-rules = st.deferred(
+rules: st.SearchStrategy[Rule] = st.deferred(
     lambda: st.builds(
         Rule, level=st.sampled_from(Level), pass_below=bars, reject_from=bars, canary_share=shares, audit_share=shares,
         blind_share=shares, halted=st.booleans(), strata=st.none() | st.frozensets(strata), outside=st.none() | rules,

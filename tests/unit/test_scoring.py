@@ -32,6 +32,7 @@ def test_a_part_is_scored_once_with_its_heat_map_and_timings(shadowed, make_part
     assert score_and_settle() == 1
     prediction = Prediction.objects.get()
     assert (prediction.inspection_id, prediction.version, prediction.retrospective) == (part.pk, version, False)
+    assert prediction.score is not None
     assert 0 <= prediction.score <= 1
     assert prediction.outcome == ("scratched" if prediction.score >= version.threshold else "ok")
     assert HeatMap.objects.get().arrays().shape[0] == 2

@@ -110,23 +110,24 @@ def test_the_ramps_step_says_the_share_and_the_policys_audit_share_is_a_floor(li
 def test_a_hold_that_has_passed_makes_it_a_persons(partial, version, make_part, later):
     part = make_part()
     prediction = Prediction.objects.create(inspection=part, version=version, score=0.01, outcome="ok")
-    routing = settle(prediction=prediction, now=later(61))
+    settle(prediction=prediction, now=later(61))
     part.refresh_from_db()
+    routing = routing_of(part)
     assert (routing.decision, routing.decided, part.state, part.disposition) == ("pass", False, "held", None)
     assert part.draw.audited is False
 
 
 def test_a_part_that_somebody_holds_is_theirs(partial, version, make_part, answer, ivy, later):
     part = make_part()
-    assert floor.claim(line=partial, by=ivy, now=later(61)).inspection_id == part.pk
+    floor.claim(line=partial, by=ivy, now=later(61))
     answer(part, version, 0.01)
     assert (part.disposition, routing_of(part).decided) == (None, False)
 
 
 def test_a_part_with_a_verdict_is_decided_by_it(partial, version, make_part, answer, ivy, later):
     part = make_part()
-    lease = floor.claim(line=partial, by=ivy, now=later(61))
-    floor.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="scratched")
+    floor.claim(line=partial, by=ivy, now=later(61))
+    floor.record_verdict(inspection=part, by=ivy, lease=part.lease.token, outcome="scratched")
     answer(part, version, 0.01)
     assert (part.disposition.outcome, part.disposition.by_machine) == ("reject", False)
 
@@ -149,8 +150,8 @@ def test_a_line_that_resumes_stays_halted_while_the_factory_is(partial, ada):
 
 def test_a_cleaned_part_is_always_a_persons(partial, version, make_part, answer, ivy, later):
     first = make_part("SN1")
-    lease = floor.claim(line=partial, by=ivy, now=later(61))
-    floor.send_to_retake(inspection=first, by=ivy, lease=lease.token, reason="oil")
+    floor.claim(line=partial, by=ivy, now=later(61))
+    floor.send_to_retake(inspection=first, by=ivy, lease=first.lease.token, reason="oil")
     answer(again := make_part("SN1"), version, 0.01)
     assert (again.state, again.disposition) == ("waiting", None)
 
@@ -224,7 +225,7 @@ def advised(assisted, version, make_part, answer, ivy):
 
 
 def test_the_holder_is_advised(advised, ivy):
-    assert advice_for(inspection=advised, user=ivy).score == 0.9
+    assert advice_for(inspection=advised, user=ivy) == Prediction.objects.get()
 
 
 def test_nobody_else_is(advised, ian, sam, ada):
@@ -275,7 +276,7 @@ def test_not_on_parts_that_the_machine_leaves_to_people(level, line, version, se
 
 
 def test_serving_leaves_its_row_and_the_verdict_is_no_evidence(advised, ivy, version):
-    assert serve_advice(inspection=advised, user=ivy, where="advice").score == 0.9
+    assert serve_advice(inspection=advised, user=ivy, where="advice") == Prediction.objects.get()
     shown = ModelOutputShown.objects.get()
     assert (shown.inspection_id, shown.user, shown.where) == (advised.pk, ivy, "advice")
     floor.record_verdict(inspection=advised, by=ivy, lease=advised.lease.token, outcome="scratched")

@@ -126,6 +126,8 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
         load(tmp_path / "noise")
     with pytest.raises(WeightsRefused, match="architecture other"):
         load(weights(tmp_path, architecture="other"))
+    with pytest.raises(WeightsRefused, match="sound temperature"):
+        load(weights(tmp_path, temperature="warm"))
     torn = weights(tmp_path)
     torn.write_bytes(torn.read_bytes()[:-1000])
     with pytest.raises(WeightsRefused, match="do not fit"):

@@ -1,0 +1,326 @@
+"""The floor over HTTP: claim, judge, correct and read, in the contract's shapes, with its refusals."""
+
+import base64
+
+import pytest
+
+from inspection import actions
+from inspection.models import AuditEvent, Inspection, Line, Verdict
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def hands(api, ivy, line):
+    return api(ivy)
+
+
+def claim(client, line="line-a"):
+    response = client.post("/api/v1/queue/claim/", {"line": line})
+    return response.json() if response.status_code == 200 else None
+
+
+def judge(client, claimed, outcome="ok", **fields):
+    body = {"outcome": outcome, "lease": claimed["lease"]["token"]} | fields
+    return client.post(f"/api/v1/inspections/{claimed['inspection']['id']}/verdicts/", body, format="json")
+
+
+def test_a_claim_has_the_contracts_shape(hands, make_part):
+    part = make_part("SN1", photos=2)
+    answer = claim(hands)
+    assert {"id", "serial", "line", "photos"} <= set(answer["inspection"])
+    assert (answer["inspection"]["id"], answer["inspection"]["serial"], answer["inspection"]["line"]) == (
+        part.pk, "SN1", "line-a",
+    )  # fmt: skip
+    assert set(answer["lease"]) == {"token", "expires_at"}
+    assert len(answer["inspection"]["photos"]) == 2
+    assert hands.get("/api/v1/queue/mine/").json() == [answer]
+
+
+def test_nothing_to_claim_is_204(hands):
+    response = hands.post("/api/v1/queue/claim/", {"line": "line-a"})
+    assert (response.status_code, response.content) == (204, b"")
+
+
+def test_the_photos_address_is_a_page_that_serves_it(hands, page, ivy, make_part):
+    make_part()
+    url = claim(hands)["inspection"]["photos"][0]["url"]
+    response = page(ivy).get(url)
+    assert response.getvalue()
+    assert (response.status_code, response["Content-Type"]) == (200, "image/jpeg")
+
+
+def test_the_ninth_claim_is_a_conflict(hands, make_part):
+    for _ in range(9):
+        make_part()
+    assert len({claim(hands)["inspection"]["id"] for _ in range(8)}) == 8
+    response = hands.post("/api/v1/queue/claim/", {"line": "line-a"})
+    assert response.status_code == 409
+    assert "You hold 8 parts" in response.json()["detail"]
+
+
+def test_with_eight_in_hand_the_verdict_stands_and_next_is_another(hands, make_part):
+    for _ in range(10):
+        make_part()
+    claimed = [claim(hands) for _ in range(8)]
+    answer = judge(hands, claimed[0], next=True).json()
+    assert answer["next"]["inspection"]["id"] not in {row["inspection"]["id"] for row in claimed}
+    assert len(hands.get("/api/v1/queue/mine/").json()) == 8
+
+
+def test_a_verdict_answers_with_the_disposition_and_the_next_part(hands, make_part):
+    make_part(), make_part()
+    response = judge(hands, claim(hands), "scratched", comment="long", duration_ms=900, next=True)
+    answer = response.json()
+    assert (response.status_code, set(answer)) == (201, {"verdict", "disposition", "next"})
+    assert (answer["verdict"]["outcome"], answer["verdict"]["inspector"]) == ("scratched", "ivy")
+    assert answer["disposition"]["outcome"] == "reject"
+    assert set(answer["next"]) == {"inspection", "lease"}
+    assert judge(hands, answer["next"], next=True).json()["next"] is None
+
+
+def test_without_next_there_is_none(hands, make_part):
+    make_part(), make_part()
+    assert set(judge(hands, claim(hands)).json()) == {"verdict", "disposition"}
+
+
+def test_unsure_has_no_disposition(hands, make_part):
+    make_part()
+    assert judge(hands, claim(hands), "unsure").json()["disposition"] is None
+
+
+def test_the_same_verdict_twice_is_one(hands, make_part):
+    make_part()
+    claimed = claim(hands)
+    assert judge(hands, claimed).json() == judge(hands, claimed).json()
+    assert Verdict.objects.count() == 1
+
+
+def test_marks_over_http(hands, make_part, kinds):
+    make_part()
+    claimed = claim(hands)
+    mark = {"photo": claimed["inspection"]["photos"][0]["id"], "kind": "scratch", "box": [0.1, 0.1, 0.2, 0.2]}
+    response = judge(hands, claimed, "scratched", defects=[mark | {"severity": "critical"}])
+    assert response.status_code == 201
+    defect = Verdict.objects.get().defects.get()
+    assert (defect.box, defect.severity) == ([0.1, 0.1, 0.2, 0.2], "critical")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"outcome": "fine"}, "outcome"),
+        ({"lease": "x" * 44}, "lease"),
+        ({"duration_ms": -1}, "duration_ms"),
+        ({"defects": [{"photo": 1, "kind": "scratch", "box": [0, 0, 1]}]}, "box"),
+        ({"defects": [{"photo": 1, "kind": "scratch", "box": ["nan", 0, 1, 1]}]}, "box"),
+        ({"defects": [{"photo": 10**40, "kind": "scratch", "box": [0, 0, 1, 1]}]}, "Photo"),
+        ({"defects": "all over"}, "defects"),
+        ({"comment": "a\0b"}, "comment"),
+        ({"comment": "x" * 4001}, "comment"),
+    ],
+)
+def test_a_bad_verdict_is_named_and_the_part_stays_held(hands, make_part, kinds, fields, words):
+    make_part()
+    response = judge(hands, claim(hands), **fields)
+    assert response.status_code == 400
+    assert words in response.json()["detail"]
+    assert len(hands.get("/api/v1/queue/mine/").json()) == 1
+
+
+def test_an_endless_body_is_refused_unread(hands, make_part):
+    make_part()
+    response = judge(hands, claim(hands), comment="x" * 1_100_000)
+    assert response.status_code == 400
+    assert "larger than 1,048,576 bytes" in response.json()["detail"]
+
+
+NO_TEXT = '{"outcome": "ok", "lease": "x", "comment": "\\ud800"}'  # half of a character
+
+
+@pytest.mark.parametrize("body", ["[]", "{", "null", "7", '{"outcome": NaN}', "[" * 2000, NO_TEXT])
+def test_broken_json_is_a_bad_request(hands, make_part, body):
+    make_part()
+    pk = claim(hands)["inspection"]["id"]
+    response = hands.post(f"/api/v1/inspections/{pk}/verdicts/", body, content_type="application/json")
+    assert response.status_code == 400
+    assert set(response.json()) == {"type", "title", "status", "detail", "errors"}
+
+
+@pytest.mark.parametrize("verb", ["renew", "release", "skip", "retake", "verdicts"])
+def test_with_the_lease_gone_every_act_is_a_conflict(hands, make_part, sam, verb):
+    part = make_part()
+    claimed = claim(hands)
+    actions.free_lease(inspection=part, by=sam)
+    body = {"lease": claimed["lease"]["token"], "reason": "x", "outcome": "ok"}
+    response = hands.post(f"/api/v1/inspections/{part.pk}/{verb}/", body)
+    assert response.status_code == 409
+    assert "no longer yours" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("verb", ["renew", "release", "skip", "retake", "verdicts"])
+def test_a_part_of_another_line_is_unknown(api, hands, ivy, make_part, verb):
+    part = make_part()
+    ivy.lines.add(Line.objects.create(slug="line-b", name="Line B"))
+    response = hands.post(f"/api/v1/inspections/{part.pk}/{verb}/", {"lease": "x", "reason": "x", "outcome": "ok"})
+    assert response.status_code == 404
+
+
+def test_renew_release_skip_and_retake_do_what_they_say(hands, make_part):
+    make_part("A"), make_part("B"), make_part("C")
+
+    def act(claimed, verb, **fields):
+        url = f"/api/v1/inspections/{claimed['inspection']['id']}/{verb}/"
+        return hands.post(url, {"lease": claimed["lease"]["token"]} | fields)
+
+    first = claim(hands)
+    renewed = act(first, "renew")
+    assert (renewed.status_code, renewed.json()["token"]) == (200, first["lease"]["token"])
+    assert renewed.json()["expires_at"] > first["lease"]["expires_at"]
+    assert act(first, "release").status_code == 204
+    assert act(claim(hands), "skip", reason="mine").status_code == 204
+    second = claim(hands)
+    assert second["inspection"]["serial"] == "B"
+    assert act(second, "retake").status_code == 400, "a reason is asked for"
+    assert act(second, "retake", reason="oil").status_code == 204
+    assert Inspection.objects.get(serial="B").state == "retake"
+    assert claim(hands)["inspection"]["serial"] == "C"
+
+
+def test_an_unknown_line_names_the_known_ones(hands):
+    response = hands.post("/api/v1/queue/claim/", {"line": "line-z"})
+    assert response.status_code == 404
+    assert "Known lines: line-a" in response.json()["detail"]
+
+
+def test_a_line_that_one_is_not_bound_to_is_403(hands, ivy):
+    ivy.lines.add(Line.objects.create(slug="line-b", name="Line B"))
+    assert hands.post("/api/v1/queue/claim/", {"line": "line-a"}).status_code == 403
+
+
+def test_a_correction_over_http(hands, api, sam, ian, make_part):
+    make_part()
+    url = f"/api/v1/verdicts/{judge(hands, claim(hands)).json()['verdict']['id']}/correction/"
+    response = hands.post(url, {"outcome": "scratched"})
+    assert (response.status_code, response.json()["outcome"], response.json()["by"]) == (201, "scratched", "ivy")
+    assert api(ian).post(url, {"outcome": "ok"}).status_code == 404, "another inspector does not even learn of it"
+    assert api(sam).post(url, {"outcome": "ok"}).status_code == 400, "a supervisor says why"
+    assert api(sam).post(url, {"outcome": "ok", "reason": "dust"}).status_code == 201
+    assert Inspection.objects.get().disposition.outcome == "pass"
+
+
+def test_a_station_polls_for_its_disposition(api, cam, ivy, make_part):
+    part = make_part()
+    Inspection.objects.update(received_by=cam)
+    client = api(cam)
+    assert client.get(f"/api/v1/inspections/{part.pk}/?wait=0").json()["disposition"] is None
+    judge(api(ivy), claim(api(ivy)), "ok")
+    answer = client.get(f"/api/v1/inspections/{part.pk}/?wait=20")
+    assert (answer.json()["disposition"]["outcome"], answer.json()["state"]) == ("pass", "decided")
+    assert "Retry-After" not in answer
+
+
+def test_waiting_ends_with_the_disposition(at_once, api, cam, ivy, line, make_part):
+    part = make_part()
+    Inspection.objects.update(received_by=cam)
+    station, inspector = api(cam), api(ivy)
+
+    answer, verdict = at_once(
+        lambda: station.get(f"/api/v1/inspections/{part.pk}/?wait=20"), lambda: judge(inspector, claim(inspector))
+    )
+    assert verdict.status_code == 201
+    assert answer.json()["disposition"]["outcome"] == "pass"
+
+
+def test_when_every_place_to_wait_is_taken_one_is_told_to_come_back(api, cam, make_part, monkeypatch):
+    part = make_part()
+    Inspection.objects.update(received_by=cam)
+    monkeypatch.setattr("inspection.waiting._places.acquire", lambda blocking: False)
+    response = api(cam).get(f"/api/v1/inspections/{part.pk}/?wait=20")
+    assert (response.status_code, response["Retry-After"]) == (200, "1")
+
+
+@pytest.mark.parametrize("wait", ["soon", ""])
+def test_a_wait_is_a_number(api, cam, make_part, wait):
+    part = make_part()
+    Inspection.objects.update(received_by=cam)
+    assert api(cam).get(f"/api/v1/inspections/{part.pk}/?wait={wait}").status_code == 400
+
+
+@pytest.mark.parametrize("wait", ["nan", "-5", "1e-9"])
+def test_an_odd_wait_is_none(api, cam, make_part, wait):
+    part = make_part()
+    Inspection.objects.update(received_by=cam)
+    assert api(cam).get(f"/api/v1/inspections/{part.pk}/?wait={wait}").status_code == 200
+
+
+def test_lists_are_filtered_and_paged_newest_first(api, sam, line, make_part):
+    other = Line.objects.create(slug="line-b", name="Line B")
+    parts = [make_part("A"), make_part("B"), make_part("A", on=other)]
+    client = api(sam)
+
+    def serials(query: str) -> list[int]:
+        return [row["id"] for row in client.get(f"/api/v1/inspections/{query}").json()["results"]]
+
+    keys = [part.pk for part in parts]
+    assert serials("") == keys[::-1]
+    assert serials("?serial=A") == [keys[2], keys[0]]
+    assert serials("?serial=A&line=line-a") == [keys[0]]
+    assert serials("?state=waiting") == keys[::-1]
+    assert serials("?state=decided") == []
+    first = client.get("/api/v1/inspections/?limit=2").json()
+    assert [row["id"] for row in first["results"]] == [keys[2], keys[1]]
+    assert [row["id"] for row in client.get(first["next"]).json()["results"]] == [keys[0]]
+
+
+def test_a_list_asks_the_database_a_fixed_number_of_times(api, sam, make_part, django_assert_max_num_queries, judge):
+    for _ in range(12):
+        make_part()
+    client = api(sam)
+    with django_assert_max_num_queries(14):
+        assert len(client.get("/api/v1/inspections/").json()["results"]) == 12
+
+
+def test_an_overseer_bound_to_a_line_reads_that_line_alone(api, sam, line, make_part):
+    foreign = make_part(on=Line.objects.create(slug="line-b", name="Line B"))
+    own = make_part()
+    sam.lines.add(line)
+    client = api(sam)
+    assert [row["id"] for row in client.get("/api/v1/inspections/").json()["results"]] == [own.pk]
+    assert client.get(f"/api/v1/inspections/{foreign.pk}/").status_code == 404
+    assert client.get("/api/v1/inspections/?line=line-b").status_code == 403
+    assert client.get("/api/v1/audit/?line=line-b").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("serial=%00", 400), ("line=%00", 400), ("line=line-z", 404), ("state=lost", 400), ("state=%00", 400),
+        ("limit=many", 200), ("cursor=nonsense", 404),
+        ("cursor=" + base64.b64encode(b"p=abc").decode(), 404),
+        ("cursor=" + base64.b64encode(b"p=" + b"9" * 40).decode(), 200),
+    ],
+)  # fmt: skip
+def test_odd_queries_are_answered(api, sam, line, query, status):
+    assert api(sam).get(f"/api/v1/inspections/?{query}").status_code == status
+
+
+@pytest.mark.parametrize("path", ["inspections/{}/", "inspections/{}/advice/"])
+def test_a_number_beyond_all_rows_is_unknown(api, sam, path):
+    assert api(sam).get("/api/v1/" + path.format(10**30)).status_code in (404, 204)
+
+
+def test_the_audit_trail_reads_newest_first(api, sam, make_part):
+    judge(api(sam), claim(api(sam)) if make_part() else None)
+    rows = api(sam).get("/api/v1/audit/?line=line-a").json()["results"]
+    assert [row["action"] for row in rows] == ["verdict_recorded"]
+    assert set(rows[0]) == {"id", "at", "by", "action", "line", "subject", "data"}
+    assert AuditEvent.objects.count() == 1
+
+
+def test_a_browser_session_needs_its_csrf_token(ivy, line):
+    from rest_framework.test import APIClient
+
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(ivy)
+    assert client.post("/api/v1/queue/claim/", {"line": "line-a"}).status_code == 403

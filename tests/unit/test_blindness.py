@@ -1,0 +1,188 @@
+"""Blindness: nothing of the model reaches an inspector before a verdict, and an audit looks like any other part."""
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.utils import timezone
+
+from inspection import actions
+from inspection.models import Inspection, Line, ModelOutputShown
+from inspection.roles import Role
+from tests.conftest import make_person
+
+OURS = {"inspection", "shadow", "monitoring", "automation"}
+FORBIDDEN = ("score", "prediction", "model", "heat", "routing", "draw", "audit")
+
+
+@pytest.mark.parametrize(
+    "model", list(apps.get_app_config("inspection").get_models()), ids=lambda model: model.__name__
+)
+def test_no_row_of_the_floor_is_reached_backwards_from_another_app(model):
+    """`related_name="+"`: from a part in an inspector's hands no attribute and no query leads to the model's answer."""
+    backwards = [
+        field for field in model._meta.get_fields(include_hidden=True) if field.auto_created and field.is_relation
+    ]
+    above = [field for field in backwards if field.related_model._meta.app_label in OURS - {"inspection"}]
+    assert [f"{field.related_model.__name__}.{field.field.name}" for field in above if not field.hidden] == []
+    assert not [relation for relation in model._meta.related_objects if relation in above]
+
+
+def test_there_is_something_to_hide():
+    names = {
+        field.related_model.__name__
+        for field in Inspection._meta.get_fields(include_hidden=True)
+        if field.auto_created and field.is_relation and field.hidden
+    }
+    assert {"Prediction", "ScoringJob", "Routing"} <= names
+
+
+def served(client, part: Inspection) -> dict[str, str]:
+    """All that the API serves an inspector of a part: at claim, while it is held and read again."""
+    claim = client.post("/api/v1/queue/claim/", {"line": part.line.slug}).json()
+    assert claim["inspection"]["id"] == part.pk
+    pages = {
+        "claim": claim,
+        "mine": client.get("/api/v1/queue/mine/").json(),
+        "part": client.get(f"/api/v1/inspections/{part.pk}/").json(),
+        "list": client.get("/api/v1/inspections/").json(),
+    }
+    return {name: json.dumps(page) for name, page in pages.items()} | {"lease": claim["lease"]["token"]}
+
+
+def without_own_marks(text: str) -> str:
+    """The text with what differs between any two parts taken out: numbers, serials, digests, times, tokens."""
+    text = re.sub(r'"(id|inspection)": \d+|/photos/\d+/', "", text)
+    text = re.sub(r'"(serial|sha256|token|at|[a-z]+_at)": "[^"]*"', "", text)
+    return text
+
+
+def test_nothing_of_the_model_is_served_at_shadow(shadowed, version, make_part, answer, api, ivy):
+    part = make_part()
+    answer(part, version, 0.987)
+    pages = served(api(ivy), part)
+    pages.pop("lease")
+    for name, page in pages.items():
+        words = without_own_marks(page).lower()
+        assert not [word for word in (*FORBIDDEN, "987") if word in words], name
+
+
+def test_the_pages_are_the_same_with_and_without_a_prediction(shadowed, version, make_part, answer, api, ivy):
+    client, plain = api(ivy), make_part()
+    before = served(client, plain)
+    actions.release(inspection=plain, by=ivy, token=before["lease"])
+    answer(plain, version, 0.987)
+    after = served(client, plain)
+    for name in ("claim", "mine", "part", "list"):
+        assert without_own_marks(before[name]) == without_own_marks(after[name]), name
+
+
+@pytest.fixture
+def pair(make_part):
+    """An ordinary part and one that the machine has decided and an audit drew: `pair("pass")`."""
+
+    def make(machine: str) -> tuple[Inspection, Inspection]:
+        plain, audited = make_part("A"), make_part("B")
+        Inspection.objects.filter(pk=audited.pk).update(state="held", hold_until=timezone.now() + timedelta(minutes=1))
+        assert actions.decide_by_machine(inspection=audited, outcome=machine, reason="score 0.01", audited=True)
+        return plain, audited
+
+    return make
+
+
+@pytest.mark.parametrize("machine", ["pass", "reject"])
+@pytest.mark.parametrize("outcome", ["ok", "scratched", "unsure"])
+def test_an_audit_cannot_be_told_from_another_part(pair, api, ivy, machine, outcome):
+    """Neither before the verdict nor in what comes back for it: the machine's answer would show in the difference."""
+    client, seen = api(ivy), []
+    for part in pair(machine):
+        pages = served(client, part)
+        body = {"outcome": outcome, "lease": pages.pop("lease")}
+        given = client.post(f"/api/v1/inspections/{part.pk}/verdicts/", body)
+        assert given.status_code == 201
+        pages |= {"verdict": json.dumps(given.json())}
+        pages |= {"judged": json.dumps(client.get(f"/api/v1/inspections/{part.pk}/").json())}
+        pages.pop("list")
+        seen.append({name: without_own_marks(page) for name, page in pages.items()})
+        assert not [word for word in FORBIDDEN for page in seen[-1].values() if word in page.lower()]
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("outcome", ["scratched", "unsure"])
+def test_after_an_undo_an_audit_still_cannot_be_told(pair, api, ivy, outcome):
+    client, seen = api(ivy), []
+    for part in pair("pass"):
+        lease = served(client, part)["lease"]
+        verdict = client.post(f"/api/v1/inspections/{part.pk}/verdicts/", {"outcome": "ok", "lease": lease}).json()
+        again = client.post(f"/api/v1/verdicts/{verdict['verdict']['id']}/correction/", {"outcome": outcome})
+        page = client.get(f"/api/v1/inspections/{part.pk}/").json()
+        seen.append(re.sub(r'"verdict": \d+', "", without_own_marks(json.dumps([again.json(), page]))))
+    assert seen[0] == seen[1]
+
+
+def test_lists_do_not_sort_audits_out(pair, api, ivy):
+    client = api(ivy)
+    for part in pair("pass"):
+        served(client, part)
+    assert len(client.get("/api/v1/inspections/?state=waiting").json()["results"]) == 2
+    assert client.get("/api/v1/inspections/?state=audit_due").json()["results"] == []
+
+
+def test_an_inspector_reads_no_part_before_taking_it(make_part, api, ivy):
+    assert api(ivy).get(f"/api/v1/inspections/{make_part().pk}/").status_code == 404
+
+
+def test_a_second_person_reads_nothing_of_the_first(make_part, judge, api, ivy, ian):
+    part = make_part()
+    judge(part, ivy, "unsure", comment="a hair?")
+    pages = served(api(ian), part)
+    pages.pop("lease")
+    for page in pages.values():
+        assert not [word for word in ("unsure", "hair", "ivy", "second") if word in without_own_marks(page).lower()]
+
+
+def test_waiting_does_not_tell_an_inspector_of_the_machines_decision(pair, api, ivy, monkeypatch):
+    monkeypatch.setattr("inspection.api.wait_for_disposition", lambda part, seconds: pytest.fail("waited"))
+    client = api(ivy)
+    for part in pair("pass"):
+        served(client, part)
+        assert client.get(f"/api/v1/inspections/{part.pk}/?wait=20").status_code == 200
+
+
+def test_an_inspector_who_is_a_station_too_is_blind_all_the_same(pair, api):
+    both = make_person("both", Role.INSPECTOR, Role.STATION)
+    _, audited = pair("pass")
+    Inspection.objects.filter(pk=audited.pk).update(received_by=both)
+    page = api(both).get(f"/api/v1/inspections/{audited.pk}/").json()
+    assert (page["disposition"], page["state"]) == (None, "waiting")
+
+
+@pytest.mark.parametrize("path", ["", "{pk}/"])
+def test_a_supervisor_who_reads_the_machines_decision_does_not_judge_the_audit(pair, api, sam, ivy, path):
+    plain, audited = pair("pass")
+    client = api(sam)
+    for _ in range(2):
+        page = client.get("/api/v1/inspections/" + path.format(pk=audited.pk))
+        assert '"by_machine":true' in page.content.decode()
+    assert ModelOutputShown.objects.get().inspection == audited, "once, and not for the part without a decision"
+    assert actions.claim(line=plain.line, by=sam).inspection == plain
+    assert actions.claim(line=plain.line, by=sam) is None
+    assert actions.claim(line=plain.line, by=ivy).inspection == audited
+
+
+def test_a_station_reads_the_machines_decision(pair, api, cam):
+    _, audited = pair("pass")
+    Inspection.objects.filter(pk=audited.pk).update(received_by=cam)
+    page = api(cam).get(f"/api/v1/inspections/{audited.pk}/").json()
+    assert (page["disposition"]["outcome"], page["disposition"]["by_machine"]) == ("pass", True)
+    assert not ModelOutputShown.objects.exists()
+
+
+def test_the_claim_is_the_same_on_a_line_without_a_model(shadowed, make_part, api, ivy):
+    bare = Line.objects.create(slug="line-b", name="Line B")
+    client = api(ivy)
+    pages = [served(client, part) for part in (make_part(), make_part(on=bare))]
+    first, second = (without_own_marks(page["claim"]).replace("line-b", "line-a") for page in pages)
+    assert first == second

@@ -51,7 +51,7 @@ check: .venv/installed-dev  ## style, types, the direction of the apps, migratio
 	$(BIN)/lint-imports
 	$(TESTS) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(TESTS) DEBUG=0 SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))') \
-	  ALLOWED_HOSTS=shadowline.example SECURE_HSTS_SECONDS=31536000 SECURE_SSL_REDIRECT=1 \
+	  ALLOWED_HOSTS=shadowline.example HTTPS=1 \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 bench: .venv/installed-dev  ## the measurements of bench/

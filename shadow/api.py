@@ -1,6 +1,5 @@
 """The shadow over HTTP: agreement, discrepancies, model versions and their answers."""
 
-
 from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
@@ -46,8 +45,6 @@ def agreement(request: Request):
     format = one_of("format", request.query_params.get("format") or "json", ("json", "csv"))
     report = agreement_report(read_asked(request.query_params, caller(request)))
     return csv_response(report) if format == "csv" else Response(report_json(report))
-
-
 
 
 LISTED = [

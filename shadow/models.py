@@ -136,7 +136,10 @@ class Prediction(AppendOnly):
                 name="prediction_is_a_score_or_a_failure_with_a_reason",
             ),
         ]
-        indexes = [models.Index(fields=["version", "id"], name="prediction_by_version")]
+        indexes = [
+            models.Index(fields=["version", "id"], name="prediction_by_version"),
+            models.Index(fields=["at"], name="prediction_by_time"),
+        ]
 
     def __str__(self) -> str:
         return (

@@ -50,7 +50,12 @@ class Command(command.Command):
             raise BadInput(f"These photos cannot be trained on: {error}.") from None
         self.progress("", last=True)
         version = register_version(name=name, weights=trained.weights, card=trained.card, by="train_model")
-        return {"model": version.name, "id": version.pk, "threshold": version.threshold, **trained.card["figures"]["test"]}
+        return {
+            "model": version.name,
+            "id": version.pk,
+            "threshold": version.threshold,
+            **trained.card["figures"]["test"],
+        }
 
     def _tell(self, epoch: Epoch) -> None:
         auroc = "undefined" if epoch.calibrate_auroc is None else f"{epoch.calibrate_auroc:.4f}"

@@ -32,7 +32,7 @@ from inspection.serializers import (
     NewVerdictSerializer,
     VerdictAnswerSerializer,
     VerdictSerializer,
-    own_disposition,
+    own_disposition_data,
 )
 from inspection.sight import find_judged, find_readable, readable
 from inspection.waiting import wait_for_disposition
@@ -223,7 +223,7 @@ def verdicts(request: Request, pk: int) -> Response:
     part.refresh_from_db()
     answer: dict[str, dict | None] = {
         "verdict": VerdictSerializer(verdict).data,
-        "disposition": own_disposition(caller(request), part),
+        "disposition": own_disposition_data(caller(request), part),
     }
     if wants_next:
         answer["next"] = _next(part.line, caller(request))

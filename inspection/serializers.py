@@ -7,7 +7,6 @@ from inspection.models import (
     AuditEvent,
     Correction,
     Disposition,
-    DispositionOutcome,
     Inspection,
     Lease,
     Origin,
@@ -19,6 +18,7 @@ from inspection.models import (
 )
 from inspection.moves import OPEN, State
 from inspection.roles import judges_blind
+from inspection.sight import own_disposition
 
 
 class PhotoSerializer(serializers.ModelSerializer):
@@ -41,25 +41,16 @@ class DispositionSerializer(serializers.ModelSerializer):
 def disposition_for(user: User, inspection: Inspection) -> dict | None:
     """The disposition as this reader may know it: an inspector what their own verdict came to, others the row."""
     if judges_blind(user):
-        return own_disposition(user, inspection)
-    disposition = inspection.disposition
+        return own_disposition_data(user, inspection)
+    return _data(inspection.disposition)
+
+
+def own_disposition_data(user: User, inspection: Inspection) -> dict | None:
+    return _data(own_disposition(user, inspection))
+
+
+def _data(disposition: Disposition | None) -> dict | None:
     return DispositionSerializer(disposition).data if disposition else None
-
-
-def own_disposition(user: User, inspection: Inspection) -> dict | None:
-    """What the person's own verdict came to: nothing before it, nor while another person's is awaited.
-
-    It reads the same whether the part was an audit or not: where the machine's decision stands because the person
-    agreed, it reads as theirs.
-    """
-    disposition = inspection.disposition
-    own = [verdict for verdict in inspection.verdicts.all() if verdict.inspector_id == user.pk]
-    if disposition is None or not own or inspection.state in OPEN:
-        return None
-    if disposition.by_machine:
-        word = Outcome.OK if disposition.outcome == DispositionOutcome.PASS else Outcome.SCRATCHED
-        disposition = Disposition(outcome=disposition.outcome, reason=f"judged {word}", at=own[-1].at)
-    return DispositionSerializer(disposition).data
 
 
 class InspectionSerializer(serializers.ModelSerializer):

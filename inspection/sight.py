@@ -2,7 +2,8 @@
 
 from django.db.models import Q, QuerySet
 
-from inspection.models import Inspection, Lease, Line, User, Verdict
+from inspection.models import Disposition, DispositionOutcome, Inspection, Lease, Line, Outcome, User, Verdict
+from inspection.moves import OPEN
 from inspection.refusals import Unknown
 from inspection.roles import May, may, oversees
 
@@ -31,3 +32,19 @@ def find_judged(user: User, pk: int) -> Inspection:
     if inspection is None or not Line.objects.for_user(user).filter(pk=inspection.line_id).exists():
         raise Unknown(f"There is no inspection {pk} on your lines.")
     return inspection
+
+
+def own_disposition(user: User, inspection: Inspection) -> Disposition | None:
+    """What the person's own verdict came to: nothing before it, nor while another person's is awaited.
+
+    It reads the same whether the part was an audit or not: where the machine's decision stands because the person
+    agreed, it reads as theirs.
+    """
+    disposition = inspection.disposition
+    own = [verdict for verdict in inspection.verdicts.all() if verdict.inspector_id == user.pk]
+    if disposition is None or not own or inspection.state in OPEN:
+        return None
+    if disposition.by_machine:
+        word = Outcome.OK if disposition.outcome == DispositionOutcome.PASS else Outcome.SCRATCHED
+        disposition = Disposition(outcome=disposition.outcome, reason=f"judged {word}", at=own[-1].at)
+    return disposition

@@ -8,10 +8,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from inspection import actions
-from inspection.models import AuditEvent, Correction, Disposition, Inspection, ModelOutputShown, Photo, User, Verdict
+from inspection.models import AuditEvent, Correction, Disposition, Inspection, Photo, User, Verdict
 from inspection.moves import OPEN
 from inspection.roles import May, caller, needs, oversees
-from inspection.sight import readable
+from inspection.sight import own_disposition, readable
 
 PER_PAGE = 10
 
@@ -74,24 +74,17 @@ def chapter_for(user: User, inspection: Inspection) -> Chapter:
     verdicts = list(inspection.verdicts.all())
     dispositions = list(inspection.dispositions.all())
     if oversees(user):
-        _note_machine_decision(user, inspection, dispositions)
+        actions.note_decisions_shown(inspections=[inspection], user=user, where="part history")
         trail = AuditEvent.objects.filter(subject=f"inspection {inspection.pk}")
         events = [(event, event.action.replace("_", " ")) for event in trail]
         judgements = [Judgement(verdict, list(verdict.corrections.all())) for verdict in verdicts]
         return _chapter(inspection, inspection.get_state_display(), judgements, dispositions, events)
     own = [verdict for verdict in verdicts if verdict.inspector_id == user.pk]
-    keys = {verdict.pk for verdict in own}
     judgements = [Judgement(row, [again for again in row.corrections.all() if again.by_id == user.pk]) for row in own]
     state = "judged by you" if own else ("waiting" if inspection.state in OPEN else "closed")
-    return _chapter(inspection, state, judgements, [row for row in dispositions if row.verdict_id in keys], None)
+    came_of_it = own_disposition(user, inspection)
+    return _chapter(inspection, state, judgements, [came_of_it] if came_of_it else [], None)
 
 
 def _chapter(inspection, state, judgements, dispositions, events) -> Chapter:
     return Chapter(inspection, state, list(inspection.photos.all()), judgements, dispositions, events)
-
-
-def _note_machine_decision(user: User, inspection: Inspection, dispositions: list[Disposition]) -> None:
-    """A machine's disposition tells what the machine answered: who has read it cannot judge the part blind."""
-    told = inspection.state in OPEN and any(row.by_machine for row in dispositions)
-    if told and not ModelOutputShown.objects.filter(inspection=inspection, user=user).exists():
-        actions.note_model_output_shown(inspection=inspection, user=user, where="part history")

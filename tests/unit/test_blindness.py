@@ -186,3 +186,23 @@ def test_the_claim_is_the_same_on_a_line_without_a_model(shadowed, make_part, ap
     pages = [served(client, part) for part in (make_part(), make_part(on=bare))]
     first, second = (without_own_marks(page["claim"]).replace("line-b", "line-a") for page in pages)
     assert first == second
+
+
+def test_a_parts_history_reads_the_same_to_its_judge_whether_it_was_an_audit(
+    line, version, set_level, make_part, answer, judge, page, ivy
+):
+    set_level(line, "partial", version, pass_below=0.3, reject_from=0.5, audit_share=1.0, ramp=[])
+    audited = make_part()
+    answer(audited, version, 0.01)
+    assert audited.state == "audit_due"
+    ordinary = make_part()
+    answer(ordinary, version, 0.4)
+    for part in (audited, ordinary):
+        judge(part, ivy, "ok")
+    told = [
+        page(ivy).get(f"/parts/{part.serial}/").content.decode().split("<article")[1].split('<div class="thumbs"')[0]
+        for part in (audited, ordinary)
+    ]
+    words = [re.sub(r'datetime="[^"]*"|title="[^"]*"|data-ago="[^"]*"', "", text) for text in told]
+    assert "judged ok" in words[0]
+    assert words[0] == words[1]

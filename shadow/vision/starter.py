@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(THREADS)
     rendered = list(items(options.seed, options.parts, options.processes))
     command = (
-        f"python -m shadow.vision.starter --out {options.out} --seed {options.seed} "
+        f"python -m shadow.vision.starter --out shadow/starter --seed {options.seed} "
         f"--parts {options.parts} --epochs {options.epochs}"
     )
     trained = train(

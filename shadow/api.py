@@ -15,7 +15,7 @@ from shadow import discrepancies as listing
 from shadow.adjudicating import adjudicate
 from shadow.cards import current_assignments, health
 from shadow.models import ModelVersion, Prediction
-from shadow.reports import agreement_report, figure, find_version, one_of, read_asked
+from shadow.reports import agreement_report, figure, one_of, read_asked
 from shadow.serializers import (
     AdjudicationSerializer,
     AgreementReportSerializer,
@@ -30,6 +30,7 @@ from shadow.serializers import (
 )
 from shadow.showing import note_shown
 from shadow.tables import csv_response, report_json
+from shadow.versions import find_version
 
 SPAN = [OpenApiParameter(name, str, description="A day (2026-01-31) or a moment.") for name in ("from", "to")]
 

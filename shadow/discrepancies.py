@@ -11,7 +11,8 @@ from inspection.refusals import BadInput, Unknown
 from shadow.days import EVERYTHING, Calendar, Span, read_span
 from shadow.models import Adjudication, ModelVersion, Prediction
 from shadow.pairs import CELLS, KINDS, Cell, Pair, pairs_of
-from shadow.reports import find_version, one_of
+from shadow.reports import one_of
+from shadow.versions import find_version
 
 DIFFERING: tuple[Cell, ...] = ("escape", "overkill")
 CELL_NAMES: tuple[Cell, ...] = tuple(CELLS.values())

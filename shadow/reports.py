@@ -14,6 +14,7 @@ from shadow.charts import percent
 from shadow.days import EVERYTHING, Calendar, Span, read_span
 from shadow.models import ModelVersion, Prediction, live_version
 from shadow.pairs import KINDS, Pair, pairs
+from shadow.versions import find_version
 
 CONFIDENCE = 0.95
 GROUPINGS = ("day", "week", "line", "station", "inspector", "model", "variant")
@@ -120,17 +121,6 @@ def _versions(name: str, lines: tuple[Line, ...], *, every: bool) -> tuple[Model
 def _with_predictions(lines: tuple[Line, ...]):
     answered = Prediction.objects.filter(inspection__line__in=lines).order_by().values("version")
     return ModelVersion.objects.filter(pk__in=answered)
-
-
-def find_version(name: str) -> ModelVersion:
-    """The version of that name, or of that number. Raises Unknown with the names there are."""
-    version = ModelVersion.objects.filter(name=name).first()
-    if version is None and name.isdecimal():
-        version = ModelVersion.objects.filter(pk=name[:18]).first()
-    if version is None:
-        known = ", ".join(ModelVersion.objects.values_list("name", flat=True)) or "none yet"
-        raise Unknown(f"There is no model {name!r}. Known models: {known}.")
-    return version
 
 
 def agreement_report(asked: Asked) -> AgreementReport:

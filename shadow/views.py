@@ -21,6 +21,7 @@ from shadow.exhibits import exhibits, history
 from shadow.models import Finding, ModelVersion, Prediction
 from shadow.report_page import figures_of, rows, tiles, trends
 from shadow.showing import note_shown
+from shadow.versions import find_version
 
 HEAT_WIDTH = 640  # pixels; a map has 64 cells, so more would only be smoother
 DAY = 24 * 3600
@@ -164,7 +165,7 @@ def models(request: HttpRequest) -> HttpResponse:
 @require_safe
 def model_card(request: HttpRequest, name: str) -> HttpResponse:
     """One version: what it was made of, how good it was then, and how it does now."""
-    version = reports.find_version(name)
+    version = find_version(name)
     return render(request, "shadow/model_card.html", {
         "version": version, "card": read_card(version.card), "health": health(version),
         "assignments": current_assignments(version, caller(request)),

@@ -15,11 +15,12 @@ from automation.models import Approval, Change, Halt, Policy
 from inspection import actions as floor
 from inspection import audit, seals
 from inspection.models import Line, User
-from inspection.refusals import BadInput, Conflict, Unknown
+from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, must
 from monitoring.models import Alarm, Severity
 from shadow.actions import assign, end_assignments
 from shadow.models import ModelVersion, Role
+from shadow.versions import find_version
 
 SYSTEM = "system"
 DEFAULT_RAMP = [[0.05, 1.0], [0.25, 0.5], [0.5, 0.25], [1.0, 0.1]]  # share of parts, audit share
@@ -97,7 +98,7 @@ def _proposed(current: Policy, level: str | None, changes: dict[str, Any], model
         if level not in list(Level):
             raise BadInput(f"There is no level {level!r}. The levels are {', '.join(Level)}.")
         fields["level"] = level
-    if model is not None and (version := _version(model)).pk != current.version_id:
+    if model is not None and (version := find_version(model)).pk != current.version_id:
         # Thresholds belong to a version: those of the version before say nothing about this one.
         fields |= {"version_id": version.pk, "pass_below": None, "reject_from": None} | changes
     _check(fields)
@@ -118,14 +119,6 @@ def default_thresholds(fields: dict[str, Any]) -> dict[str, float]:
     pass_below = version.thresholds[0] if fields["pass_below"] is None else fields["pass_below"]
     reject_from = version.thresholds[-1] if fields["reject_from"] is None else fields["reject_from"]
     return {"pass_below": pass_below, "reject_from": pass_below if fields["level"] == Level.FULL else reject_from}
-
-
-def _version(name: str) -> ModelVersion:
-    version = ModelVersion.objects.filter(name=name).first()
-    if version is None:
-        known = ", ".join(ModelVersion.objects.values_list("name", flat=True)[:20]) or "none yet"
-        raise Unknown(f"There is no version {name!r}. Known versions: {known}.")
-    return version
 
 
 def _share(value: Any) -> bool:

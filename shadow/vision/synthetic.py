@@ -477,8 +477,8 @@ def _broken(path: _Path, rng: Rng, breaks: int) -> _Path:
 
 
 def _draw_hardness(rng: Rng) -> float:
-    """Mostly plain to see, one in fourteen truly hard."""
-    return float(rng.uniform(0.75, 1.0) if rng.random() < 1 / 14 else rng.beta(1.2, 3.0) * 0.6)
+    """Mostly plain to see, one in twelve hard, some of these next to invisible."""
+    return float(rng.uniform(0.5, 0.85) if rng.random() < 1 / 12 else rng.beta(1.2, 3.0) * 0.5)
 
 
 def _scratches(scene: _Scene, rng: Rng, hardness: float) -> None:

@@ -289,7 +289,7 @@ def test_a_policy_that_makes_no_sense_is_refused_with_what_is_allowed(shadowed, 
 def test_an_unknown_level_version_or_missing_reason_is_refused(shadowed, ada):
     with pytest.raises(BadInput, match=r"There is no level 'automatic'. The levels are human_only, shadow"):
         propose(shadowed, ada, level="automatic")
-    with pytest.raises(Unknown, match=r"There is no version 'v9'. Known versions: v1."):
+    with pytest.raises(Unknown, match=r"There is no model 'v9'. Known models: v1."):
         propose(shadowed, ada, model="v9")
     with pytest.raises(BadInput, match="Say why"):
         propose_change(line=shadowed, by=ada, level="assist", reason="  ")

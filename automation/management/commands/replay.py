@@ -11,8 +11,8 @@ from inspection import command
 from inspection.actions.intake import find_line
 from inspection.models import Inspection
 from shadow import jobs
-from shadow.management.commands.evaluate_model import find_version
 from shadow.models import Prediction
+from shadow.versions import find_version
 
 
 class Command(command.Command):

@@ -6,23 +6,15 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from inspection import command
-from inspection.refusals import BadInput, Unknown
+from inspection.refusals import BadInput
 from shadow.actions import load_scorer
 from shadow.models import ModelVersion
 from shadow.training_data import rows_of
+from shadow.versions import find_version
 from shadow.vision.evaluation import figures
 from shadow.vision.runtime import Answer, WeightsRefused
 
 BATCH = 32
-
-
-def find_version(name: str) -> ModelVersion:
-    """The version of that name. Raises Unknown with the known ones."""
-    version = ModelVersion.objects.filter(name=name).first()
-    if version is None:
-        known = ", ".join(ModelVersion.objects.values_list("name", flat=True)[:20]) or "none yet"
-        raise Unknown(f"There is no model {name!r}. Known models: {known}.")
-    return version
 
 
 def scores_of(command: command.Command, version: ModelVersion, paths: list[Path]) -> list[Any]:

@@ -7,7 +7,8 @@ from django.core.management.base import CommandParser
 
 from inspection import command
 from inspection.refusals import BadInput
-from shadow.management.commands.evaluate_model import find_version, scores_of
+from shadow.management.commands.evaluate_model import scores_of
+from shadow.versions import find_version
 from shadow.vision.runtime import Answer, Failure
 
 

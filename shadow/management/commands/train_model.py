@@ -8,9 +8,10 @@ from django.core.management.base import CommandParser
 from inspection import command
 from inspection.actions.intake import find_line
 from inspection.refusals import BadInput, Conflict
-from shadow.actions import check_name, register_version
+from shadow.actions import check_name, register_version, weights_path
 from shadow.models import ModelVersion
 from shadow.training_data import items_of_csv, items_of_line
+from shadow.versions import find_version
 from shadow.vision.training import Epoch, NotEnoughData, train
 
 
@@ -28,23 +29,25 @@ class Command(command.Command):
         parser.add_argument("--split", help="use only this split of the data")
         parser.add_argument("--epochs", type=int, default=30)
         parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--start", metavar="NAME", help="begin from the weights of this version, such as starter")
         parser.add_argument("--minutes", type=float, help="a budget of time; two runs may then differ")
 
     def run(
         self, *, line: str | None, data: Path | None, name: str, split: str | None, epochs: int, seed: int,
-        minutes: float | None, **options: Any,
+        minutes: float | None, start: str | None, **options: Any,
     ) -> dict[str, Any]:  # fmt: skip
         check_name(name)  # before the training, not after it
         if ModelVersion.objects.filter(name=name).exists():
             raise Conflict(f"The name {name!r} belongs to another version. Choose a new name.")
         if epochs < 1 or seed < 0 or (minutes is not None and not minutes > 0):
             raise BadInput("--epochs is at least 1, --seed at least 0, and --minutes above 0.")
+        begin = weights_path(find_version(start)).read_bytes() if start else None
         items = items_of_csv(data, split) if data else items_of_line(find_line(str(line)), split)
         source = data.name if data else f"line {line}"
         try:
             trained = train(
                 items, epochs=epochs, seed=seed, minutes=minutes, progress=self._tell,
-                sources=[f"{source}, split {split}" if split else source],
+                sources=[f"{source}, split {split}" if split else source], start=begin,
             )  # fmt: skip
         except (NotEnoughData, ValueError) as error:
             raise BadInput(f"These photos cannot be trained on: {error}.") from None

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, ManagementUtility, call_command
 from PIL import Image
 
-from automation import demo, policies, simulation
+from automation import policies, simulation
 from automation.management.commands import simulate_line
 from automation.models import Routing
 from automation.simulation import DRIFTS, Rates, part_of, photo_of, verdict_of
@@ -20,7 +20,7 @@ from shadow.actions import weights_path
 from shadow.management.commands import train_model
 from shadow.models import ModelVersion, Prediction, live_version
 from shadow.vision.synthetic import render
-from tests.conftest import photo_bytes, untrained_weights
+from tests.conftest import photo_bytes
 
 
 def run(*arguments, **options) -> str:
@@ -49,15 +49,12 @@ def refusal(*arguments) -> str:
 
 
 @pytest.fixture
-def starter(settings, tmp_path, monkeypatch):
-    """A first look, with an untrained starter model."""
+def first_look(settings):
+    """A first look, where the demo may be made."""
     settings.DEBUG = True
-    (tmp_path / "starter.safetensors").write_bytes(untrained_weights())
-    (tmp_path / "starter.json").write_text('{"name": "starter"}')
-    monkeypatch.setattr(demo, "STARTER", tmp_path)
 
 
-def test_the_demo_factory_has_people_lines_and_a_shadowing_starter(db, starter, monkeypatch):
+def test_the_demo_factory_has_people_lines_and_a_shadowing_starter(db, first_look, monkeypatch):
     monkeypatch.setenv("DEMO_PASSWORD", "open sesame")
     made = run_json("seed_demo")
     assert made["lines"] == ["line-a", "line-b"]
@@ -75,7 +72,7 @@ def test_the_demo_factory_has_people_lines_and_a_shadowing_starter(db, starter, 
     assert set(DefectKind.objects.values_list("slug", flat=True)) == {"scratch", "oil", "stain", "dust"}
 
 
-def test_seeding_twice_changes_nothing(db, starter, monkeypatch):
+def test_seeding_twice_changes_nothing(db, first_look, monkeypatch):
     run("seed_demo")
     monkeypatch.setenv("DEMO_PASSWORD", "another")
     assert run_json("seed_demo") == {"users": [], "lines": [], "models": []}
@@ -225,7 +222,7 @@ def test_a_replay_with_lost_weights_says_that_nothing_was_answered(line, version
 
 
 @pytest.fixture
-def factory(transactional_db, starter, live_server):
+def factory(transactional_db, first_look, live_server):
     """The demo factory behind a running server; gives its address."""
     run("seed_demo")
     return live_server.url
@@ -265,7 +262,7 @@ def test_parts_are_left_for_people(factory):
     ],
     ids=str,
 )
-def test_a_simulation_that_cannot_run_says_why(db, starter, arguments, words, monkeypatch):
+def test_a_simulation_that_cannot_run_says_why(db, first_look, arguments, words, monkeypatch):
     run("seed_demo")
     Line.objects.create(slug="line-c", name="Line C")
     monkeypatch.setattr(simulate_line, "wait_for_server", lambda client, _: simulation.wait_for_server(client, 0))

@@ -107,7 +107,8 @@ def test_the_ramps_step_says_the_share_and_the_policys_audit_share_is_a_floor(li
 # ---- the part is a person's
 
 
-def test_a_hold_that_has_passed_makes_it_a_persons(partial, version, make_part, later):
+def test_a_hold_that_has_passed_makes_it_a_persons(line, version, set_level, make_part, later):
+    set_level(line, "partial", version, **AUDIT_ALL)
     part = make_part()
     prediction = Prediction.objects.create(inspection=part, version=version, score=0.01, outcome="ok")
     settle(prediction=prediction, now=later(61))

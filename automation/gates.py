@@ -137,7 +137,7 @@ def version_gate(facts: Facts) -> Gate:
 def null_gate(facts: Facts, limits: Limits) -> Gate:
     figures = {"answers": facts.recent, "nulls": facts.recent_nulls, "limit": limits.null_limit}
     if not facts.recent:
-        reason = "The version has not scored any part of this line yet. Let it shadow the line, or replay past parts."
+        reason = "The version has not scored any part of this line yet. Replay past parts with it first."
         return Gate("null rate", False, reason, figures)
     rate = facts.recent_nulls / facts.recent
     shares = f"{percent(rate)}, limit {percent(limits.null_limit)}"
@@ -162,13 +162,17 @@ def alarm_gate(facts: Facts) -> Gate:
     return Gate("alarms", count == 0, reason, {"open": count})
 
 
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def shift_gate(facts: Facts, limits: Limits) -> Gate:
-    reason = f"Blind verdicts from {facts.shifts} shifts; at least {limits.shifts} needed."
+    reason = f"Blind verdicts from {_counted(facts.shifts, 'shift')}; at least {limits.shifts} needed."
     return Gate("shifts", facts.shifts >= limits.shifts, reason, {"shifts": facts.shifts, "needed": limits.shifts})
 
 
 def days_gate(facts: Facts, limits: Limits) -> Gate:
-    reason = f"Blind verdicts from {facts.days} days; at least {limits.days} needed."
+    reason = f"Blind verdicts from {_counted(facts.days, 'day')}; at least {limits.days} needed."
     return Gate("days", facts.days >= limits.days, reason, {"days": facts.days, "needed": limits.days})
 
 

@@ -33,7 +33,7 @@ SHARES = {"train": 0.70, "calibrate": 0.16, "test": 0.14}
 BATCH = 16
 PATIENCE = 8  # epochs without a better calibrate part
 LEARNING_RATE = 3e-3
-FEWEST_CELLS = 30.0  # the map's loss is per scratched cell; a batch without any is not divided by 0
+FEWEST_CELLS = 20.0  # the map's loss is per scratched cell; so many a photo where there are fewer
 MAX_BALANCE = 10.0  # a scratched photo weighs at most this many good ones
 
 FLIPS = (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE)
@@ -407,8 +407,7 @@ def _schedule(share: float) -> float:
 
 
 def _loss(network: ScratchNet, run: _Run, batch: NDArray[np.intp], rng: Rng) -> Tensor:
-    """Balanced cross-entropy of the photos, and of the map's cells where it is known where the scratches
-    are."""
+    """Balanced cross-entropy of the photos, and of the map's cells where the scratches' places are known."""
     pairs = [augment(run.photos.pixels[i], run.photos.masks[i], rng) for i in batch]
     photos = _batch([image for image, _ in pairs]).to(run.device)
     labels = torch.from_numpy(run.photos.labels[batch]).float().to(run.device)
@@ -417,8 +416,8 @@ def _loss(network: ScratchNet, run: _Run, batch: NDArray[np.intp], rng: Rng) -> 
     weight = torch.tensor(run.balance, device=run.device)
     loss = functional.binary_cross_entropy_with_logits(logits, labels, pos_weight=weight)
     each = functional.binary_cross_entropy_with_logits(maps, cells, reduction="none")  # (B, S/4, S/4)
-    dense = (each * known[:, None, None]).sum() / cells.sum().clamp(min=FEWEST_CELLS)
-    return loss + dense
+    many = torch.maximum(cells.sum(), FEWEST_CELLS * known.sum()).clamp(min=1)
+    return loss + (each * known[:, None, None]).sum() / many
 
 
 def _logits(network: ScratchNet, run: _Run, split: str) -> NDArray[np.float64]:

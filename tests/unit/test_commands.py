@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from django.core.management import CommandError, ManagementUtility, call_command
 from PIL import Image
 
@@ -91,6 +92,7 @@ def test_known_passwords_are_not_made_where_debug_is_off(db):
 @pytest.fixture
 def photos(tmp_path):
     """A CSV of small renderings, scratched and clean by turns."""
+    torch.set_num_threads(1)  # threads that wait for each other on a busy machine take six times as long
     with (tmp_path / "photos.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["path", "label", "split"])

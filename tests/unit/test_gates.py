@@ -68,7 +68,7 @@ TABLE = [
     (alarm_gate, (Facts(critical_alarms=1),), False, "1 critical alarm is open. Close it first."),
     (alarm_gate, (Facts(critical_alarms=2),), False, "2 critical alarms are open. Close them first."),
     (shift_gate, (NOTHING, LIMITS), False, "from 0 shifts; at least 1"),
-    (shift_gate, (Facts(shifts=1), LIMITS), True, "from 1 shifts"),
+    (shift_gate, (Facts(shifts=1), LIMITS), True, "from 1 shift;"),
     (days_gate, (Facts(days=2), LIMITS), False, "from 2 days; at least 3"),
     (days_gate, (Facts(days=3), LIMITS), True, "from 3 days"),
     (pairs_gate, (NOTHING, LIMITS), False, "100 more blind verdicts are needed (0 of 100)"),

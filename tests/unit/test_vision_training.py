@@ -102,6 +102,13 @@ def test_groups_never_straddle_splits_and_each_part_has_both_classes(seed):
         assert {item.label for item in made if splits[item.group] == split} == {True, False}
 
 
+def test_batches_of_scratches_without_a_mask_teach_the_photo_alone(learnt):
+    bare = [TrainingItem(item.photo, item.label, item.group) for item in items(36)]
+    mostly = [item for i, item in enumerate(bare) if item.label or i % 6 == 1]
+    curve = train(mostly, epochs=1, seed=2, device="cpu", start=learnt[0].weights).card["curve"]
+    assert np.isfinite(curve[0]["loss"]) and np.isfinite(curve[0]["calibrate_nll"])
+
+
 def test_it_can_begin_from_earlier_weights(learnt):
     again = train(items(36), epochs=1, seed=5, device="cpu", start=learnt[0].weights)
     assert again.card["curve"][0]["calibrate_auroc"] == 1.0

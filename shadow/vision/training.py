@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn import functional
@@ -72,8 +73,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Trained:
-    """Weights as safetensors bytes (what runs them is in their metadata) and the card that tells their
-    story."""
+    """Weights as safetensors bytes (what runs them is in their metadata) and the card with their story."""
 
     weights: bytes
     card: dict[str, Any]
@@ -116,8 +116,11 @@ def train(
     NotEnoughData
         When a part would lack a class.
     ValueError
-        When a photo or mask cannot be read, or a group is given to two splits.
+        When a photo or mask cannot be read, a group is given to two splits, there is no epoch, or the
+        weights to start from do not fit.
     """
+    if epochs < 1:
+        raise ValueError("a training has at least one epoch")
     started, version = time.monotonic(), code_version()
     splits = split_by_group(items, seed)
     run = _Run(_loaded(items), splits, epochs, seed, _device(device), minutes, started)
@@ -345,7 +348,10 @@ def _device(name: str) -> torch.device:
 def _begin(start: bytes | None) -> ScratchNet:
     network = ScratchNet()
     if start is not None:
-        network.load_state_dict(load(start))
+        try:
+            network.load_state_dict(load(start))
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(f"the weights to start from do not fit the network: {error}") from error
     return channels_last(network)
 
 

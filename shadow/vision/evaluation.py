@@ -17,8 +17,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Bin:
-    """One bar of a reliability diagram: scores in [low, high), their mean and the share that was
-    scratched."""
+    """One bar of a reliability diagram: scores in [low, high), their mean and the share scratched."""
 
     low: float
     high: float

@@ -44,8 +44,7 @@ class Residual(nn.Module):
 
 
 class ScratchNet(nn.Module):
-    """Photos (B, 3, S, S) in 0..1, S a multiple of 16, to map logits (B, S / 4, S / 4) and photo logits
-    (B,)."""
+    """Photos (B, 3, S, S) in 0..1, S a multiple of 16, to logits: maps (B, S / 4, S / 4) and photos (B,)."""
 
     def __init__(self) -> None:
         super().__init__()

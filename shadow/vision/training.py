@@ -392,10 +392,10 @@ def _one_epoch(network: ScratchNet, optimiser: torch.optim.Optimizer, run: _Run,
     order = rng.permutation(run.members["train"])
     size = min(BATCH, max(4, len(order) // 8))
     batches = [order[at : at + size] for at in range(0, len(order), size)]
-    losses = []
+    losses: list[float] = []
     for done, batch in enumerate(batches):
         share = run.spent(epoch + done / len(batches))
-        if len(batch) < 2 or share >= 1:  # batch normalisation needs two photos
+        if len(batch) < 2 or (losses and share >= 1):  # batch normalisation needs two photos
             break
         for group in optimiser.param_groups:
             group["lr"] = LEARNING_RATE * _schedule(share)
@@ -404,7 +404,7 @@ def _one_epoch(network: ScratchNet, optimiser: torch.optim.Optimizer, run: _Run,
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(float(loss.detach()))
-    return float(np.mean(losses)) if losses else math.nan
+    return float(np.mean(losses))
 
 
 def _schedule(share: float) -> float:

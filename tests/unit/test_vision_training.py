@@ -136,6 +136,12 @@ def test_a_training_that_cannot_begin_says_why(wrong):
         train(items(12), seed=1, device="cpu", **wrong)
 
 
+def test_a_budget_that_is_spent_at_once_still_ends_with_finite_figures():
+    card = train(items(12), epochs=5, seed=1, device="cpu", minutes=1e-6).card
+    assert card["epochs"]["run"] == 1
+    assert "NaN" not in json.dumps(card)
+
+
 def test_an_unreadable_photo_is_named(tmp_path):
     (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8 no photo")
     made = [*items(12), TrainingItem(tmp_path / "torn.jpg", True, "torn")]

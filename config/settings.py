@@ -8,7 +8,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import env, secret_from_file, sqlite_options, storage_folder
 
-TESTING = "pytest" in sys.modules
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
@@ -83,8 +82,7 @@ DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     sqlite_options(DATABASES["default"])
 else:
-    # A test's transaction lives on one connection, which must not be closed for its age.
-    DATABASES["default"]["CONN_MAX_AGE"] = None if TESTING else 60
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -181,6 +179,7 @@ CELERY_TASK_TIME_LIMIT = 600
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
+TESTING = "pytest" in sys.modules
 if TESTING:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -337,7 +337,8 @@ def test_a_photo_stays_visible_to_who_judged_it_and_to_nobody_else(page, ivy, ia
     for person, status in ((ivy, 200), (ian, 404), (sam, 200)):
         response = page(person).get(url)
         assert response.status_code == status
-        b"".join(response)  # read to its end, where the client closes the file; closing it here would end the transaction
+        # Read to its end, where the client closes the file: closing it here would end the test's transaction.
+        b"".join(response)
 
 
 @pytest.mark.parametrize("name", ["photo", "photo_preview"])

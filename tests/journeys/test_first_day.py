@@ -70,7 +70,10 @@ def test_sam_reads_the_report_and_settles_a_discrepancy(sign_in, a_day_at_shadow
     expect(page.get_by_role("heading", level=1)).to_contain_text("1 of 20")
     page.goto("/discrepancies/?kind=escape")
     page.get_by_role("link", name="Settle from the first").click()
+    page.wait_for_url(re.compile(r"/discrepancies/\d+/"))
+    page.wait_for_load_state("load")  # the keys listen from here on
     page.keyboard.press("p")
+    expect(page.get_by_role("radio", name="Person right")).to_be_checked()
     page.get_by_label("Why").fill("A hairline beside the camera that the model does not see.")
     page.get_by_label("Why").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Where person and model differ")

@@ -38,10 +38,6 @@ def pending_change(line: Line) -> Change | None:
     return Change.objects.filter(line=line, from_policy=policy, policies=None).select_related("by").first()
 
 
-def is_ramping(policy: Policy) -> bool:
-    return bool(policy.ramp) and policy.step < len(policy.ramp) - 1
-
-
 def shares_of(policy: Policy) -> tuple[float, float]:
     """Canary share and audit share: the ramp's step says both, and the policy's own audit share is their floor."""
     if policy.ramp and Level(policy.level).machine_decides:

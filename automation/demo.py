@@ -1,25 +1,21 @@
 """Sets up the demo factory: people, kinds of defect, two lines with stations, the starter model shadowing one."""
 
-import json
-from pathlib import Path
-
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-import shadow
 from automation import policies
 from automation.actions.changing import write_policy
 from automation.levels import Level
 from inspection import audit
 from inspection.models import DefectKind, Line, Shift, User, Variant
 from inspection.roles import Role, ensure_roles, give_role
+from shadow import shipped
 from shadow.actions import register_version
 from shadow.models import ModelVersion
 from shadow.vision.synthetic import VARIANTS
 
 BY = "seed_demo"
-STARTER = Path(shadow.__file__).parent / "starter"
 CAST = {
     "ivy": ("Ivy", "Lin", Role.INSPECTOR),
     "sam": ("Sam", "Okoye", Role.SUPERVISOR),
@@ -87,9 +83,8 @@ def _line(slug: str) -> list[str]:
 def _starter() -> tuple[ModelVersion, bool]:
     """The starter model: trained on renderings by this project's own code, shipped with it."""
     known = ModelVersion.objects.filter(name="starter").first()
-    card = json.loads((STARTER / "starter.json").read_text())
     version = known or register_version(
-        name="starter", weights=(STARTER / "starter.safetensors").read_bytes(), card=card, by=BY
+        name="starter", weights=shipped.weights(), card=shipped.card(), pictures=shipped.pictures(), by=BY
     )
     return version, known is None
 

@@ -85,7 +85,7 @@ def facts_of(
         version=version.name, threshold=version.threshold, thresholds=version.thresholds,
         recent=len(recent), recent_nulls=sum(row[0] is None for row in recent), latency=_latency(recent),
         hold_seconds=policy.hold_seconds,
-        scores=[pair.score for pair in evidence], scratched=[scratched_of(pair) for pair in evidence],
+        scores=[pair.usable_score for pair in evidence], scratched=[scratched_of(pair) for pair in evidence],
         strata=[(pair.station or "", pair.variant or "") for pair in evidence],
         served=[pair.served_before for pair in evidence],
         shifts=_shift_days(line, judged), days=len(_days(line, judged)),

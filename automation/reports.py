@@ -137,7 +137,9 @@ def what_if(line: Line, version: ModelVersion, pass_below: float, reject_from: f
     escaped: list[int] = []
     for pair in evidence_pairs(line, version):
         found = scratched_of(pair)
-        part = Part(score=pair.score, u_canary=0, u_audit=1, u_blind=1, null_reason=pair.null_reason)
+        part = Part(
+            score=pair.score, novelty=pair.novelty, u_canary=0, u_audit=1, u_blind=1, null_reason=pair.null_reason
+        )
         outcome = decide(rule, part).outcome
         outcomes[outcome, found] += 1
         if outcome == "pass" and found:

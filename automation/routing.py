@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from automation.levels import Level
+from shadow.vision.novelty import is_out_of_distribution
 
 Stratum = tuple[str, str]  # station, variant
 UNSURE_BAND = "score in the unsure band"
+OUT_OF_DISTRIBUTION = "out of distribution: unlike the photos that the model learned from"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Part:
     u_audit: float
     u_blind: float
     null_reason: str = ""
+    novelty: float | None = None  # from 1 on the photos are unlike those of the version's training
     stratum: Stratum = ("", "")
 
 
@@ -94,7 +97,9 @@ def _automatic(rule: Rule, part: Part) -> Decision:
 
 
 def _no_answer(part: Part) -> str:
-    """Why there is no score to go by; empty: there is one. A NaN is none, and below or above no threshold."""
+    """Why there is no score to go by; empty: there is one. A NaN is none, and so is a part unlike any seen before."""
     if part.score is None:
         return f"no answer of the model: {part.null_reason}"
-    return "" if 0 <= part.score <= 1 else f"no answer of the model: {part.score} is not a probability"
+    if not 0 <= part.score <= 1:
+        return f"no answer of the model: {part.score} is not a probability"
+    return OUT_OF_DISTRIBUTION if is_out_of_distribution(part.novelty) else ""

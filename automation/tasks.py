@@ -1,7 +1,5 @@
 """Celery's side of scoring: wake-ups without payload; the rows say what the work is."""
 
-import time
-
 from celery import shared_task
 from django.utils import timezone
 
@@ -14,9 +12,7 @@ AT_MOST = 60  # seconds of batches in one task: well inside its limit, which wou
 @shared_task(time_limit=300)
 def score_waiting_parts() -> None:
     """Score and route batches until nothing waits, or the next wake-up has to go on. Lost or doubled: harmless."""
-    started = time.monotonic()
-    while actions.score_and_settle() and time.monotonic() - started < AT_MOST:
-        pass
+    actions.score_and_settle(seconds=AT_MOST)
 
 
 @shared_task(time_limit=60)

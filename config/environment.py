@@ -24,6 +24,11 @@ def secret_from_file(path: Path) -> str:
     return path.read_text().strip()
 
 
+def cores() -> int:
+    """The cores that this process may use; a container may have fewer than its computer."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def storage_folder(url: str, data_dir: Path) -> Path:
     """The folder that keeps photos. Raises ImproperlyConfigured for a scheme that this release cannot serve."""
     if "://" in url:

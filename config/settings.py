@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import env, secret_from_file, sqlite_options, storage_folder
+from config.environment import cores, env, secret_from_file, sqlite_options, storage_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
@@ -174,6 +174,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Of each worker that is not told --concurrency: scoring has one thread a process, so one process a core.
+CELERY_WORKER_CONCURRENCY = env.int("WORKER_PROCESSES", default=cores())
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_TIMEZONE = "UTC"

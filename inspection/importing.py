@@ -23,6 +23,7 @@ class Row:
     split: str = ""
     mask: Path | None = None
     group: str = ""  # photos of one group show one part or phone and never straddle a split
+    original: str = ""  # the part that the photo is of, however often it was photographed or altered
 
 
 def read_list(path: Path, labels: Path | None = None) -> list[Row]:
@@ -48,7 +49,7 @@ def _of_folder(folder: Path, known: dict[str, Row]) -> list[Row]:
         if photo.suffix.lower() in SUFFIXES:
             name = photo.relative_to(folder).as_posix()
             listed = name if name in known else photo.name
-            row = known.get(listed) or Row(photo, name, serial=photo.stem, group=name)
+            row = known.get(listed) or Row(photo, name, serial=photo.stem, group=name, original=name)
             rows.append(replace(row, path=photo, name=name))
             met.add(listed)
     return rows + [replace(row, path=folder / name) for name, row in known.items() if name not in met]
@@ -81,4 +82,5 @@ def _csv_row(path: Path, number: int, fields: dict[str, str]) -> Row:
         path=path.parent / name, name=name, label=label, serial=fields.get("serial") or Path(name).stem,
         lot=fields.get("lot", ""), split=fields.get("split", ""), mask=path.parent / mask if mask else None,
         group=fields.get("phone") or fields.get("group") or fields.get("original") or fields.get("serial") or name,
+        original=fields.get("original") or fields.get("serial") or name,
     )  # fmt: skip

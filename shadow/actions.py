@@ -1,32 +1,32 @@
-"""Writes of the shadow: register a version, assign it to a line, score a batch of parts."""
+"""Writes of the shadow: register a version, assign it to a line."""
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-import structlog
 from django.conf import settings
 from django.core.validators import slug_re
 from django.db import transaction
 from django.utils import timezone
 
 from inspection import audit
-from inspection.models import Inspection, Line, User
-from inspection.photos import keep, path_of
+from inspection.models import Line, User
+from inspection.photos import keep
 from inspection.refusals import BadInput, Conflict
-from shadow import jobs
-from shadow.jobs import LeasedJob
-from shadow.models import Assignment, HeatMap, ModelVersion, Prediction, Role
-from shadow.vision.runtime import Answer, Failure, Scorer, WeightsRefused, load
-
-log = structlog.get_logger("shadowline.shadow")
+from shadow.models import Assignment, Evaluation, ModelVersion, Prediction, Role
+from shadow.vision.runtime import Scorer, WeightsRefused, load, scorer_of
 
 
 def weights_path(version: ModelVersion) -> Path:
     return Path(settings.MODEL_ROOT) / f"{version.weights_sha256}.safetensors"
+
+
+def picture_path(digest: str) -> Path:
+    """Where the WebP picture of a card or an evaluation lies. Ask only for a checked SHA-256."""
+    return Path(settings.MODEL_ROOT) / "pictures" / f"{digest}.webp"
 
 
 def check_name(name: str) -> None:
@@ -35,10 +35,13 @@ def check_name(name: str) -> None:
         raise BadInput(f"{name!r} is no name for a version. Use up to 60 letters, digits, hyphens and underscores.")
 
 
-def register_version(*, name: str, weights: bytes, card: dict, by: User | str) -> ModelVersion:
+def register_version(
+    *, name: str, weights: bytes, card: dict, by: User | str, pictures: Mapping[str, bytes] = {}
+) -> ModelVersion:
     """Keep the weights under their SHA-256 and write the version. Its thresholds are those inside the weights.
 
-    Raises BadInput for weights that this code cannot run, Conflict when the name is taken by other weights; the same
+    `pictures` are those that the card's gallery names, by SHA-256. Raises BadInput for weights that this code cannot
+    run and for a picture under a false name, Conflict when the name is taken by other weights; the same
     name with the same weights again returns the version.
     """
     check_name(name)
@@ -49,19 +52,50 @@ def register_version(*, name: str, weights: bytes, card: dict, by: User | str) -
             return known
         raise Conflict(f"The name {name!r} belongs to another version. Choose a new name.")
     try:
-        scorer = Scorer(weights)
+        scorer = scorer_of(weights)
     except (WeightsRefused, KeyError, TypeError, ValueError) as refusal:
         raise BadInput(f"These weights cannot be registered: {refusal}.") from None
     _check_thresholds(scorer)
+    _check_pictures(pictures)
     version = ModelVersion(
         name=name, weights_sha256=digest, threshold=scorer.threshold, thresholds=scorer.thresholds, card=card,
         by=audit.name_of(by),
     )  # fmt: skip
     keep(weights, weights_path(version))
+    for picture in pictures.values():
+        keep_picture(picture)
     with transaction.atomic():
         version.save()
         audit.record("version_registered", by=by, subject=f"version {name}", weights=digest)
     return version
+
+
+def _check_pictures(pictures: Mapping[str, bytes]) -> None:
+    for named, picture in pictures.items():
+        if hashlib.sha256(picture).hexdigest() != named:
+            raise BadInput(f"The picture {named!r} of the card has another SHA-256. Train again.")
+
+
+def keep_picture(data: bytes) -> str:
+    """Keep a WebP picture under its SHA-256, which is returned. Raises BadInput for what is no WebP."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        raise BadInput("The picture is no WebP.")
+    digest = hashlib.sha256(data).hexdigest()
+    keep(data, picture_path(digest))
+    return digest
+
+
+@transaction.atomic
+def record_evaluation(
+    *, version: ModelVersion, source: str, figures: dict[str, Any], curves: dict[str, Any],
+    gallery: Sequence[dict[str, Any]], retrospective: dict[str, Any], by: User | str,
+) -> Evaluation:  # fmt: skip
+    """Write down how a version did on labelled photos. It changes no level and certifies nothing."""
+    audit.record("version_evaluated", by=by, subject=f"version {version.name}", source=source, n=figures.get("n"))
+    return Evaluation.objects.create(
+        version=version, source=source[:200], figures=figures, curves=curves, gallery=list(gallery),
+        retrospective=retrospective, by=audit.name_of(by),
+    )  # fmt: skip
 
 
 def _check_thresholds(scorer: Scorer) -> None:
@@ -107,73 +141,6 @@ def load_scorer(version: ModelVersion) -> Scorer:
     if scorer.sha256 != version.weights_sha256:
         raise WeightsRefused("the weights file was altered since it was registered")
     return scorer
-
-
-def score_next_batch(*, now: datetime | None = None) -> list[Prediction]:
-    """Lease a batch of jobs, score it, and write each answer once. Returns the answers written; none: nothing to do."""
-    leased = jobs.lease_jobs(now=now or timezone.now())
-    written: list[Prediction] = []
-    for version_id, group in groupby(sorted(leased, key=lambda job: job.version), key=lambda job: job.version):
-        version = ModelVersion.objects.get(pk=version_id)
-        written += _score_group(version, list(group))
-    return written
-
-
-def _score_group(version: ModelVersion, group: Sequence[LeasedJob]) -> Iterator[Prediction]:
-    for job in group:
-        if job.attempts > jobs.MAX_ATTEMPTS:
-            yield from _write(job, version, Failure(f"no answer after {jobs.MAX_ATTEMPTS} attempts"))
-    for batch in _batches([job for job in group if job.attempts <= jobs.MAX_ATTEMPTS]):
-        try:
-            answers = load_scorer(version).score([_photos_of(job.inspection) for job in batch])
-        except Exception as error:  # whatever it is: one version's fault must not take another's jobs along
-            log.error("scoring_failed", version=version.name, error=f"{type(error).__name__}: {error}"[:300])
-            yield from _try_again(batch, version, error)
-            continue
-        for job, answer in zip(batch, answers, strict=True):
-            yield from _write(job, version, answer)
-
-
-def _batches(group: Sequence[LeasedJob]) -> list[list[LeasedJob]]:
-    """All first attempts together; what has failed before alone, so that one part's fault stays its own."""
-    first = [job for job in group if job.attempts == 1]
-    return ([first] if first else []) + [[job] for job in group if job.attempts > 1]
-
-
-def _try_again(batch: Sequence[LeasedJob], version: ModelVersion, error: Exception) -> Iterator[Prediction]:
-    """Give the jobs back; at the last attempt say on the part why there is no answer, and a person judges it."""
-    for job in batch:
-        if job.attempts < jobs.MAX_ATTEMPTS:
-            jobs.give_back(job)
-        else:
-            yield from _write(job, version, Failure(f"the version could not run: {type(error).__name__}"))
-
-
-def _photos_of(inspection: int) -> list[Path]:
-    part = Inspection.objects.prefetch_related("photos").get(pk=inspection)
-    return [path_of(photo.stored) for photo in part.photos.all()]
-
-
-def _write(job: LeasedJob, version: ModelVersion, answer: Answer | Failure) -> Iterator[Prediction]:
-    """Write an answer if the job is still ours; a worker that was too slow writes nothing."""
-    prediction = Prediction(
-        inspection_id=job.inspection, version=version, retrospective=job.retrospective, timings=answer.timings
-    )
-    if isinstance(answer, Failure):
-        where = "" if answer.photo is None else f"photo {answer.photo + 1}: "
-        prediction.null_reason = f"{where}{answer.reason}"[:200]
-    else:
-        prediction.score = answer.score
-        prediction.outcome = "scratched" if answer.score >= version.threshold else "ok"
-        prediction.marks = [{"photo": m.photo, "box": list(m.box), "score": m.score} for m in answer.marks]
-        prediction.figures = answer.figures
-    with transaction.atomic():
-        if not jobs.finish(job):
-            return
-        prediction.save()
-        if isinstance(answer, Answer):
-            HeatMap.of(prediction, answer.heatmaps).save()
-    yield prediction
 
 
 def heat_map_png(prediction: Prediction, position: int, size: tuple[int, int]) -> bytes:

@@ -13,7 +13,10 @@ from shadow.charts import curves
 from shadow.models import Assignment, ModelVersion, Prediction
 
 RECENT = 200  # parts that say how a version does now
-IN_TABLES = {"figures", "data", "curve", "thresholds", "name", "threshold", "weights_sha256"}
+SECTIONS = ("calibration", "novelty", "export")  # flat facts, each group under a heading of its own
+IN_TABLES = {
+    "figures", "data", "curve", "curves", "gallery", "thresholds", "name", "threshold", "weights_sha256", *SECTIONS,
+}  # fmt: skip
 
 
 class Spread(NamedTuple):
@@ -49,6 +52,7 @@ class Card:
     curve: Table | None
     chart: SafeString
     facts: tuple[tuple[str, str], ...]
+    sections: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 
 def health(version: ModelVersion) -> Health:
@@ -79,24 +83,29 @@ def current_assignments(version: ModelVersion, by: User):
 
 def read_card(card: Any) -> Card:
     """A card in rows. What is missing or of another shape is left out; nothing is made up."""
-    card = _mapping(card)
-    epochs = [row for row in _sequence(card.get("curve")) if isinstance(row, Mapping)]
+    card = as_mapping(card)
+    epochs = [row for row in as_sequence(card.get("curve")) if isinstance(row, Mapping)]
     series = {"train loss": _column(epochs, "loss"), "surprise on the calibrate part": _column(epochs, "calibrate_nll")}
-    best = _mapping(card.get("epochs")).get("best")
+    best = as_mapping(card.get("epochs")).get("best")
     return Card(
-        figures=_turned(_mapping(card.get("figures"))),
-        data=_data(_mapping(card.get("data"))),
+        figures=_turned(as_mapping(card.get("figures"))),
+        data=_data(as_mapping(card.get("data"))),
         curve=_rows(epochs),
         chart=curves("Loss by epoch", series, best=best if isinstance(best, int) else None),
-        facts=tuple((key.replace("_", " "), _words(value)) for key, value in card.items() if key not in IN_TABLES),
+        facts=_facts({key: value for key, value in card.items() if key not in IN_TABLES}),
+        sections=tuple((name, _facts(as_mapping(card[name]))) for name in SECTIONS if as_mapping(card.get(name))),
     )
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _facts(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(key).replace("_", " "), _words(value)) for key, value in values.items())
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _sequence(value: Any) -> Sequence[Any]:
+def as_sequence(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else []
 
 
@@ -117,13 +126,13 @@ def _turned(figures: Mapping[str, Any]) -> Table | None:
 
 
 def _data(data: Mapping[str, Any]) -> Table | None:
-    photos = {split: counts for split, counts in _mapping(data.get("photos")).items() if isinstance(counts, Mapping)}
+    photos = {split: counts for split, counts in as_mapping(data.get("photos")).items() if isinstance(counts, Mapping)}
     if not photos:
         return None
-    groups = _mapping(data.get("groups"))
+    groups = as_mapping(data.get("groups"))
     names = list(dict.fromkeys(name for counts in photos.values() for name in counts))
     rows = [
-        (split, *(counts.get(name) for name in names), len(_sequence(groups.get(split))) or None)
+        (split, *(counts.get(name) for name in names), len(as_sequence(groups.get(split))) or None)
         for split, counts in photos.items()
     ]
     return Table(("split", *(name.replace("_", " ") for name in names), "parts or phones"), tuple(rows))

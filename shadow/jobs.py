@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Exists, OuterRef, Subquery
 
-from inspection.models import Inspection
+from inspection.models import Inspection, Origin
 from shadow.models import Assignment, JobState, ModelVersion, ScoringJob
 
-BATCH = 16
+BATCH = 16  # jobs of a lease at most
+FEWEST = 4  # jobs of a lease near the end of the queue
 LEASE_SECONDS = 60
 MAX_ATTEMPTS = 3
 # Rows commit out of the order of their ids: what is younger than this is looked at again.
@@ -31,24 +32,39 @@ MAKE_JOBS = """
 INSERT INTO shadow_scoringjob (inspection_id, version_id, state, retrospective, attempts)
 SELECT part.id, %s, 'pending', %s, 0 FROM inspection_inspection part
 WHERE part.line_id = %s AND part.id > %s AND part.received_at >= %s AND part.origin <> 'imported'
+  AND NOT EXISTS (SELECT 1 FROM shadow_scoringjob job WHERE job.inspection_id = part.id AND job.version_id = %s)
+ORDER BY part.id
 ON CONFLICT (inspection_id, version_id) DO NOTHING
 """
 
 
 def make_missing_jobs(*, now: datetime) -> int:
-    """One job for each part received since a version's assignment that has none; return how many were made."""
+    """One job for each part received since a version's assignment that has none; return how many were made.
+
+    Every batch calls it, so where nothing is new it only reads.
+    """
     made = 0
-    for assignment in Assignment.objects.current().select_related("version"):
+    for assignment in _with_news(now):
         with transaction.atomic(), connection.cursor() as cursor:
-            since = connection.ops.adapt_datetimefield_value(assignment.assigned_at)
-            cursor.execute(MAKE_JOBS, [assignment.version_id, False, assignment.line_id, assignment.scanned_to, since])
-            made += max(cursor.rowcount, 0)
-            settled = Inspection.objects.filter(
-                line=assignment.line_id, pk__gt=assignment.scanned_to, received_at__lt=now - LATE_COMMITS
-            ).aggregate(last=Max("pk"))["last"]
-            if settled:
-                Assignment.objects.filter(pk=assignment.pk, scanned_to__lt=settled).update(scanned_to=settled)
+            if assignment.missing:
+                since = connection.ops.adapt_datetimefield_value(assignment.assigned_at)
+                version, line = assignment.version_id, assignment.line_id
+                cursor.execute(MAKE_JOBS, [version, False, line, assignment.scanned_to, since, version])
+                made += max(cursor.rowcount, 0)
+            if assignment.settled:
+                mine = Assignment.objects.filter(pk=assignment.pk, scanned_to__lt=assignment.settled)
+                mine.update(scanned_to=assignment.settled)
     return made
+
+
+def _with_news(now: datetime) -> list[Any]:
+    """Assignments with parts that lack a job (`missing`), or whose search may start further on (at `settled`)."""
+    parts = Inspection.objects.filter(line=OuterRef("line"), pk__gt=OuterRef("scanned_to")).order_by("-pk")
+    job = ScoringJob.objects.filter(inspection=OuterRef("pk"), version=OuterRef(OuterRef("version")))
+    new = parts.filter(received_at__gte=OuterRef("assigned_at")).exclude(origin=Origin.IMPORTED).exclude(Exists(job))
+    old = parts.filter(received_at__lt=now - LATE_COMMITS).values("pk")[:1]
+    found = Assignment.objects.current().annotate(missing=Exists(new), settled=Subquery(old))
+    return [assignment for assignment in found if assignment.missing or assignment.settled]
 
 
 @transaction.atomic
@@ -64,12 +80,10 @@ def make_replay_jobs(*, version: ModelVersion, parts: Sequence[int], now: dateti
     return ScoringJob.objects.filter(version=version).count() - before
 
 
+# Written as the partial index of the jobs to do is, or SQLite reads the whole history to find them.
+WAITING = "state IN ('pending', 'leased') AND (state = 'pending' OR leased_until < %s)"
 # The ORM of Django 5.2 has no UPDATE .. RETURNING. PostgreSQL needs the materialised pick, or it leases too many.
-PICK = """
-SELECT id FROM shadow_scoringjob
-WHERE state = 'pending' OR (state = 'leased' AND leased_until < %s)
-ORDER BY retrospective, id LIMIT %s
-"""
+PICK = f"SELECT id FROM shadow_scoringjob WHERE {WAITING} ORDER BY retrospective, id LIMIT %s"  # noqa: S608
 LEASE = "SET state = 'leased', leased_until = %s, attempts = attempts + 1"
 RETURNING = "RETURNING shadow_scoringjob.id, inspection_id, version_id, retrospective, attempts"
 
@@ -96,23 +110,45 @@ def lease_jobs(*, now: datetime, limit: int = BATCH) -> list[LeasedJob]:
         )
 
 
-def finish(job: LeasedJob) -> bool:
-    """Mark a job done if it is still ours; call it in the transaction that writes the answer."""
-    return _fenced(job).update(state=JobState.DONE, leased_until=None) == 1
+def fair_share(*, now: datetime) -> int:
+    """How many jobs a worker should lease: a quarter of what waits, from 4 to 16, so that none idles at the end."""
+    return min(BATCH, max(FEWEST, to_do(now=now, at_most=4 * BATCH) // 4))
 
 
-def give_back(job: LeasedJob) -> None:
-    """Let the job be tried again at once; its attempts stay counted."""
-    _fenced(job).update(state=JobState.PENDING, leased_until=None)
+def finish(batch: Sequence[LeasedJob]) -> list[LeasedJob]:
+    """Mark done those jobs that are still ours, and return them; call it in the transaction that writes the answers."""
+    ours = _still_ours(batch)
+    ScoringJob.objects.filter(pk__in=[job.id for job in ours]).update(state=JobState.DONE, leased_until=None)
+    return ours
 
 
-def _fenced(job: LeasedJob):
-    return ScoringJob.objects.filter(pk=job.id, state=JobState.LEASED, attempts=job.attempts)
+@transaction.atomic
+def renew(batch: Sequence[LeasedJob], *, now: datetime) -> list[LeasedJob]:
+    """Hold on to those jobs that are still ours, and return them; the others are somebody else's by now."""
+    ours = _still_ours(batch)
+    until = now + timedelta(seconds=LEASE_SECONDS)
+    ScoringJob.objects.filter(pk__in=[job.id for job in ours]).update(leased_until=until)
+    return ours
 
 
-def to_do(*, now: datetime) -> int:
-    """Jobs that a worker could take now."""
-    return (
-        ScoringJob.objects.filter(state=JobState.PENDING).count()
-        + ScoringJob.objects.filter(state=JobState.LEASED, leased_until__lt=now).count()
-    )
+@transaction.atomic
+def give_back(batch: Sequence[LeasedJob]) -> None:
+    """Let the jobs be tried again at once; their attempts stay counted."""
+    ours = _still_ours(batch)
+    ScoringJob.objects.filter(pk__in=[job.id for job in ours]).update(state=JobState.PENDING, leased_until=None)
+
+
+def _still_ours(batch: Sequence[LeasedJob]) -> list[LeasedJob]:
+    """The jobs that nobody has leased since; their rows are locked, in one order, to the end of the transaction."""
+    rows = ScoringJob.objects.select_for_update().filter(pk__in=[job.id for job in batch], state=JobState.LEASED)
+    held = set(rows.order_by("pk").values_list("pk", "attempts"))
+    return [job for job in batch if (job.id, job.attempts) in held]
+
+
+def to_do(*, now: datetime, at_most: int | None = None) -> int:
+    """Jobs that a worker could take now, counted no further than `at_most`."""
+    limit = "" if at_most is None else f" LIMIT {int(at_most)}"
+    query = f"SELECT count(*) FROM (SELECT 1 FROM shadow_scoringjob WHERE {WAITING}{limit}) waiting"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(query, [connection.ops.adapt_datetimefield_value(now)])
+        return cursor.fetchone()[0]

@@ -35,6 +35,25 @@ class ModelVersion(AppendOnly):
         return self.name
 
 
+class Evaluation(AppendOnly):
+    """A version measured on labelled photos: retrospective, so it never certifies a level."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="evaluations")
+    source = models.CharField(max_length=200, help_text="The photos: the file's name and the split.")
+    figures = models.JSONField(default=dict, help_text="AUROC, errors, calibration, coverage, and nulls by reason.")
+    curves = models.JSONField(default=dict, help_text="What the page draws: shadow.vision.evaluation.curves_of.")
+    gallery = models.JSONField(default=list, help_text="[{kind, score, photo, picture, marks}]: the worst errors.")
+    retrospective = models.JSONField(default=dict, help_text="shadow.vision.evaluation.safe_coverage.")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} on {self.source}"
+
+
 class Role(models.TextChoices):
     """What a version does on a line."""
 
@@ -122,7 +141,10 @@ class Prediction(AppendOnly):
     null_reason = models.CharField(max_length=200, blank=True)
     marks = models.JSONField(default=list, help_text="[{photo, box, score}]: the marks found; photo is a position.")
     timings = models.JSONField(default=dict, help_text="Milliseconds per stage.")
-    figures = models.JSONField(default=list, help_text="Brightness, contrast and sharpness per photo.")
+    figures = models.JSONField(default=list, help_text="Per photo, what each stage found: {stage: {figure: value}}.")
+    novelty = models.FloatField(
+        null=True, blank=True, help_text="Distance from the photos of the training; 1 = the version's limit."
+    )
     retrospective = models.BooleanField(default=False)
     at = models.DateTimeField(default=timezone.now)
 

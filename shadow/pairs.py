@@ -11,6 +11,7 @@ from inspection.judging import finding_of
 from inspection.models import Correction, Line, ModelOutputShown, Origin, Outcome, Verdict
 from inspection.models.judgement import Occasion
 from shadow.models import Adjudication, ModelVersion, Prediction
+from shadow.vision.novelty import is_out_of_distribution
 
 Kind = Literal["blind", "assisted", "retrospective"]
 Cell = Literal["both_ok", "overkill", "escape", "both_scratched"]
@@ -43,6 +44,7 @@ class Pair(NamedTuple):
     received_at: datetime
     model: str
     score: float | None
+    novelty: float | None
     predicted: str | None
     null_reason: str
     inspector_id: int | None
@@ -55,6 +57,11 @@ class Pair(NamedTuple):
     live: bool
     retrospective: bool
     finding: str | None
+
+    @property
+    def usable_score(self) -> float | None:
+        """The score by which a part may be routed; None where there is none, or the part is out of distribution."""
+        return None if is_out_of_distribution(self.novelty) else self.score
 
     @property
     def evidence_kind(self) -> Kind:
@@ -128,8 +135,8 @@ def pairs_of(predictions: QuerySet[Prediction]) -> list[Pair]:
     by_arrival = predictions.order_by("inspection__received_at", "inspection_id", "pk")
     rows: QuerySet[Any, tuple[Any, ...]] = by_arrival.values_list(
         "inspection_id", "pk", "inspection__serial", "inspection__line__slug", "inspection__station__slug",
-        "inspection__variant__slug", "inspection__lot", "inspection__received_at", "version__name", "score", "outcome",
-        "null_reason", "retrospective", "inspection__draw__blind", "inspection__origin", "inspection__line__demo",
+        "inspection__variant__slug", "inspection__lot", "inspection__received_at", "version__name", "score", "novelty",
+        "outcome", "null_reason", "retrospective", "inspection__draw__blind", "inspection__origin", "inspection__line__demo",
     )  # fmt: skip
     found = []
     for *fields, outcome, null_reason, retrospective, blind, origin, demo in rows.iterator(chunk_size=5000):

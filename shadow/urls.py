@@ -11,4 +11,5 @@ urlpatterns = [
     path("predictions/<int:pk>/heatmap/<int:position>.png", views.heat_map, name="heat_map"),
     path("models/", views.models, name="models"),
     path("models/<slug:name>/", views.model_card, name="model_card"),
+    path("models/<slug:name>/pictures/<slug:digest>.webp", views.model_picture, name="model_picture"),
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -12,15 +12,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 from inspection.models import Line
 from inspection.refusals import BadInput, Unknown
 from inspection.roles import May, caller, must, needs
+from inspection.views.photos import served
 from shadow import discrepancies as listing
 from shadow import reports
-from shadow.actions import heat_map_png
+from shadow.actions import heat_map_png, picture_path
 from shadow.adjudicating import adjudicate
 from shadow.cards import current_assignments, health, read_card
 from shadow.exhibits import exhibits, history
 from shadow.models import Finding, ModelVersion, Prediction
 from shadow.report_page import figures_of, rows, tiles, trends
 from shadow.showing import note_shown
+from shadow.studies import pictures_of, studies_of
 from shadow.versions import find_version
 
 HEAT_WIDTH = 640  # pixels; a map has 64 cells, so more would only be smoother
@@ -166,7 +168,19 @@ def models(request: HttpRequest) -> HttpResponse:
 def model_card(request: HttpRequest, name: str) -> HttpResponse:
     """One version: what it was made of, how good it was then, and how it does now."""
     version = find_version(name)
+    studies = studies_of(version)
     return render(request, "shadow/model_card.html", {
         "version": version, "card": read_card(version.card), "health": health(version),
-        "assignments": current_assignments(version, caller(request)),
+        "assignments": current_assignments(version, caller(request)), "studies": studies,
+        "drawn": any(study.at is None for study in studies),  # the card's own figures stand above their charts
     })  # fmt: skip
+
+
+@needs(May.READ_EVIDENCE)
+@require_safe
+def model_picture(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
+    """A picture of a version's failures; only what its card or its evaluations name."""
+    version = find_version(name)
+    if digest not in pictures_of(version):
+        raise Unknown(f"The card of {name} names no picture {digest}.")
+    return served(request, picture_path(digest), digest, "image/webp")

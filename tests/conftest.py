@@ -26,7 +26,8 @@ from inspection.models import ApiToken, DefectKind, Draw, Inspection, Line, User
 from inspection.roles import Role, give_role
 from shadow.actions import register_version
 from shadow.models import ModelVersion, Prediction
-from shadow.vision.network import ARCHITECTURE, INPUT_SIZE, ScratchNet
+from shadow.vision.locate import Locator
+from shadow.vision.network import ARCHITECTURE, FEATURES, ScratchNet
 
 PASSWORD = "correct horse battery"
 
@@ -227,16 +228,21 @@ THRESHOLDS = [0.05, 0.1, 0.2, 0.3, 0.5]
 
 
 @cache
-def untrained_weights(seed: int = 1) -> bytes:
-    """A network that runs and knows nothing: for tests of what stands around it."""
+def untrained_weights(seed: int = 1, **metadata: str) -> bytes:
+    """A version that runs and knows nothing: for tests of what stands around it. It takes the whole photo for the phone."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        tensors = {name: value.contiguous() for name, value in ScratchNet().state_dict().items()}
-    metadata = {
-        "architecture": ARCHITECTURE, "input_size": str(INPUT_SIZE), "temperature": "1.0", "threshold": "0.5",
-        "thresholds": json.dumps(THRESHOLDS), "code_version": "test",
+        network, locator = ScratchNet(), Locator()
+    with torch.no_grad():
+        locator.head[-1].bias.fill_(8.0)
+    tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
+    tensors |= {f"locator.{name}": value.contiguous() for name, value in locator.state_dict().items()}
+    tensors |= {"novelty.mean": torch.zeros(FEATURES), "novelty.whiten": torch.eye(FEATURES)}
+    fields = {
+        "architecture": ARCHITECTURE, "slope": "1.0", "offset": "0.0", "threshold": "0.5", "quality": "{}",
+        "thresholds": json.dumps(THRESHOLDS), "novelty_limit": "100.0", "code_version": "test",
     }  # fmt: skip
-    return save(tensors, metadata)
+    return save(tensors, fields | metadata)
 
 
 @pytest.fixture

@@ -7,7 +7,14 @@ from automation.actions.changing import (
     roll_back,
     set_halt,
 )
-from automation.actions.settling import advice_for, score_and_settle, serve_advice, settle, settle_missing
+from automation.actions.settling import (
+    advice_for,
+    score_and_settle,
+    serve_advice,
+    settle,
+    settle_batch,
+    settle_missing,
+)
 
 __all__ = [
     "advice_for",
@@ -19,5 +26,6 @@ __all__ = [
     "serve_advice",
     "set_halt",
     "settle",
+    "settle_batch",
     "settle_missing",
 ]

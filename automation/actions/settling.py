@@ -1,5 +1,6 @@
 """After the score: draw, route, and decide the part or hand it to people."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,55 +15,84 @@ from automation.routing import Decision, Part, decide
 from inspection import actions as floor
 from inspection.models import Draw, Inspection, Lease, User
 from shadow import jobs
-from shadow.actions import score_next_batch
 from shadow.models import Assignment, Prediction, Role
+from shadow.scoring import score_waiting
 
 log = structlog.get_logger("shadowline.automation")
 MISSED_WITHIN = timedelta(hours=24)
 
 
-def score_and_settle(*, now: datetime | None = None) -> int:
-    """Score one batch and settle the parts whose live version answered; return how many answers were written."""
-    moment = now or timezone.now()
-    jobs.make_missing_jobs(now=moment)
-    written = score_next_batch(now=moment)
-    for prediction in written:
-        settle(prediction=prediction, now=now)
-    return len(written)
+def score_and_settle(*, seconds: float = 0.0, now: datetime | None = None) -> int:
+    """Score one batch, or what waits for as long as `seconds`, and settle the parts whose live version answered.
+
+    Returns how many answers were written.
+    """
+    count = 0
+    for written in score_waiting(seconds=seconds, now=now):
+        settle_batch(predictions=written, now=now)
+        count += len(written)
+    return count
+
+
+def settle(*, prediction: Prediction, now: datetime | None = None) -> Routing | None:
+    """Route a scored part by the policy in force now. None: another version decides, or the part was routed before."""
+    return next(iter(_settle_together([prediction], now=now or timezone.now())), None)
+
+
+def settle_batch(*, predictions: Sequence[Prediction], now: datetime | None = None) -> list[Routing]:
+    """Settle in one transaction; if that fails, one part at a time, so that one part's fault never holds the others.
+
+    A part whose settling fails is tried again by `settle_missing`; meanwhile its hold runs out, and it is a person's.
+    """
+    try:
+        return _settle_together(predictions, now=now or timezone.now())
+    except Exception as error:  # whatever it is: the others must be settled in time
+        log.error("settling_failed", parts=len(predictions), error=f"{type(error).__name__}: {error}"[:300])
+    alone = [settle_batch(predictions=[prediction], now=now) for prediction in predictions if len(predictions) > 1]
+    return [routing for routings in alone for routing in routings]
 
 
 @transaction.atomic
-def settle(*, prediction: Prediction, now: datetime | None = None) -> Routing | None:
-    """Route a scored part by the policy in force now. None: another version decides, or the part was routed before.
+def _settle_together(predictions: Sequence[Prediction], *, now: datetime) -> list[Routing]:
+    """The parts' rows are locked first, so the same task delivered twice routes once."""
+    answers = [prediction for prediction in predictions if not prediction.retrospective]
+    if not answers:
+        return []
+    parts = floor.lock_all(prediction.inspection_id for prediction in answers)
+    policy_of = {line: policies.in_force(line) for line in {part.line for part in parts.values()}}
+    routed = {*Routing.objects.filter(inspection__in=parts).values_list("inspection_id", flat=True)}
+    deciding: dict[int, Prediction] = {}
+    for prediction in answers:
+        policy = policy_of[parts[prediction.inspection_id].line]
+        if policy.pk and policy.version_id == prediction.version_id and prediction.inspection_id not in routed:
+            deciding.setdefault(prediction.inspection_id, prediction)
+    rule_of = {
+        line: policies.rule_of(policy_of[line], halted=policies.halt_of(line) is not None)
+        for line in {parts[key].line for key in deciding}
+    }
+    draws_of = {key: _numbers(parts[key]) for key in deciding}
+    decisions = {
+        key: decide(rule_of[parts[key].line], _facts(parts[key], prediction, draws_of[key]))
+        for key, prediction in deciding.items()
+    }
+    decided = _carry_out([(parts[key], decision) for key, decision in decisions.items()], now=now)
+    for key, decision in decisions.items():
+        draws_of[key].blind, draws_of[key].audited = decision.blind, decision.audited and key in decided
+    Draw.objects.bulk_create(draws_of.values())
+    return Routing.objects.bulk_create(
+        Routing(
+            inspection=parts[key], policy=policy_of[parts[key].line], prediction=deciding[key],
+            decision=decision.outcome, reason=decision.reason[:200], decided=key in decided, advice=decision.advice,
+            at=now,
+        )
+        for key, decision in decisions.items()
+    )  # fmt: skip
 
-    The part's row is locked first, so the same task delivered twice routes once.
-    """
-    now = now or timezone.now()
-    if prediction.retrospective:
-        return None
-    part = Inspection.objects.select_for_update(of=("self",)).select_related("line", "station", "variant").get(
-        pk=prediction.inspection_id
-    )  # fmt: skip
-    policy = policies.in_force(part.line)
-    if policy.pk is None or policy.version_id != prediction.version_id:
-        return None
-    if Routing.objects.filter(inspection=part).exists():
-        return None
-    halted = policies.halt_of(part.line) is not None
-    draw = _numbers(part)
-    decision = decide(
-        policies.rule_of(policy, halted=halted),
-        Part(
-            score=prediction.score, null_reason=prediction.null_reason, u_canary=draw.u_canary, u_audit=draw.u_audit,
-            u_blind=draw.u_blind, stratum=stratum_of(part),
-        ),
-    )  # fmt: skip
-    decided = _carry_out(part, decision, now=now)
-    draw.blind, draw.audited = decision.blind, decision.audited and decided
-    draw.save()
-    return Routing.objects.create(
-        inspection=part, policy=policy, prediction=prediction, decision=decision.outcome, reason=decision.reason[:200],
-        decided=decided, advice=decision.advice, at=now,
+
+def _facts(part: Inspection, prediction: Prediction, draw: Draw) -> Part:
+    return Part(
+        score=prediction.score, novelty=prediction.novelty, null_reason=prediction.null_reason, u_canary=draw.u_canary, u_audit=draw.u_audit,
+        u_blind=draw.u_blind, stratum=stratum_of(part),
     )  # fmt: skip
 
 
@@ -77,14 +107,17 @@ def _numbers(part: Inspection) -> Draw:
     )  # fmt: skip
 
 
-def _carry_out(part: Inspection, decision: Decision, *, now: datetime) -> bool:
-    """Whether the machine's decision became the disposition; a person's part goes to the queue at once."""
-    if decision.outcome == "person":
-        floor.hand_to_people(inspection=part, now=now)
-        return False
-    return floor.decide_by_machine(
-        inspection=part, outcome=decision.outcome, reason=decision.reason, audited=decision.audited, now=now
-    )
+def _carry_out(decisions: Sequence[tuple[Inspection, Decision]], *, now: datetime) -> set[int]:
+    """The parts whose disposition the machine's decision became; a person's part goes to the queue at once."""
+    persons = [part for part, decision in decisions if decision.outcome == "person"]
+    machines = [
+        floor.MachineDecision(part, decision.outcome, decision.reason, decision.audited)
+        for part, decision in decisions
+        if decision.outcome != "person"
+    ]
+    if persons:
+        floor.hand_parts_to_people(inspections=persons, now=now)
+    return floor.decide_parts_by_machine(decisions=machines, now=now) if machines else set()
 
 
 def settle_missing(*, now: datetime) -> int:
@@ -97,7 +130,9 @@ def settle_missing(*, now: datetime) -> int:
             version=assignment.version_id, inspection__line=assignment.line_id, inspection__received_at__gte=since,
             retrospective=False,
         ).exclude(Exists(routed))[:200]  # fmt: skip
-        settled += sum(settle(prediction=prediction, now=now) is not None for prediction in missed)
+        rows = list(missed)
+        batches = [rows[start : start + jobs.BATCH] for start in range(0, len(rows), jobs.BATCH)]
+        settled += sum(len(settle_batch(predictions=batch, now=now)) for batch in batches)
     return settled
 
 

@@ -10,28 +10,36 @@ from inspection.actions.judging import (
     send_to_retake,
 )
 from inspection.actions.machine import (
+    MachineDecision,
     decide_by_machine,
+    decide_parts_by_machine,
+    hand_parts_to_people,
     hand_to_people,
     note_decisions_shown,
     note_model_output_shown,
     release_holds,
     set_hold,
 )
+from inspection.actions.moving import lock_all
 from inspection.actions.queue import claim, free_lease, release, renew, skip
 from inspection.actions.setting_up import remove, reset_password, set_up, set_up_user
 
 __all__ = [
     "MAX_PHOTOS",
+    "MachineDecision",
     "MarkedDefect",
     "NewPhoto",
     "claim",
     "close_containment",
     "correct_verdict",
     "decide_by_machine",
+    "decide_parts_by_machine",
     "escalate_overdue_opinions",
     "free_lease",
+    "hand_parts_to_people",
     "hand_to_people",
     "import_history",
+    "lock_all",
     "note_decisions_shown",
     "note_model_output_shown",
     "receive_inspection",

@@ -1,44 +1,75 @@
 """What the apps above may do to a part: let the machine decide it, or hand it to people. The floor does not ask why."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
 from inspection import audit
-from inspection.actions.moving import lock, move
-from inspection.models import Disposition, Inspection, Lease, Line, ModelOutputShown, User
+from inspection.actions.moving import lock_all, move_all
+from inspection.models import Disposition, Inspection, Lease, Line, ModelOutputShown, User, Verdict
 from inspection.moves import State
 
 
-@transaction.atomic
+@dataclass(frozen=True)
+class MachineDecision:
+    """What the machine says about a part, and whether the part is drawn for an audit."""
+
+    inspection: Inspection
+    outcome: str
+    reason: str
+    audited: bool
+
+
 def decide_by_machine(
     *, inspection: Inspection, outcome: str, reason: str, audited: bool, now: datetime | None = None
 ) -> bool:
-    """Let the machine decide, and say whether it could.
+    """Let the machine decide one part, and say whether it could; see `decide_parts_by_machine`."""
+    decision = MachineDecision(inspection, outcome, reason, audited)
+    return inspection.pk in decide_parts_by_machine(decisions=[decision], now=now)
+
+
+@transaction.atomic
+def decide_parts_by_machine(*, decisions: Sequence[MachineDecision], now: datetime | None = None) -> set[int]:
+    """Let the machine decide, and say for which parts it could, by their keys.
 
     It can only while the part is held, the hold runs, nobody holds the part and nobody has judged it. Otherwise the
     part is a person's for good, and a late or repeated call changes nothing.
     """
     now = now or timezone.now()
-    inspection = lock(inspection)
-    taken = Lease.objects.filter(inspection=inspection).exists() or inspection.verdicts.exists()
-    if inspection.state != State.HELD or inspection.hold_until <= now or taken:
-        return False
-    Disposition.objects.create(inspection=inspection, outcome=outcome, by_machine=True, reason=reason[:300], at=now)
-    move(inspection, State.AUDIT_DUE if audited else State.DECIDED, now=now)
-    return True
+    asked = {decision.inspection.pk: decision for decision in decisions}
+    locked = lock_all(asked)
+    taken = {*Lease.objects.filter(inspection__in=locked).values_list("inspection_id", flat=True)}
+    taken |= {*Verdict.objects.filter(inspection__in=locked).values_list("inspection_id", flat=True)}
+    free = {
+        key: part
+        for key, part in locked.items()
+        if part.state == State.HELD and part.hold_until > now and key not in taken
+    }
+    Disposition.objects.bulk_create(
+        Disposition(
+            inspection=part, outcome=asked[key].outcome, by_machine=True, reason=asked[key].reason[:300], at=now
+        )
+        for key, part in free.items()
+    )
+    move_all([part for key, part in free.items() if asked[key].audited], State.AUDIT_DUE, now=now)
+    move_all([part for key, part in free.items() if not asked[key].audited], State.DECIDED, now=now)
+    return set(free)
+
+
+def hand_to_people(*, inspection: Inspection, now: datetime | None = None) -> bool:
+    """Let people have a held part at once instead of when its hold has passed. Harmless on any other part."""
+    return inspection.pk in hand_parts_to_people(inspections=[inspection], now=now)
 
 
 @transaction.atomic
-def hand_to_people(*, inspection: Inspection, now: datetime | None = None) -> bool:
-    """Let people have a held part at once instead of when its hold has passed. Harmless on any other part."""
-    inspection = lock(inspection)
-    if inspection.state != State.HELD:
-        return False
-    move(inspection, State.WAITING, now=now or timezone.now())
-    return True
+def hand_parts_to_people(*, inspections: Iterable[Inspection], now: datetime | None = None) -> set[int]:
+    """Let people have those of the parts that are held, and return their keys."""
+    held = [part for part in lock_all(part.pk for part in inspections).values() if part.state == State.HELD]
+    move_all(held, State.WAITING, now=now or timezone.now())
+    return {part.pk for part in held}
 
 
 def release_holds(*, line: Line, now: datetime) -> int:

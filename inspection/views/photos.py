@@ -21,7 +21,7 @@ FOR_GOOD = "private, max-age=31536000, immutable"
 def photo(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The photo as it is kept."""
     row = _visible(request, pk)
-    return _served(request, photos.path_of(row.stored), row.stored, photos.FORMATS[row.format])
+    return served(request, photos.path_of(row.stored), row.stored, photos.FORMATS[row.format])
 
 
 @needs(May.JUDGE)
@@ -33,7 +33,7 @@ def photo_preview(request: HttpRequest, pk: int) -> HttpResponseBase:
         path = photos.preview_path(row.stored)
     except FileNotFoundError:
         raise Unknown(f"The file of photo {pk} is missing from the photo store. Tell an admin.") from None
-    return _served(request, path, f"{row.stored}-preview", "image/webp")
+    return served(request, path, f"{row.stored}-preview", "image/webp")
 
 
 def _visible(request: HttpRequest, pk: int) -> Photo:
@@ -44,7 +44,8 @@ def _visible(request: HttpRequest, pk: int) -> Photo:
     return row
 
 
-def _served(request: HttpRequest, path: Path, digest: str, content_type: str) -> HttpResponseBase:
+def served(request: HttpRequest, path: Path, digest: str, content_type: str) -> HttpResponseBase:
+    """A picture that is kept under its digest, or 304 for a browser that has it."""
     response = get_conditional_response(request, etag=f'"{digest}"') or _opened(path, content_type)
     response["ETag"] = f'"{digest}"'
     response["Cache-Control"] = FOR_GOOD

@@ -4,44 +4,62 @@ All of it is fitted on the calibration split alone: parts that the weights never
 never use.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Numbers = NDArray[np.floating[Any]]
 
-TEMPERATURES = (0.05, 20.0)
+SLOPES = (0.05, 20.0)
 FIRST_COVERAGE = 0.3  # the strictest threshold passes this share of good parts, so that evidence gathers
 BELOW, ABOVE = 10, 4  # thresholds under and over the operating one
 RESOLUTION = 6  # significant digits: what a page shows is what is compared
 
 
-def negative_log_likelihood(logits: Floats, labels: Bools, temperature: float = 1.0) -> float:
-    """Mean surprise, in nats, at the labels when P(scratched) = sigmoid(logit / temperature)."""
-    margin = np.where(labels, logits, -logits) / temperature
-    return float(np.logaddexp(0.0, -margin).mean())
+@dataclass(frozen=True)
+class Calibration:
+    """P(scratched) = sigmoid(slope x logit + offset); the slope is above 0, so that the ranking stays."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.slope > 0 and np.isfinite([self.slope, self.offset]).all()):
+            raise ValueError(f"slope {self.slope} and offset {self.offset} are no calibration")
+
+    def probabilities(self, logits: Numbers) -> Numbers:
+        return expit(self.slope * logits + self.offset)  # type: ignore[no-any-return]
+
+    def surprise(self, logits: Floats, labels: Bools) -> float:
+        """Mean negative log likelihood, in nats, of the labels."""
+        z = self.slope * logits + self.offset
+        return float(np.logaddexp(0.0, np.where(labels, -z, z)).mean())
 
 
-def fit_temperature(logits: Floats, labels: Bools) -> float:
-    """The temperature of least surprise (Guo et al., ICML 2017, arXiv:1706.04599), in `TEMPERATURES`.
+def fit(logits: Floats, labels: Bools) -> Calibration:
+    """The calibration of least surprise (Platt, 1999), its slope within `SLOPES`.
 
-    The labels are softened as in Platt (1999), (k + 1) / (k + 2) for k parts of a class, or a split that
-    the model separates without error would ask for certainty. 1.0 when a class is absent: nothing can be
-    learnt then.
+    The labels are softened as Platt has it, (k + 1) / (k + 2) for k parts of a class, or a split that the model
+    separates without error would ask for certainty. The identity when a class is absent: nothing can be learnt then.
     """
     scratched, good = int(labels.sum()), int((~labels).sum())
     if not scratched or not good:
-        return 1.0
+        return Calibration()
     target = np.where(labels, (scratched + 1) / (scratched + 2), 1 / (good + 2))
 
-    def surprise(log_temperature: float) -> float:
-        z = logits / np.exp(log_temperature)
+    def surprise(parameters: Floats) -> float:
+        z = np.exp(parameters[0]) * logits + parameters[1]
         return float((np.logaddexp(0.0, z) - target * z).mean())
 
-    low, high = np.log(TEMPERATURES)
-    return float(np.exp(minimize_scalar(surprise, bounds=(low, high), method="bounded").x))
+    low, high = np.log(SLOPES)
+    found = minimize(surprise, [0.0, 0.0], method="L-BFGS-B", bounds=[(low, high), (-30.0, 30.0)])
+    return Calibration(float(np.exp(found.x[0])), float(found.x[1]))
 
 
 def operating_threshold(scores: Floats, labels: Bools) -> float:

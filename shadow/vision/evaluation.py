@@ -1,18 +1,26 @@
-"""How good a model's scores are against what people judged: ranking, errors at a threshold, calibration.
+"""How good a model's scores are against what people judged: ranking, errors at a threshold, calibration, coverage.
 
 Every function is total: a figure that is not defined on its input is None, never 0 and never NaN. A score
 of None is a part without an answer: it lowers the coverage and enters nothing else.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
+
+from shadow.agreement import clopper_pearson
+from shadow.vision.calibration import rounded
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+T = TypeVar("T")
 BINS = 10
+HISTOGRAM_BINS = 20
+CURVE_POINTS = 120  # of a curve that is kept: more than a chart can show
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,47 @@ class CurvePoint:
     threshold: float
     precision: float
     recall: float
+
+
+@dataclass(frozen=True)
+class RiskPoint:
+    """Passing every part that scores at most the threshold: the share of all parts passed, and scratched of those."""
+
+    coverage: float
+    risk: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Passing every part that scores below a threshold: what passes (n, of them k scratched) and the errors."""
+
+    threshold: float
+    n: int  # parts passed
+    k: int  # scratched parts passed: escapes
+    scratched: int  # scratched parts with a score
+    good: int  # good parts with a score
+    coverage: float | None  # passed, of all parts
+    escape_rate: float | None  # escapes, of the passed
+    miss_rate: float | None  # escapes, of the scratched
+    false_alarm_rate: float | None  # not passed, of the good
+
+
+@dataclass(frozen=True)
+class SafeCoverage:
+    """The loosest threshold of an order that held on past parts, and how many of the originals pass below it.
+
+    Where not even the strictest held, `threshold` is None, `coverage` 0, and n, k and `bound` are those of the
+    strictest: they say how far it was from holding.
+    """
+
+    limit: float
+    threshold: float | None
+    coverage: float | None
+    bound: float | None
+    n: int
+    k: int
+    originals: int
 
 
 def figures(scores: Sequence[float | None], labels: Sequence[bool], threshold: float) -> dict[str, float | int | None]:
@@ -122,6 +171,176 @@ def reliability_bins(scores: Sequence[float] | Floats, labels: Sequence[bool] | 
         share = float(truth[inside].mean())
         found.append(Bin(i / bins, (i + 1) / bins, int(inside.sum()), float(known[inside].mean()), share))
     return found
+
+
+def risk_coverage(scores: Sequence[float | None], labels: Sequence[bool]) -> list[RiskPoint]:
+    """The risk-coverage curve: parts pass by rising score, and at each distinct score one looks at what has passed.
+
+    Parameters
+    ----------
+    scores : sequence of float in 0..1 or None
+        None where the model has no answer: such a part never passes, and counts in the coverage's denominator.
+    labels : sequence of bool
+        Whether a person found the part scratched.
+
+    Returns
+    -------
+    list of RiskPoint
+        Rising coverage, rising threshold; `risk` is the selective risk, scratched parts among the passed. Empty
+        where no part has a score.
+
+    References
+    ----------
+    El-Yaniv and Wiener (2010), On the foundations of noise-free selective classification, JMLR 11, 1605-1641.
+
+    Examples
+    --------
+    >>> [(p.coverage, p.risk) for p in risk_coverage([0.1, 0.2, 0.2, None], [False, True, False, False])]
+    [(0.25, 0.0), (0.75, 0.3333333333333333)]
+    """
+    known, truth = _checked(scores, labels)
+    order = np.argsort(known, kind="stable")
+    known, truth = known[order], truth[order]
+    last = [i for i in range(len(known)) if i + 1 == len(known) or known[i + 1] != known[i]]
+    escaped = np.cumsum(truth)
+    return [RiskPoint((i + 1) / len(scores), float(escaped[i] / (i + 1)), float(known[i])) for i in last]
+
+
+def operating_points(
+    scores: Sequence[float | None], labels: Sequence[bool], thresholds: Sequence[float]
+) -> list[OperatingPoint]:
+    """What passes, and what goes wrong, at each threshold of an order; parts without a score never pass.
+
+    Parameters
+    ----------
+    scores, labels
+        As in `risk_coverage`.
+    thresholds : sequence of float
+        A part passes that scores below; the points come in this order.
+
+    Returns
+    -------
+    list of OperatingPoint
+        Rates are None where nothing is in their denominator.
+    """
+    known, truth = _checked(scores, labels)
+    return [_point(known, truth, len(scores), float(threshold)) for threshold in thresholds]
+
+
+def _point(known: Floats, truth: Bools, parts: int, threshold: float) -> OperatingPoint:
+    passed = known < threshold
+    n = int(passed.sum())
+    return OperatingPoint(
+        threshold=threshold, n=n, k=int(truth[passed].sum()), scratched=int(truth.sum()), good=int((~truth).sum()),
+        coverage=n / parts if parts else None, escape_rate=_share(truth[passed]), miss_rate=_share(passed[truth]),
+        false_alarm_rate=_share(~passed[~truth]),
+    )  # fmt: skip
+
+
+def safe_coverage(
+    scores: Sequence[float | None],
+    labels: Sequence[bool],
+    groups: Sequence[str],
+    thresholds: Sequence[float],
+    limit: float = 0.05,
+    delta: float = 0.05,
+) -> SafeCoverage:
+    """The share of past parts that could have passed with at most `limit` of them scratched, by one planned look.
+
+    RETROSPECTIVE: it says how far a version might go, and never certifies a level. The photos were gathered for
+    another end and may have been looked at before; a level is certified on live, blind verdicts alone
+    (`automation.evidence`).
+
+    Parameters
+    ----------
+    scores, labels
+        As in `risk_coverage`.
+    groups : sequence of str
+        The original (part, phone) that each row shows. Rows of one original are no independent trials, so only its
+        first row, in the order given, counts.
+    thresholds : sequence of float
+        The frozen order, strict to loose. Tested one by one, each at the full `delta`, until the first that fails
+        (fixed sequence), so the probability of naming any threshold whose rate exceeds `limit` stays at `delta`.
+    limit : float in 0..1
+        The share of scratched parts among the passed, R, that is still safe.
+    delta : float in 0..1
+        Error probability of the one look.
+
+    Returns
+    -------
+    SafeCoverage
+        A threshold holds when P(Bin(n, limit) <= k) <= delta for k scratched of n passed originals, which is when
+        the one-sided Clopper-Pearson upper bound is at most `limit`. No data is nothing held; `coverage` is None
+        where there is no original at all.
+
+    References
+    ----------
+    Clopper and Pearson (1934), Biometrika 26, 404-413. Maurer, Hothorn and Lehmacher (1995), fixed-sequence testing
+    of a priori ordered hypotheses; for thresholds of a model: Angelopoulos et al., Learn then test, arXiv:2110.01052.
+
+    Examples
+    --------
+    59 parts without a scratch are the fewest that hold 5 % (0.95 ** 59 <= 0.05):
+
+    >>> safe_coverage([0.1] * 59, [False] * 59, [str(n) for n in range(59)], [0.5]).threshold
+    0.5
+    >>> safe_coverage([0.1] * 58, [False] * 58, [str(n) for n in range(58)], [0.5]).threshold is None
+    True
+    """
+    if len(groups) != len(scores):
+        raise ValueError(f"{len(groups)} groups for {len(scores)} scores")
+    first = list({group: row for row, group in reversed(list(enumerate(groups)))}.values())
+    known, truth = _checked([scores[row] for row in first], [labels[row] for row in first])
+    held = None
+    points = [_point(known, truth, len(first), float(threshold)) for threshold in thresholds]
+    for point in points:
+        if not point.n or not bdtr(point.k, point.n, limit) <= delta:
+            break
+        held = point
+    told = held or (points[0] if points else None)
+    n, k = (told.n, told.k) if told else (0, 0)
+    return SafeCoverage(
+        limit=limit, threshold=held.threshold if held else None,
+        coverage=held.coverage if held else 0.0 if first else None,
+        bound=clopper_pearson(k, n, delta)[1] if n else None, n=n, k=k, originals=len(first),
+    )  # fmt: skip
+
+
+def curves_of(
+    scores: Sequence[float | None], labels: Sequence[bool], thresholds: Sequence[float]
+) -> dict[str, list[Any] | dict[str, Any]]:
+    """Everything that a model card draws, ready for JSON.
+
+    Returns
+    -------
+    dict
+        `pr` [[recall, precision, threshold]] and `risk_coverage` [[coverage, risk, threshold]], each of at most
+        `CURVE_POINTS` points kept evenly with both ends; `reliability` [{low, high, n, mean_score, scratched}];
+        `histogram` {edges, ok, scratched} with counts of good and of scratched parts by score; `operating_points`
+        the fields of `OperatingPoint`. What is undefined is an empty list or None. Points of curves are rounded to
+        six significant digits.
+    """
+    known, truth = _checked(scores, labels)
+    edges = [i / HISTOGRAM_BINS for i in range(HISTOGRAM_BINS + 1)]
+    risks, precise = _thinned(risk_coverage(scores, labels)), _thinned(pr_curve(known, truth))
+    return {
+        "pr": [[rounded(p.recall), rounded(p.precision), rounded(p.threshold)] for p in precise],
+        "risk_coverage": [[rounded(p.coverage), rounded(p.risk), rounded(p.threshold)] for p in risks],
+        "reliability": [asdict(b) for b in reliability_bins(known, truth)],
+        "histogram": {"edges": edges, "ok": _counts(known[~truth], edges), "scratched": _counts(known[truth], edges)},
+        "operating_points": [asdict(point) for point in operating_points(scores, labels, thresholds)],
+    }
+
+
+def _thinned(points: list[T]) -> list[T]:
+    """At most `CURVE_POINTS` of the points, evenly by their place in the list, the first and the last among them."""
+    places = np.linspace(0, len(points) - 1, min(len(points), CURVE_POINTS)).round().astype(int)
+    return [points[i] for i in places]
+
+
+def _counts(scores: Floats, edges: Sequence[float]) -> list[int]:
+    """Scores in [low, high) of each bar; a score of 1 is in the last."""
+    return [int(n) for n in np.histogram(scores, edges)[0]]
 
 
 def expected_calibration_error(scores: Floats, labels: Bools, bins: int = BINS) -> float | None:

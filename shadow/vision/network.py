@@ -1,27 +1,32 @@
 """The scratch network, whole: a small fully convolutional net whose heat map is what its score is made of.
 
-A photo of S x S pixels becomes a map of (S / 4) x (S / 4) logits, one per patch: "is there a scratch
-here?". The photo's logit is nothing but a soft maximum (log-mean-exp) of that map, so what the heat map
-shows is exactly what the score is made of, and a scratched photo always has a hot patch.
+A photo of any size becomes a map of one logit per 4 x 4 pixels: "is there a scratch here?". The photo's logit
+is nothing but the mean of the map's `PEAKS` hottest cells, whatever the photo's size, so what the heat map
+shows is exactly what the score is made of, a scratch of some length outweighs a speck, and empty glass around
+it changes nothing. Beside it stand the features by which a photo unlike any seen before is known.
+
+Five resolutions, 1/2 to 1/32: the fine ones see a line of one pixel, the coarse ones whether it is the rim of
+a drop, a letter or the edge of the phone.
 
 Papers:
 - fully convolutional scoring: Long, Shelhamer and Darrell, CVPR 2015, arXiv:1411.4038
 - residual blocks: He, Zhang, Ren and Sun, CVPR 2016, arXiv:1512.03385
 - batch normalisation: Ioffe and Szegedy, ICML 2015, arXiv:1502.03167
 - coarse features merged into fine ones: Lin et al. (feature pyramids), CVPR 2017, arXiv:1612.03144
-- log-sum-exp pooling of a map to a photo's score: Pinheiro and Collobert, CVPR 2015, arXiv:1411.6228
+- a photo's score from its hottest cells alone: Li and Vasconcelos (top-k instances), CVPR 2015
 """
-
-import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-ARCHITECTURE = "scratch-map-1"
-INPUT_SIZE = 256
-MAP_STRIDE = 4
-SHARPNESS = 6.0  # of the soft maximum: 0 would be the map's mean, infinity its maximum
+ARCHITECTURE = "scratch-map-2"
+MAP_STRIDE = 4  # pixels a side of a map's cell
+COARSEST = 32  # photos are padded to a multiple of this
+PEAKS = 12  # cells: a hairline of 48 pixels fills so many, a speck of dust does not
+COLD = -30.0  # the logit of a cell that is not to count
+WIDTHS = (16, 24, 32, 64, 96)  # channels at 1/2, 1/4, 1/8, 1/16 and 1/32
+FEATURES = WIDTHS[1] + WIDTHS[4]
 
 
 class Residual(nn.Module):
@@ -44,50 +49,48 @@ class Residual(nn.Module):
 
 
 class ScratchNet(nn.Module):
-    """Photos (B, 3, S, S) in 0..1, S a multiple of 16, to logits: maps (B, S / 4, S / 4) and photos (B,)."""
+    """Photos (B, 3, H, W) in 0..1, sides multiples of 32, to map logits (B, H/4, W/4) and features (B, 120)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(4, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
-        self.fine = Residual(16, 24, stride=2)
-        self.middle = nn.Sequential(Residual(24, 48, stride=2), Residual(48, 48))
-        self.coarse = nn.Sequential(Residual(48, 72, stride=2), Residual(72, 72))
-        self.coarse_to_middle = nn.Conv2d(72, 48, 1)
-        self.middle_to_fine = nn.Conv2d(48, 24, 1)
-        self.merge = nn.Sequential(nn.Conv2d(24, 24, 3, 1, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU(inplace=True))
-        self.head = nn.Conv2d(24, 1, 1)
+        half, fine, middle, coarse, deep = WIDTHS
+        self.stem = nn.Sequential(nn.Conv2d(3, half, 3, 2, 1, bias=False), nn.BatchNorm2d(half), nn.ReLU())
+        self.fine = Residual(half, fine, stride=2)
+        self.middle = nn.Sequential(Residual(fine, middle, stride=2), Residual(middle, middle))
+        self.coarse = nn.Sequential(Residual(middle, coarse, stride=2), Residual(coarse, coarse))
+        self.deep = nn.Sequential(Residual(coarse, deep, stride=2), Residual(deep, deep))
+        self.deep_to_coarse = nn.Conv2d(deep, coarse, 1)
+        self.coarse_to_middle = nn.Conv2d(coarse, middle, 1)
+        self.middle_to_fine = nn.Conv2d(middle, fine, 1)
+        self.merge = nn.Sequential(  # a 3 x 3 look at each channel, then across channels: a full one costs a quarter more
+            nn.Conv2d(fine, fine, 3, 1, 1, groups=fine, bias=False), nn.BatchNorm2d(fine), nn.ReLU(),
+            nn.Conv2d(fine, fine, 1), nn.ReLU(),
+        )  # fmt: skip
+        self.head = nn.Conv2d(fine, 1, 1)
         nn.init.constant_(self.head.bias, -4.0)  # type: ignore[arg-type]  # scratches are rare: start cold
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
-        x = torch.cat([(photos - 0.25) * 4, thin_light(photos)], dim=1)  # (B, 4, S, S)
-        fine = self.fine(self.stem(x))  # (B, 24, S/4, S/4)
-        middle = self.middle(fine)  # (B, 48, S/8, S/8)
-        coarse = self.coarse(middle)  # (B, 72, S/16, S/16)
-        middle = middle + doubled(self.coarse_to_middle(coarse))  # (B, 48, S/8, S/8)
-        fine = fine + doubled(self.middle_to_fine(middle))  # (B, 24, S/4, S/4)
-        logits = self.head(self.merge(fine)).squeeze(1)  # (B, S/4, S/4)
-        return logits, soft_maximum(logits)
-
-
-def thin_light(photos: Tensor) -> Tensor:
-    """How much each pixel outshines its neighbourhood: faint thin lines on dark glass, whatever the lamp."""
-    grey = photos.mean(dim=1, keepdim=True)  # (B, 1, S, S)
-    around = functional.avg_pool2d(grey, 7, stride=1, padding=3, count_include_pad=False)  # (B, 1, S, S)
-    return torch.tanh((grey - around) * 12)  # (B, 1, S, S) in -1..1, steep near 0
+        x = (photos.sqrt() - 0.4) * 4  # (B, 3, H, W); the root spreads the dark levels, where glass and scratches are
+        fine = self.fine(self.stem(x))  # (B, 24, H/4, W/4)
+        middle = self.middle(fine)  # (B, 32, H/8, W/8)
+        coarse = self.coarse(middle)  # (B, 64, H/16, W/16)
+        deep = self.deep(coarse)  # (B, 96, H/32, W/32)
+        coarse = coarse + doubled(self.deep_to_coarse(deep))
+        middle = middle + doubled(self.coarse_to_middle(coarse))
+        fine = fine + doubled(self.middle_to_fine(middle))  # (B, 24, H/4, W/4)
+        merged = self.merge(fine)
+        features = torch.cat([merged.mean(dim=(2, 3)), deep.mean(dim=(2, 3))], dim=1)  # (B, 120)
+        return self.head(merged).squeeze(1), features
 
 
 def doubled(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")  # (B, C, 2H, 2W)
 
 
-def soft_maximum(logits: Tensor) -> Tensor:
-    """Log-mean-exp of each map at `SHARPNESS`: never above its maximum, and it moves with the map.
-
-    Both are relied upon: a photo above a threshold has a patch above it, and a correction of the photo's
-    logit for the prior can be put into the head's bias.
-    """
-    flat = logits.flatten(1) * SHARPNESS  # (B, H * W)
-    return (torch.logsumexp(flat, dim=1) - math.log(flat.shape[1])) / SHARPNESS  # (B,)
+def photo_logits(maps: Tensor) -> Tensor:
+    """The mean of each map's hottest `PEAKS` cells (of all its cells where there are fewer): (B, h, w) to (B,)."""
+    flat = maps.flatten(1)  # (B, h * w)
+    return flat.topk(min(PEAKS, flat.shape[1]), dim=1).values.mean(dim=1)
 
 
 def channels_last(network: ScratchNet) -> ScratchNet:

@@ -1,8 +1,10 @@
-"""From a photo to what the network eats: opening, squeezing to a square, and the photo's own figures.
+"""From a file or picture to pixels: decoded as 8-bit RGB, never larger than is needed, whatever it was.
 
-Checking that a file is a safe photo happens at intake, long before; these photos were stored by the product.
+Checking that a file is a safe photo happens at intake, long before; these photos were stored by the product, or
+named by an operator on a command line.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,62 +13,67 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from shadow.vision.network import INPUT_SIZE
-
-BLANK_SPREAD = 1.2  # grey levels; sensor noise alone comes to 0.1, a black phone in a dim rig to twice this
+LONGEST_EDGE = 2048  # pixels; a larger photo is reduced: a hairline of a 48-megapixel photo is eight pixels wide
+SMALLEST_EDGE = 64  # pixels
+MOST_PIXELS = 50_000_000  # held while decoding; a JPEG is counted as it is decoded, at down to an eighth
 
 Photo = Image.Image | Path | str
+Pixels = NDArray[np.uint8]  # (H, W, 3)
+
+# Pillow only warns of a bomb from 89 megapixels on; here a limit of our own answers.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class Unfit(ValueError):
+    """The photo can be read but is not one to judge; the text says why."""
 
 
 def open_photo(source: Photo) -> Image.Image:
-    """The photo as decoded RGB; a JPEG file is decoded at the smallest scale that still holds the square.
+    """The photo as 8-bit RGB, its longest edge at most `LONGEST_EDGE`.
+
+    16-bit greys keep their upper eight bits; greyscale, CMYK and palettes are converted; transparency is dropped.
 
     Raises
     ------
+    Unfit
+        When an edge is under `SMALLEST_EDGE`, or there are more than `MOST_PIXELS` to hold.
     OSError, SyntaxError, ValueError
         When the file is missing, cut short or not a photo.
     """
     if isinstance(source, Image.Image):
-        return source if source.mode == "RGB" else source.convert("RGB")
-    with Image.open(source) as image:
-        image.draft("RGB", (INPUT_SIZE, INPUT_SIZE))
-        return image.convert("RGB")
+        return _fitted(source)
+    try:
+        with Image.open(source) as image:
+            if max(image.size) >= 2 * LONGEST_EDGE:
+                image.draft("RGB", (LONGEST_EDGE, LONGEST_EDGE))  # a JPEG is decoded at a half, quarter or eighth
+            return _fitted(image)
+    except Image.DecompressionBombError as error:
+        raise Unfit(f"photo has more than {MOST_PIXELS:,} pixels") from error
 
 
-def squeeze(image: Image.Image, size: int = INPUT_SIZE) -> Image.Image:
-    """The whole photo as a square of `size` pixels; its aspect is given up, thin lines are averaged in."""
-    return image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=1.0)
+def _fitted(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    if min(width, height) < SMALLEST_EDGE:
+        raise Unfit(f"photo is too small: {width} x {height} pixels, at least {SMALLEST_EDGE} a side are needed")
+    if width * height > MOST_PIXELS:
+        raise Unfit(f"photo has more than {MOST_PIXELS:,} pixels")
+    colour = _eight_bit_rgb(image)
+    if max(colour.size) > LONGEST_EDGE:
+        share = LONGEST_EDGE / max(colour.size)
+        size = (max(SMALLEST_EDGE, round(colour.width * share)), max(SMALLEST_EDGE, round(colour.height * share)))
+        colour = colour.resize(size, Image.Resampling.BOX)
+    return colour
 
 
-def prepare(image: Image.Image) -> Tensor:
-    """An RGB photo as the network's input: float32 (3, INPUT_SIZE, INPUT_SIZE) in 0..1."""
-    return to_tensor(np.array(squeeze(open_photo(image))))
+def _eight_bit_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        image.load()
+        return image
+    if image.mode.startswith("I"):  # 16-bit greyscale, which a plain conversion would clip to white
+        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")
 
 
 def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     """uint8 (..., H, W, 3) to float32 (..., 3, H, W) in 0..1."""
     return torch.from_numpy(pixels).movedim(-1, -3).float().div_(255)  # (..., 3, H, W)
-
-
-def measure(prepared: Tensor) -> dict[str, float]:
-    """Figures of a prepared photo for watching the station: all in grey levels, 0..255.
-
-    Returns
-    -------
-    dict
-        `brightness` the mean, `contrast` the standard deviation, `sharpness` the standard deviation of the
-        4-neighbour Laplacian, and `spread` the standard deviation between 8 x 8 pixel patches, in which
-        sensor noise cancels out: near 0 for a photo of nothing.
-    """
-    grey = prepared.mean(dim=0) * 255  # (S, S)
-    laplacian = (
-        grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
-    )  # (S - 2, S - 2)
-    patches = torch.nn.functional.avg_pool2d(grey[None], 8)  # (1, S / 8, S / 8)
-    values = {"brightness": grey.mean(), "contrast": grey.std(), "sharpness": laplacian.std()}
-    return {name: round(float(value), 4) for name, value in {**values, "spread": patches.std()}.items()}
-
-
-def is_blank(figures: dict[str, float]) -> bool:
-    """Whether the photo shows nothing: a covered lens, a dead or a blinded camera."""
-    return not figures["spread"] >= BLANK_SPREAD

@@ -3,31 +3,38 @@
 import hashlib
 import json
 import time
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_of
+from scipy.special import expit
+from torch import Tensor
+from torch.nn import Module
 
-from shadow.vision.network import ARCHITECTURE, ScratchNet, channels_last
-from shadow.vision.photos import is_blank, measure, open_photo, prepare
+from shadow.vision.calibration import Calibration
+from shadow.vision.locate import GRID, THUMBNAIL, Locator
+from shadow.vision.marks import Mark, heat_map, marks_of
+from shadow.vision.network import ARCHITECTURE, COLD, PEAKS, ScratchNet
+from shadow.vision.novelty import Novelty
+from shadow.vision.photos import Photo
+from shadow.vision.serving import Engine, engine_of
+from shadow.vision.views import Figures, Locate, Timings, View, read_view, timed
 
 MAX_VIEWS = 8
-MAX_MARKS = 12  # per photo; a person is helped by the strongest few
-CHUNK = 16  # photos per forward pass; bounds the memory of a large batch
+CHUNK_PIXELS = 4_000_000  # per forward pass; bounds the memory of a large batch
 KEPT = 2  # scorers per process: the live version and one more
+CHECKED_ON = (256, 512)  # pixels of the photos on which graph and weights are compared
 
-Box = tuple[float, float, float, float]
-Timings = dict[str, float]
+__all__ = ["Answer", "Failure", "Mark", "Scorer", "WeightsRefused", "load", "metadata_of"]
 
 
 class WeightsRefused(ValueError):
@@ -35,24 +42,16 @@ class WeightsRefused(ValueError):
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A place that made the score: which photo, box (x, y, w, h) in 0..1, and its hottest cell's heat."""
-
-    photo: int
-    box: Box
-    score: float
-
-
-@dataclass(frozen=True)
 class Answer:
     """What the model says about one inspection."""
 
-    score: float  # calibrated P(scratched): the largest over the views
+    score: float  # calibrated P(scratched), of its hottest view
+    novelty: float  # of its strangest view, as a multiple of the version's limit: from 1 on, out of distribution
     photo_scores: list[float]
-    heatmaps: list[NDArray[np.uint8]]  # (64, 64) each; 255 = surely scratched
+    heatmaps: list[NDArray[np.uint8]]  # (72, 128) each, over the whole photo; 255 = surely scratched
     marks: list[Mark]
-    timings: Timings  # milliseconds by stage: decode, prepare, network, marks
-    figures: list[dict[str, float]]  # per photo: brightness, contrast, sharpness, spread in grey levels
+    timings: Timings  # milliseconds by stage: decode, locate, quality, network, score
+    figures: list[Figures]  # per photo, by stage
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,70 @@ class Failure:
     reason: str
     photo: int | None = None
     timings: Timings = field(default_factory=dict)
+    figures: list[Figures] = field(default_factory=list)
 
 
 @dataclass
-class _Views:
-    """An inspection on its way through the stages."""
+class Prepared:
+    """An inspection whose photos are read; `failure` is of the first view that cannot be scored."""
 
-    tensors: list[torch.Tensor] = field(default_factory=list)
-    figures: list[dict[str, float]] = field(default_factory=list)
-    timings: Timings = field(default_factory=dict)
+    views: list[View]
     failure: Failure | None = None
+
+
+class Seen(NamedTuple):
+    """What the network saw in a view."""
+
+    cells: NDArray[np.float32]  # (h, w) logits, cold outside the phone
+    features: NDArray[np.float32]  # (120,)
+
+
+def run(engine: Engine, views: Sequence[View]) -> list[Seen]:
+    """Run the network over views, those of one size together, within `CHUNK_PIXELS` a pass."""
+    by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for number, view in enumerate(views):
+        assert view.pixels is not None
+        by_size[view.pixels.shape].append(number)
+    seen: dict[int, Seen] = {}
+    for shape, alike in by_size.items():
+        many = max(1, CHUNK_PIXELS // (shape[0] * shape[1]))
+        for start in range(0, len(alike), many):
+            chunk = alike[start : start + many]
+            began = time.perf_counter()
+            maps, features = engine(_stacked([views[number] for number in chunk]))
+            each = (time.perf_counter() - began) * 1000 / len(chunk)
+            for number, cells, feature in zip(chunk, maps, features, strict=True):
+                views[number].timings["network"] = each
+                seen[number] = Seen(np.where(views[number].background(), np.float32(COLD), cells), feature)
+    return [seen[number] for number in range(len(views))]
+
+
+def _stacked(views: Sequence[View]) -> NDArray[np.uint8]:
+    """The pixels of views of one size: (B, h, w, 3)."""
+    pixels = [view.pixels for view in views if view.pixels is not None]
+    return pixels[0][None] if len(pixels) == 1 else np.stack(pixels)
+
+
+def photo_logit(cells: NDArray[np.float32]) -> float:
+    """As `network.photo_logits`, of one map (h, w)."""
+    flat = cells.ravel()
+    many = min(PEAKS, flat.size)
+    return float(np.partition(flat, flat.size - many)[flat.size - many :].mean())
+
+
+def heat_by(engine: Engine) -> Locate:
+    """The locator run by an engine."""
+
+    def locate(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
+        (logits,) = engine(thumbnails)
+        return np.asarray(expit(logits.reshape(-1, GRID, GRID)), np.float32)
+
+    return locate
+
+
+def locate_with(locator: Locator) -> Locate:
+    """The locator as it will be run at the line."""
+    return heat_by(engine_of(locator, ["maps"], (THUMBNAIL, THUMBNAIL))[0])
 
 
 class Scorer:
@@ -84,64 +137,87 @@ class Scorer:
             found = self.metadata.get("architecture", "none")
             raise WeightsRefused(f"weights are for architecture {found}, this code runs {ARCHITECTURE}")
         try:
-            self.temperature = float(self.metadata["temperature"])
+            self.calibration = Calibration(float(self.metadata["slope"]), float(self.metadata["offset"]))
             self.threshold = float(self.metadata["threshold"])
             self.thresholds: list[float] = json.loads(self.metadata["thresholds"])
-        except (KeyError, ValueError) as error:
-            raise WeightsRefused(f"weights lack a sound temperature or threshold: {error}") from error
-        self.network = channels_last(ScratchNet().eval())
+            self.limits = {name: (low, high) for name, (low, high) in json.loads(self.metadata["quality"]).items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise WeightsRefused(f"weights lack a sound calibration or threshold: {error}") from error
+        parts = _parts_of(content)
+        network = _filled(ScratchNet(), parts["network"])
+        locator = _filled(Locator(), parts["locator"])
+        self.novelty = _novelty_of(parts["novelty"], self.metadata)
         try:
-            self.network.load_state_dict(tensors_of(content))
-        except (SafetensorError, RuntimeError) as error:
-            raise WeightsRefused(f"weights do not fit the network: {error}") from error
+            self.network, self.largest_difference = engine_of(network, ["maps", "features"], CHECKED_ON)
+            self.locate = heat_by(engine_of(locator, ["maps"], (THUMBNAIL, THUMBNAIL))[0])
+        except ArithmeticError as error:
+            raise WeightsRefused(str(error)) from error
 
-    def score(self, batch: Sequence[Sequence[Image.Image | Path | str]]) -> list[Answer | Failure]:
+    @property
+    def engine(self) -> str:
+        return self.network.engine
+
+    def score(self, batch: Sequence[Sequence[Photo]]) -> list[Answer | Failure]:
         """Score inspections of 1 to 8 views each; the answers stand in the batch's order.
 
-        A view that cannot be read, or that shows nothing, fails its own inspection and no other. Only a
-        fault of the network itself is raised: it would hold for every part, so the whole batch is to be
-        tried again.
+        A view that cannot be read, or that is not fit to judge by, fails its own inspection and no other. Only a
+        fault of the network itself is raised: it would hold for every part, so the whole batch is to be tried again.
         """
-        inspections = [_read(views) for views in batch]
-        tensors = [tensor for views in inspections if not views.failure for tensor in views.tensors]
-        started = time.perf_counter()
-        heat, scores = self._run(tensors)
-        each = (time.perf_counter() - started) * 1000 / max(1, len(tensors))
-        answers: list[Answer | Failure] = []
-        at = 0
-        for views in inspections:
-            if views.failure:
-                answers.append(views.failure)
-                continue
-            end = at + len(views.tensors)
-            views.timings["network"] = each * len(views.tensors)
-            answers.append(self._answer(views, heat[at:end], scores[at:end]))
-            at = end
-        return answers
+        return self.answer(self.read(batch))
 
-    def _run(self, tensors: list[torch.Tensor]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Calibrated heat (N, 64, 64) and scores (N,) of prepared photos."""
-        heat, scores = [np.zeros((0, 1, 1), np.float32)], [np.zeros(0, np.float32)]
-        with torch.inference_mode():
-            for start in range(0, len(tensors), CHUNK):
-                photos = torch.stack(tensors[start : start + CHUNK])  # (B, 3, S, S)
-                maps, logits = self.network(photos.contiguous(memory_format=torch.channels_last))
-                heat.append(torch.sigmoid(maps / self.temperature).numpy())
-                scores.append(torch.sigmoid(logits / self.temperature).numpy())
-        return np.concatenate(heat[1:] or heat), np.concatenate(scores)
+    def read(self, batch: Sequence[Sequence[Photo]]) -> list[Prepared]:
+        """Decode, locate and measure; needs no network of its own thread, so it may run beside `answer`."""
+        return [self._read(photos) for photos in batch]
 
-    def _answer(self, views: _Views, heat: NDArray[np.float32], scores: NDArray[np.float32]) -> Answer | Failure:
-        if not np.isfinite(scores).all():
-            return Failure("score is not a number", timings=views.timings)
-        with _timed(views.timings, "marks"):
+    def _read(self, photos: Sequence[Photo]) -> Prepared:
+        if not 1 <= len(photos) <= MAX_VIEWS:
+            return Prepared([], Failure(f"{len(photos)} photos: an inspection has 1 to {MAX_VIEWS}"))
+        ready = Prepared([])
+        for number, photo in enumerate(photos):
+            view = read_view(photo, self.locate, self.limits)
+            ready.views.append(view)
+            if view.failure:
+                figures = [seen.figures for seen in ready.views]
+                ready.failure = Failure(view.failure, number, _together(ready.views), figures)
+                break
+        return ready
+
+    def answer(self, batch: Sequence[Prepared]) -> list[Answer | Failure]:
+        """Run the network over what was read, photos of one size together, and say what it saw."""
+        views = [view for ready in batch if ready.failure is None for view in ready.views]
+        seen = iter(run(self.network, views))
+        return [ready.failure or self._answer(ready.views, list(islice(seen, len(ready.views)))) for ready in batch]
+
+    def _answer(self, views: list[View], found: list[Seen]) -> Answer | Failure:
+        timings = _together(views)
+        with timed(timings, "score"):
+            logits = np.array([photo_logit(seen.cells) for seen in found])
+            if not np.isfinite(logits).all():
+                return Failure("score is not a number", timings=timings)
+            scores = self.calibration.probabilities(logits)
+            novelties = self.novelty.of(np.stack([seen.features for seen in found]))
+            heats = [self.calibration.probabilities(seen.cells).astype(np.float32) for seen in found]
             marks = [
                 mark
-                for photo, score in enumerate(scores)
-                if score >= self.threshold
-                for mark in marks_of(heat[photo], photo)
+                for number, (view, heat) in enumerate(zip(views, heats, strict=True))
+                if scores[number] >= self.threshold
+                for mark in marks_of(heat, number, view.window, view.size)
             ]
-            heatmaps = [np.rint(photo * 255).astype(np.uint8) for photo in heat]
-        return Answer(float(scores.max()), [float(s) for s in scores], heatmaps, marks, views.timings, views.figures)
+            heatmaps = [heat_map(heat, view.window, view.size) for view, heat in zip(views, heats, strict=True)]
+        figures = [
+            {**view.figures, "score": {"logit": round(float(z), 4), "novelty": round(float(d), 4)}}
+            for view, z, d in zip(views, logits, novelties, strict=True)
+        ]
+        return Answer(
+            float(scores.max()), float(novelties.max()), [float(s) for s in scores], heatmaps, marks, timings, figures
+        )
+
+
+def _together(views: Sequence[View]) -> Timings:
+    return {
+        stage: sum(view.timings.get(stage, 0.0) for view in views)
+        for stage in dict.fromkeys(stage for view in views for stage in view.timings)
+    }
 
 
 def load(weights: Path) -> Scorer:
@@ -158,7 +234,11 @@ def load(weights: Path) -> Scorer:
         When it is not a set of weights for this code.
     """
     torch.set_num_threads(1)
-    content = Path(weights).read_bytes()
+    return scorer_of(Path(weights).read_bytes())
+
+
+def scorer_of(content: bytes) -> Scorer:
+    """The scorer of the bytes of a weights file; see `load`."""
     key = hashlib.sha256(content).hexdigest()
     with _lock:
         if key not in _kept:
@@ -182,68 +262,36 @@ def metadata_of(content: bytes) -> dict[str, str]:
         raise WeightsRefused("not a safetensors file") from error
 
 
-def marks_of(heat: NDArray[np.float32], photo: int) -> list[Mark]:
-    """Boxes round the hot patches of a map (h, w) in 0..1, hottest first, at most `MAX_MARKS`.
-
-    A cell is hot from 0.5, or from half of the map's peak where the peak itself is below 1: so a map that
-    scored at all always has a mark. Cells that touch, corners included, are one patch.
-    """
-    hot = {(int(r), int(c)) for r, c in np.argwhere(heat >= min(0.5, float(heat.max()) / 2))}
-    marks = []
-    while hot:
-        patch = _patch_around(hot.pop(), hot)
-        rows, columns = [r for r, _ in patch], [c for _, c in patch]
-        top, left = min(rows), min(columns)
-        box = (
-            left / heat.shape[1],
-            top / heat.shape[0],
-            (max(columns) + 1 - left) / heat.shape[1],
-            (max(rows) + 1 - top) / heat.shape[0],
-        )
-        marks.append(Mark(photo, box, float(heat[rows, columns].max())))
-    return sorted(marks, key=lambda mark: (-mark.score, mark.box))[:MAX_MARKS]
+def locator_of(content: bytes) -> Locator:
+    """What finds the phone in a version's photos, for a training that begins from it. Raises WeightsRefused."""
+    locator: Locator = _filled(Locator(), _parts_of(content)["locator"])
+    return locator
 
 
-def _patch_around(cell: tuple[int, int], hot: set[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Takes the cells connected with `cell` out of `hot`."""
-    patch, edge = [cell], [cell]
-    while edge:
-        row, column = edge.pop()
-        touching = {(row + dr, column + dc) for dr in (-1, 0, 1) for dc in (-1, 0, 1)} & hot
-        hot -= touching
-        patch += touching
-        edge += touching
-    return patch
+def _parts_of(content: bytes) -> dict[str, dict[str, Tensor]]:
+    """The file's tensors by the first word of their names: network, locator, novelty."""
+    try:
+        tensors = tensors_of(content)
+    except SafetensorError as error:
+        raise WeightsRefused(f"weights cannot be read: {error}") from error
+    parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = tensor
+    return parts
 
 
-def _read(photos: Sequence[Image.Image | Path | str]) -> _Views:
-    views = _Views()
-    if not 1 <= len(photos) <= MAX_VIEWS:
-        views.failure = Failure(f"{len(photos)} photos: an inspection has 1 to {MAX_VIEWS}")
-        return views
-    for index, photo in enumerate(photos):
-        try:
-            _read_one(views, photo)
-        except Exception as error:  # decoders raise anything on broken bytes
-            views.failure = Failure(f"unreadable photo: {type(error).__name__}", index, views.timings)
-            return views
-        if is_blank(views.figures[-1]):
-            views.failure = Failure("blank photo", index, views.timings)
-            return views
-    return views
+def _filled(module: Module, tensors: dict[str, Tensor]) -> Any:
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsRefused(f"weights do not fit the network: {error}") from error
+    return module.eval()
 
 
-def _read_one(views: _Views, photo: Image.Image | Path | str) -> None:
-    with _timed(views.timings, "decode"):
-        image = open_photo(photo)
-    with _timed(views.timings, "prepare"):
-        tensor = prepare(image)
-        views.figures.append(measure(tensor))
-    views.tensors.append(tensor)
-
-
-@contextmanager
-def _timed(timings: Timings, stage: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    timings[stage] = timings.get(stage, 0.0) + (time.perf_counter() - started) * 1000
+def _novelty_of(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Novelty:
+    try:
+        mean, whiten = (tensors[name].double().numpy() for name in ("mean", "whiten"))
+        return Novelty(mean, whiten, float(metadata["novelty_limit"]))
+    except (KeyError, ValueError) as error:
+        raise WeightsRefused(f"weights lack the features of their training: {error}") from error

@@ -1,96 +1,70 @@
 """The starter model: trained by the product's own code on renderings alone, so that it may ship with it.
 
-`python -m shadow.vision.starter --out shadow/starter --seed 7` renders, trains and writes starter.safetensors
-and its card starter.json.
+`python -m shadow.vision.starter --out shadow/starter --seed 7` renders, trains the locator and the network, and
+writes starter.safetensors and its card starter.json.
 """
 
 import argparse
-import io
 import json
-import multiprocessing
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
-from shadow.vision.photos import squeeze
-from shadow.vision.synthetic import CONTAMINATIONS, Rendering, render
-from shadow.vision.training import Epoch, TrainingItem, train
+from shadow.vision.drawn import SEED_STEP, drawn_items, in_processes
+from shadow.vision.locator_training import sample, train_locator
+from shadow.vision.training import Epoch, train
 
-PARTS = 2400
-EPOCHS = 12
+PARTS = 1500
+EPOCHS = 14
+PHONES, PHONE_EPOCHS = 2000, 10  # photos and epochs of the locator
 THREADS = 2  # fixed: sums over another number of threads round otherwise
-FLAW_SHARES = {"none": 0.28, "scratch": 0.42, "oil": 0.10, "stain": 0.10, "dust": 0.10}
-FURTHER_DIRT = 0.15  # the chance of each contamination beside the main flaw
-SEED_STEP = 1_000_000  # parts of seed n are rendered from n * SEED_STEP on, clear of the small seeds of demos
-
-
-def part(seed: int) -> Rendering:
-    """One part as a line might bring it, in a rig whose lamp and focus wander a little."""
-    rng = np.random.default_rng([seed, 11])
-    flaw = str(rng.choice(list(FLAW_SHARES), p=list(FLAW_SHARES.values())))
-    dirt = [kind for kind in CONTAMINATIONS if rng.random() < FURTHER_DIRT]
-    lighting, blur = float(rng.lognormal(0, 0.08)), float(max(0.0, rng.normal(-0.5, 1.0)))
-    return render(seed, flaw=flaw, contaminations=dirt, lighting=lighting, blur=blur)
-
-
-def item(seed: int) -> TrainingItem:
-    """The part as a training item: a photo that has been through JPEG, squeezed at once to save memory."""
-    drawn = part(seed)
-    file = io.BytesIO()
-    Image.fromarray(drawn.image).save(file, "JPEG", quality=90)
-    photo = squeeze(Image.open(file).convert("RGB"))
-    mask = np.asarray(squeeze(Image.fromarray(drawn.mask.astype(np.uint8) * 255))) > 24
-    return TrainingItem(np.asarray(photo), drawn.scratched, f"rendering-{seed}", mask)
-
-
-def items(seed: int, parts: int, processes: int) -> Iterator[TrainingItem]:
-    """Training items of `parts` renderings, in order, drawn by several processes."""
-    seeds = range(seed * SEED_STEP, seed * SEED_STEP + parts)
-    spawn = multiprocessing.get_context("spawn")  # torch does not survive a fork
-    with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
-        yield from pool.map(item, seeds, chunksize=16)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m shadow.vision.starter", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--parts", type=int, default=PARTS, help="how many parts to render")
+    parser.add_argument("--parts", type=int, default=PARTS, help="how many parts to render for the network")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--phones", type=int, default=PHONES, help="how many photos to render for the locator")
     parser.add_argument("--processes", type=int, default=2, help="for the rendering")
+    parser.add_argument("--checkpoint", type=Path, help="a file from which an interrupted training goes on")
     options = parser.parse_args(arguments)
     torch.set_num_threads(THREADS)
-    rendered = list(items(options.seed, options.parts, options.processes))
+    first = (options.seed + 1) * SEED_STEP - options.phones  # the end of the seed's range; the parts are at its start
+    samples = list(in_processes(sample, [(first + i,) for i in range(options.phones)], options.processes))
+    locator = train_locator(samples, epochs=PHONE_EPOCHS, seed=options.seed, tell=_say)
+    with tempfile.TemporaryDirectory() as folder:
+        rendered = list(drawn_items(options.seed, options.parts, Path(folder), options.processes))
+        trained = train(
+            rendered, locator=locator, epochs=options.epochs, seed=options.seed, progress=_tell, device="cpu",
+            sources=["shadow.vision.synthetic"], checkpoint=options.checkpoint,
+        )  # fmt: skip
     command = (
-        f"python -m shadow.vision.starter --out shadow/starter --seed {options.seed} "
-        f"--parts {options.parts} --epochs {options.epochs}"
-    )
-    trained = train(
-        rendered,
-        epochs=options.epochs,
-        seed=options.seed,
-        progress=_tell,
-        device="cpu",
-        sources=["shadow.vision.synthetic"],
+        f"python -m shadow.vision.starter --out shadow/starter --seed {options.seed} --parts {options.parts} "
+        f"--epochs {options.epochs} --phones {options.phones}"
     )
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "starter.safetensors").write_bytes(trained.weights)
     card = {"name": "starter", "command": command, **trained.card}
     (options.out / "starter.json").write_text(json.dumps(card, indent=1) + "\n")
+    for digest, picture in trained.pictures.items():
+        (options.out / f"{digest}.webp").write_bytes(picture)
     return 0
 
 
 def _tell(epoch: Epoch) -> None:
     ranking = "undefined" if epoch.calibrate_auroc is None else f"{epoch.calibrate_auroc:.4f}"
-    sys.stderr.write(
+    _say(
         f"epoch {epoch.number}/{epoch.of}: loss {epoch.loss:.4f}, calibrate part: surprise "
-        f"{epoch.calibrate_nll:.4f}, AUROC {ranking}, {epoch.seconds} s\n"
+        f"{epoch.calibrate_nll:.4f}, AUROC {ranking}, {epoch.seconds} s"
     )
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
 
 
 if __name__ == "__main__":

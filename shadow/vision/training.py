@@ -1,62 +1,50 @@
 """Training: labelled photos in, weights with their card out.
 
 Photos are split by group (a part or a phone), never one by one, so that no copy of a part stands on two
-sides. The weights learn from the train part; the calibrate part stops the training and fits temperature and
-thresholds; the test part is looked at once, at the end.
+sides. The weights learn from the train part; the calibrate part stops the training and fits calibration,
+thresholds and limits; the test part is looked at once, at the end.
 """
 
 import hashlib
-import io
 import json
 import math
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
-from torch.nn import functional
 
-from shadow.vision import calibration, evaluation
-from shadow.vision.network import ARCHITECTURE, INPUT_SIZE, MAP_STRIDE, ScratchNet, channels_last
-from shadow.vision.photos import Photo, open_photo, squeeze, to_tensor
+from shadow.vision import calibration, evaluation, gallery, novelty, quality, sampling
+from shadow.vision.augmentation import augment
+from shadow.vision.calibration import Calibration
+from shadow.vision.locate import Locator
+from shadow.vision.network import ARCHITECTURE, FEATURES, MAP_STRIDE, ScratchNet, channels_last
+from shadow.vision.photos import to_tensor
+from shadow.vision.runtime import locate_with, photo_logit, run
+from shadow.vision.serving import Eager, Graph, export
+from shadow.vision.splits import SPLITS, NotEnoughData, TrainingItem, data_card, split_by_group
 
-SPLITS = ("train", "calibrate", "test")
-SHARES = {"train": 0.70, "calibrate": 0.16, "test": 0.14}
-BATCH = 16
+__all__ = ["SPLITS", "Epoch", "NotEnoughData", "Trained", "TrainingItem", "split_by_group", "train"]
+
+BATCH = 32
 PATIENCE = 8  # epochs without a better calibrate part
 LEARNING_RATE = 3e-3
-FEWEST_CELLS = 20.0  # the map's loss is per scratched cell; so many a photo where there are fewer
-MAX_BALANCE = 10.0  # a scratched photo weighs at most this many good ones
-
-FLIPS = (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE)
+FINE_TUNING = 1.5e-3  # from the weights of an earlier version
+WEIGHT_DECAY = 1e-2
+AVERAGED = 0.995  # of the weights is kept each step: their moving average is what is measured and kept
+LOOKED_OVER = 3  # epochs between two looks over the large photos for their hottest places
 
 Rng = np.random.Generator
-Pixels = NDArray[np.uint8]
 Progress = Callable[["Epoch"], None]
-
-
-class NotEnoughData(ValueError):
-    """The items cannot be split into parts that each hold good and scratched groups."""
-
-
-@dataclass(frozen=True)
-class TrainingItem:
-    """A labelled photo. `group` is the part or phone that it shows; `mask` marks its scratch pixels."""
-
-    photo: Photo | Pixels
-    label: bool
-    group: str
-    mask: Path | str | NDArray[np.bool_] | None = None
-    split: str | None = None  # one of SPLITS; None leaves the choice to the training
 
 
 @dataclass(frozen=True)
@@ -73,22 +61,26 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Trained:
-    """Weights as safetensors bytes (what runs them is in their metadata) and the card with their story."""
+    """Weights as safetensors bytes (what runs them is in their metadata), their card, and its pictures by SHA-256."""
 
     weights: bytes
     card: dict[str, Any]
+    pictures: dict[str, bytes] = field(default_factory=dict)
 
 
 def train(
     items: Sequence[TrainingItem],
     *,
-    epochs: int = 30,
+    locator: Locator,
+    extra: Sequence[TrainingItem] = (),
+    epochs: int = 20,
     seed: int = 0,
     progress: Progress | None = None,
     device: str = "auto",
     minutes: float | None = None,
     sources: Sequence[str] = (),
     start: bytes | None = None,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Train a network; equal items, epochs and seed give equal weights on the same CPU and thread count.
 
@@ -96,10 +88,14 @@ def train(
     ----------
     items : sequence of TrainingItem
         At least three groups with and three without a scratched photo, unless their splits are given.
+    locator : Locator
+        What finds the phone; it becomes part of the version.
+    extra : sequence of TrainingItem
+        Further photos to learn from, such as renderings; they neither calibrate nor test.
     epochs : int >= 1
         Passes over the train part at most; fewer when the calibrate part stops improving.
     seed : int >= 0
-        Fixes the split, the first weights, the order and the augmentation.
+        Fixes the split, the first weights, the tiles and the augmentation.
     progress : callable, optional
         Called with an `Epoch` after each.
     device : str
@@ -110,6 +106,9 @@ def train(
         Where the items came from, for the card.
     start : bytes, optional
         Weights of an earlier version to begin from, such as the starter's; otherwise it begins from chance.
+    checkpoint : Path, optional
+        A file written after each epoch. A training of the same items, settings and code that finds it there goes on
+        from it and ends with the same weights as one that was never cut off; it is removed at the end.
 
     Raises
     ------
@@ -123,344 +122,393 @@ def train(
         raise ValueError("a training has at least one epoch")
     started, version = time.monotonic(), code_version()
     splits = split_by_group(items, seed)
-    run = _Run(_loaded(items), splits, epochs, seed, _device(device), minutes, started)
+    stock = sampling.Stock([*items, *extra], locate_with(locator))
+    members = _members(items, extra, splits)
+    training = _Training(stock, members, epochs, seed, _device(device), minutes, started, checkpoint)
+    training.mark = _mark(version, stock.items, splits, epochs, seed, start)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network, curve = _fit(run, progress, start)
-    frozen = _freeze(network, run)
-    metadata = {
-        "architecture": ARCHITECTURE,
-        "input_size": str(INPUT_SIZE),
-        "code_version": version,
-        "temperature": repr(frozen["temperature"]),
-        "threshold": repr(frozen["threshold"]),
-        "thresholds": json.dumps(frozen["thresholds"]),
-    }
-    tensors = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
-    weights = save(tensors, metadata)
+        network, curve = training.fit(progress, start)
+    frozen = _freeze(network, stock, members, items)
+    weights = save(_tensors(network, locator, frozen.novelty), frozen.metadata(version))
     best = min(curve, key=lambda epoch: epoch.calibrate_nll)
+    pictures, failures = _gallery(items, frozen)
     card = {
         "architecture": ARCHITECTURE,
         "code_version": version,
-        "input_size": INPUT_SIZE,
         "parameters": sum(p.numel() for p in network.parameters()),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "sources": list(sources),
         "start_sha256": hashlib.sha256(start).hexdigest() if start else None,
         "seed": seed,
-        "device": run.device.type,
+        "device": training.device.type,
         "epochs": {"asked": epochs, "run": len(curve), "best": best.number},
-        "data": _data_card(items, splits),
-        "curve": [vars(epoch) for epoch in curve],
-        **frozen,
+        "data": {**data_card(items, splits), "further_photos": len(extra), "unfit": len(stock.unfit)},
+        "curve": [asdict(epoch) for epoch in curve],
+        **frozen.card(),
+        "gallery": failures,
         "duration_s": round(time.monotonic() - started, 1),
     }
-    return Trained(weights, card)
+    if checkpoint:
+        checkpoint.unlink(missing_ok=True)
+    return Trained(weights, card, pictures)
 
 
-# ---- splitting ------------------------------------------------------------------------------------
+def _members(
+    items: Sequence[TrainingItem], extra: Sequence[TrainingItem], splits: dict[str, str]
+) -> dict[str, NDArray[np.intp]]:
+    """The indices of each split's photos; the further ones, behind the items, are all to learn from."""
+    where = np.array([splits[item.group] for item in items] + ["train"] * len(extra))
+    return {split: np.flatnonzero(where == split) for split in SPLITS}
 
 
-def split_by_group(items: Sequence[TrainingItem], seed: int) -> dict[str, str]:
-    """The split of each group: as its items say, else drawn so that photos come near to `SHARES`.
-
-    Groups with a scratched photo and groups without are dealt separately, the largest first among equals
-    drawn by the seed, each to the split that is furthest behind its share.
-    """
-    given, photos, scratched = _groups(items)
-    splits = dict(given)
-    order = np.random.default_rng([seed, 17])
-    for stratum in (True, False):
-        members = sorted(group for group in photos if scratched[group] == stratum)
-        held = Counter(dict.fromkeys(SPLITS, 0))
-        for group in members:
-            if group in given:
-                held[given[group]] += photos[group]
-        open_groups = [members[i] for i in order.permutation(len(members)) if members[i] not in given]
-        total = sum(photos[group] for group in members)
-        for group in sorted(open_groups, key=lambda g: -photos[g]):
-            behind = {split: SHARES[split] * total - held[split] for split in SPLITS}
-            empty = [split for split in SPLITS if not held[split]]
-            split = max(empty or SPLITS, key=lambda s: behind[s])
-            splits[group] = split
-            held[split] += photos[group]
-    _check_classes(items, splits)
-    return splits
-
-
-def _groups(items: Sequence[TrainingItem]) -> tuple[dict[str, str], Counter[str], dict[str, bool]]:
-    given: dict[str, str] = {}
-    scratched: dict[str, bool] = defaultdict(bool)
-    photos: Counter[str] = Counter()
-    for item in items:
-        photos[item.group] += 1
-        scratched[item.group] |= item.label
-        if item.split is None:
-            continue
-        if item.split not in SPLITS:
-            raise ValueError(f"unknown split {item.split!r}: expected one of {', '.join(SPLITS)}")
-        if given.setdefault(item.group, item.split) != item.split:
-            raise ValueError(f"group {item.group!r} is given to two splits")
-    return given, photos, scratched
-
-
-def _check_classes(items: Sequence[TrainingItem], splits: Mapping[str, str]) -> None:
-    seen = {(splits[item.group], item.label) for item in items}
-    for split in ("train", "calibrate"):
-        for label, word in ((True, "scratched"), (False, "ok")):
-            if (split, label) not in seen:
-                raise NotEnoughData(
-                    f"no {word} photo is left for the {split} part: at least three groups (parts or "
-                    "phones) with scratched photos and three without are needed"
-                )
-
-
-def _data_card(items: Sequence[TrainingItem], splits: Mapping[str, str]) -> dict[str, Any]:
-    counts = {split: {"ok": 0, "scratched": 0, "with_mask": 0} for split in SPLITS}
-    for item in items:
-        row = counts[splits[item.group]]
-        row["scratched" if item.label else "ok"] += 1
-        row["with_mask"] += item.mask is not None
-    groups = {split: sorted(g for g, s in splits.items() if s == split) for split in SPLITS}
-    return {"photos": counts, "groups": groups}
-
-
-# ---- photos in memory -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Photos:
-    """Every photo squeezed once: 200 kB each, so 50,000 photos are 10 GB."""
-
-    pixels: list[Image.Image]
-    masks: list[Image.Image | None]  # mode L, 255 = scratch; None = not known where
-    labels: NDArray[np.bool_]
-    groups: list[str]
-
-
-def _loaded(items: Sequence[TrainingItem]) -> _Photos:
-    pixels, masks = [], []
-    for item in items:
-        try:
-            photo = Image.fromarray(item.photo) if isinstance(item.photo, np.ndarray) else item.photo
-            pixels.append(squeeze(open_photo(photo)))
-            masks.append(_mask(item))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"cannot read the photo or mask of {item.photo!s:.120}: {error}") from error
-    return _Photos(pixels, masks, np.array([item.label for item in items]), [item.group for item in items])
-
-
-def _mask(item: TrainingItem) -> Image.Image | None:
-    """The item's scratch pixels, squeezed; a good photo has none, whoever says so or not."""
-    if not item.label:
-        return Image.new("L", (INPUT_SIZE, INPUT_SIZE))
-    if item.mask is None:
-        return None
-    if isinstance(item.mask, np.ndarray):
-        mask = Image.fromarray(item.mask.astype(np.uint8) * 255)
-    else:
-        with Image.open(item.mask) as opened:
-            mask = opened.convert("L").point(lambda level: 255 * (level > 127))
-    return mask.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BOX).point(lambda level: 255 * (level > 24))
-
-
-def augment(image: Image.Image, mask: Image.Image | None, rng: Rng) -> tuple[Image.Image, Image.Image | None]:
-    """A photo as the station might have taken it another day, with its mask moved alike."""
-    flips = [flip for flip in FLIPS if rng.random() < 0.5]
-    turn, zoom = math.radians(float(rng.normal(0, 12))), float(rng.uniform(0.9, 1.12))
-    cos, sin, half = math.cos(turn) / zoom, math.sin(turn) / zoom, INPUT_SIZE / 2
-    shift = rng.normal(0, 5, 2)
-    affine = (cos, sin, half - half * (cos + sin) + shift[0], -sin, cos, half - half * (cos - sin) + shift[1])
-
-    def moved(picture: Image.Image, resample: Image.Resampling) -> Image.Image:
-        for flip in flips:
-            picture = picture.transpose(flip)
-        return picture.transform(picture.size, Image.Transform.AFFINE, affine, resample)
-
-    image = moved(image, Image.Resampling.BILINEAR)
-    if mask is not None:
-        mask = moved(mask, Image.Resampling.NEAREST)
-    gain, lift = float(rng.lognormal(0, 0.3)), float(rng.normal(0, 7))
-    image = image.point([int(min(255, max(0, level * gain + lift))) for level in range(256)] * 3)
-    if rng.random() < 0.15:
-        image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.2, 0.7))))
-    if rng.random() < 0.25:
-        image = _as_jpeg(image, int(rng.integers(55, 95)))
-    return image, mask
-
-
-def _as_jpeg(image: Image.Image, quality: int) -> Image.Image:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality)
-    return Image.open(file).convert("RGB")
-
-
-def _batch(images: Sequence[Image.Image]) -> Tensor:
-    photos = to_tensor(np.stack([np.asarray(image) for image in images]))  # (B, 3, S, S)
-    return photos.contiguous(memory_format=torch.channels_last)
-
-
-def _targets(masks: Sequence[Image.Image | None]) -> tuple[Tensor, Tensor]:
-    """Which cells of the map are scratched, (B, S/4, S/4) in {0, 1}, and which photos say so, (B,)."""
-    blank = np.zeros((INPUT_SIZE, INPUT_SIZE), np.uint8)
-    pixels = np.stack([blank if mask is None else np.asarray(mask) for mask in masks]) > 0
-    dense = torch.from_numpy(pixels).float()  # (B, S, S)
-    cells = functional.max_pool2d(dense[:, None], MAP_STRIDE)[:, 0]  # (B, S/4, S/4)
-    return cells, torch.tensor([mask is not None for mask in masks])
-
-
-# ---- fitting --------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Run:
-    """What a training holds on to from its start to its end."""
-
-    photos: _Photos
-    splits: dict[str, str]
-    epochs: int
-    seed: int
-    device: torch.device
-    minutes: float | None
-    started: float
-    members: dict[str, NDArray[np.intp]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        where = np.array([self.splits[group] for group in self.photos.groups])
-        self.members = {split: np.flatnonzero(where == split) for split in SPLITS}
-
-    @property
-    def balance(self) -> float:
-        """How many good train photos one scratched photo weighs."""
-        labels = self.photos.labels[self.members["train"]]
-        return float(np.clip((~labels).sum() / labels.sum(), 1 / MAX_BALANCE, MAX_BALANCE))
-
-    def spent(self, epoch: float) -> float:
-        """The share of the training that is over, by epochs or by the clock, whichever is further."""
-        clock = (time.monotonic() - self.started) / (60 * self.minutes) if self.minutes else 0.0
-        return min(1.0, max(epoch / self.epochs, clock))
+def _mark(
+    version: str, items: Sequence[TrainingItem], splits: dict[str, str], epochs: int, seed: int, start: bytes | None
+) -> str:
+    """What a checkpoint has to agree with."""
+    told = [(item.name, item.label, item.group, item.part) for item in items]
+    return hashlib.sha256(
+        repr((version, told, sorted(splits.items()), epochs, seed)).encode() + (start or b"")
+    ).hexdigest()
 
 
 def _device(name: str) -> torch.device:
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
 
 
+# ---- fitting --------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Training:
+    """What a training holds on to from its start to its end."""
+
+    stock: sampling.Stock
+    members: dict[str, NDArray[np.intp]]
+    epochs: int
+    seed: int
+    device: torch.device
+    minutes: float | None
+    started: float
+    checkpoint: Path | None
+    mark: str = ""
+
+    def fit(self, progress: Progress | None, start: bytes | None) -> tuple[ScratchNet, list[Epoch]]:
+        """The averaged weights of the epoch with the least calibrated surprise on the calibrate part, and the curve."""
+        network = _begin(start).to(self.device)
+        average = _begin(None).to(self.device)
+        average.load_state_dict(network.state_dict())
+        rate = LEARNING_RATE if start is None else FINE_TUNING
+        optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
+        best: dict[str, Tensor] = {}
+        curve: list[Epoch] = []
+        if saved := self._saved():
+            network.load_state_dict(saved["network"])
+            average.load_state_dict(saved["average"])
+            optimiser.load_state_dict(saved["optimiser"])
+            best, curve = saved["best"], [Epoch(**epoch) for epoch in saved["curve"]]
+            self.stock.hottest, self.stock.heat = saved["hottest"], saved["heat"]
+        while not self._is_over(curve):
+            began, number = time.monotonic(), len(curve) + 1
+            rng = np.random.default_rng([self.seed, 23, number])
+            if number % LOOKED_OVER == 1:
+                self._look_over(average)
+            loss = self._one_epoch(network, average, optimiser, rate, rng, number - 1)
+            logits, labels = self._calibrate_part(average)
+            surprise = calibration.fit(logits, labels).surprise(logits, labels)
+            if not curve or surprise < min(epoch.calibrate_nll for epoch in curve):
+                best = {name: value.clone() for name, value in average.state_dict().items()}
+            seconds = round(time.monotonic() - began, 1)
+            curve.append(Epoch(number, self.epochs, loss, surprise, evaluation.auroc(logits, labels), seconds))
+            self._save(network, average, optimiser, best, curve)
+            if progress:
+                progress(curve[-1])
+        average.load_state_dict(best)
+        return average.cpu().eval(), curve
+
+    def _is_over(self, curve: Sequence[Epoch]) -> bool:
+        if not curve:
+            return False
+        least = min(range(len(curve)), key=lambda i: curve[i].calibrate_nll)
+        return self._spent(len(curve)) >= 1 or len(curve) - 1 - least >= PATIENCE
+
+    def _spent(self, epoch: float) -> float:
+        """The share of the training that is over, by epochs or by the clock, whichever is further."""
+        clock = (time.monotonic() - self.started) / (60 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(epoch / self.epochs, clock))
+
+    def _one_epoch(
+        self,
+        network: ScratchNet,
+        average: ScratchNet,
+        optimiser: torch.optim.Optimizer,
+        rate: float,
+        rng: Rng,
+        epoch: int,
+    ) -> float:
+        """One pass over the train part in a new order; the mean loss."""
+        network.train()
+        order = sampling.plan(self.stock, self.members["train"], rng)
+        size = min(BATCH, max(4, len(order) // 8))
+        batches = [order[at : at + size] for at in range(0, len(order), size)]
+        losses: list[float] = []
+        for done, batch in enumerate(batches):
+            share = self._spent(epoch + done / len(batches))
+            if len(batch) < 2 or (losses and share >= 1):  # batch normalisation needs two photos
+                break
+            for group in optimiser.param_groups:
+                group["lr"] = rate * _schedule(share)
+            loss = self._loss(network, batch, rng)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            _follow(average, network, epoch * len(batches) + done)
+            losses.append(float(loss.detach()))
+        return float(np.mean(losses))
+
+    def _loss(self, network: ScratchNet, batch: Sequence[int], rng: Rng) -> Tensor:
+        cut = [sampling.tile_of(self.stock, i, rng) for i in batch]
+        tiles = to_tensor(np.stack([tile for tile, _ in cut]))  # (B, 3, S, S)
+        planes = to_tensor(np.stack([planes for _, planes in cut]))  # (B, 3, S, S)
+        tiles, planes = augment(tiles, planes, rng)
+        labels = torch.tensor([float(self.stock.items[i].label) for i in batch])
+        targets = sampling.targets_of(planes, labels).to(self.device)
+        tiles = tiles.to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=_has_fast_bfloat16(self.device)):
+            maps, _ = network(tiles)
+        return sampling.loss_of(maps.float(), targets)
+
+    def _engine(self, network: ScratchNet) -> Graph | Eager:
+        """What measures between epochs: the graph that serves at the line, on every core; or the GPU."""
+        if self.device.type == "cuda":
+            return Eager(network, "cuda")
+        return Graph(export(network, ["maps", "features"]), threads=torch.get_num_threads())
+
+    def _look_over(self, network: ScratchNet) -> None:
+        """Where the network is hottest in each large photo, and how hot each photo of a part with several is."""
+        train = [int(i) for i in self.members["train"]]
+        views = [
+            i for i in train if not self.stock.view(i).failure and (self.stock.items[i].part or self.stock.is_large(i))
+        ]
+        for i, cells in self._maps(network, views):
+            y, x = divmod(int(cells.argmax()), cells.shape[1])
+            self.stock.hottest[i] = (y * MAP_STRIDE, x * MAP_STRIDE)
+            self.stock.heat[i] = photo_logit(cells)
+
+    def _maps(self, network: ScratchNet, indices: Sequence[int]) -> list[tuple[int, NDArray[np.float32]]]:
+        engine = self._engine(network)
+        return [(i, run(engine, [self.stock.view(i)])[0].cells) for i in indices]
+
+    def _calibrate_part(self, network: ScratchNet) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Logits and labels of the calibrate part's inspections."""
+        usable = [int(i) for i in self.members["calibrate"] if not self.stock.view(int(i)).failure]
+        seen = {i: photo_logit(cells) for i, cells in self._maps(network, usable)}
+        parts = _parts(self.stock.items, usable)
+        logits = np.array([max(seen[i] for i in views) for views in parts], float)
+        return logits, np.array([self.stock.items[views[0]].label for views in parts], bool)
+
+    def _save(
+        self, network: ScratchNet, average: ScratchNet, optimiser: torch.optim.Optimizer, best: dict[str, Tensor],
+        curve: Sequence[Epoch],
+    ) -> None:  # fmt: skip
+        if self.checkpoint is None:
+            return
+        state = {
+            "mark": self.mark, "network": network.state_dict(), "average": average.state_dict(), "best": best,
+            "optimiser": optimiser.state_dict(), "curve": [asdict(epoch) for epoch in curve],
+            "hottest": self.stock.hottest, "heat": self.stock.heat,
+        }  # fmt: skip
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        half = self.checkpoint.with_suffix(".half")
+        torch.save(state, half)
+        half.replace(self.checkpoint)
+
+    def _saved(self) -> dict[str, Any] | None:
+        """The state of the same training, where it was cut off."""
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        except Exception:  # whatever a broken file makes torch raise: the training begins anew
+            return None
+        return state if state.get("mark") == self.mark else None
+
+
 def _begin(start: bytes | None) -> ScratchNet:
     network = ScratchNet()
     if start is not None:
         try:
-            network.load_state_dict(load(start))
+            tensors = {name: value for name, value in load(start).items() if name.startswith("network.")}
+            network.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items()})
         except (SafetensorError, RuntimeError) as error:
             raise ValueError(f"the weights to start from do not fit the network: {error}") from error
     return channels_last(network)
 
 
-def _fit(run: _Run, progress: Progress | None, start: bytes | None) -> tuple[ScratchNet, list[Epoch]]:
-    """The weights of the epoch with the least calibrated surprise on the calibrate part, and the curve."""
-    network = _begin(start).to(run.device)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-3)
-    rng = np.random.default_rng([run.seed, 23])
-    labels = run.photos.labels[run.members["calibrate"]]
-    best: dict[str, Tensor] = {}
-    curve: list[Epoch] = []
-    for number in range(1, run.epochs + 1):
-        began = time.monotonic()
-        loss = _one_epoch(network, optimiser, run, rng, number - 1)
-        logits = _logits(network, run, "calibrate")
-        surprise = calibration.negative_log_likelihood(logits, labels, calibration.fit_temperature(logits, labels))
-        if not curve or surprise < min(epoch.calibrate_nll for epoch in curve):
-            best = {name: value.clone() for name, value in network.state_dict().items()}
-        ranking = evaluation.auroc(logits, labels)
-        seconds = round(time.monotonic() - began, 1)
-        curve.append(Epoch(number, run.epochs, loss, surprise, ranking, seconds))
-        if progress:
-            progress(curve[-1])
-        if _is_over(run, curve):
-            break
-    network.load_state_dict(best)
-    return network, curve
-
-
-def _is_over(run: _Run, curve: Sequence[Epoch]) -> bool:
-    least = min(range(len(curve)), key=lambda i: curve[i].calibrate_nll)
-    return run.spent(len(curve)) >= 1 or len(curve) - 1 - least >= PATIENCE
-
-
-def _one_epoch(network: ScratchNet, optimiser: torch.optim.Optimizer, run: _Run, rng: Rng, epoch: int) -> float:
-    """One pass over the train part in a new order; the mean loss."""
-    network.train()
-    order = rng.permutation(run.members["train"])
-    size = min(BATCH, max(4, len(order) // 8))
-    batches = [order[at : at + size] for at in range(0, len(order), size)]
-    losses: list[float] = []
-    for done, batch in enumerate(batches):
-        share = run.spent(epoch + done / len(batches))
-        if len(batch) < 2 or (losses and share >= 1):  # batch normalisation needs two photos
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * _schedule(share)
-        loss = _loss(network, run, batch, rng)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        losses.append(float(loss.detach()))
-    return float(np.mean(losses))
+def _follow(average: ScratchNet, network: ScratchNet, step: int) -> None:
+    """Move the averaged weights a little toward the network's; faster at the beginning."""
+    kept = min(AVERAGED, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for mine, theirs in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+            if mine.dtype.is_floating_point:
+                mine.lerp_(theirs, 1 - kept)
+            else:
+                mine.copy_(theirs)
 
 
 def _schedule(share: float) -> float:
-    """Up over the first tenth, then down along a cosine (Loshchilov and Hutter, arXiv:1608.03983)."""
-    return share / 0.1 + 0.02 if share < 0.1 else 0.5 * (1 + math.cos(math.pi * (share - 0.1) / 0.9))
+    """Up over the first twentieth, then down along a cosine (Loshchilov and Hutter, arXiv:1608.03983)."""
+    return share / 0.05 + 0.02 if share < 0.05 else 0.5 * (1 + math.cos(math.pi * (share - 0.05) / 0.95))
 
 
-def _loss(network: ScratchNet, run: _Run, batch: NDArray[np.intp], rng: Rng) -> Tensor:
-    """Balanced cross-entropy of the photos, and of the map's cells where the scratches' places are known."""
-    pairs = [augment(run.photos.pixels[i], run.photos.masks[i], rng) for i in batch]
-    photos = _batch([image for image, _ in pairs]).to(run.device)
-    labels = torch.from_numpy(run.photos.labels[batch]).float().to(run.device)
-    cells, known = (t.to(run.device) for t in _targets([mask for _, mask in pairs]))
-    maps, logits = network(photos)
-    weight = torch.tensor(run.balance, device=run.device)
-    loss = functional.binary_cross_entropy_with_logits(logits, labels, pos_weight=weight)
-    each = functional.binary_cross_entropy_with_logits(maps, cells, reduction="none")  # (B, S/4, S/4)
-    many = torch.maximum(cells.sum(), FEWEST_CELLS * known.sum()).clamp(min=1)
-    return loss + (each * known[:, None, None]).sum() / many
+def _has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether products in bfloat16 are done by the processor itself; they halve a step's time."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
-def _logits(network: ScratchNet, run: _Run, split: str) -> NDArray[np.float64]:
-    """Logits of a split's photos as they are, with the prior that the class balance bent put right."""
-    network.eval()
-    members = run.members[split]
-    found = []
-    with torch.inference_mode():
-        for at in range(0, len(members), BATCH):
-            photos = _batch([run.photos.pixels[i] for i in members[at : at + BATCH]]).to(run.device)
-            found.append(network(photos)[1].cpu().double().numpy())
-    return np.concatenate(found or [np.zeros(0)]) - math.log(run.balance)
+def _parts(items: Sequence[TrainingItem], indices: Sequence[int]) -> list[list[int]]:
+    """The photos of each inspection."""
+    parts: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for i in indices:
+        parts[(items[i].part, 0) if items[i].part else ("", i)].append(i)
+    return list(parts.values())
 
 
-def _freeze(network: ScratchNet, run: _Run) -> dict[str, Any]:
-    """Temperature, thresholds and figures; puts the prior's correction into the head's bias for good."""
-    logits = {split: _logits(network, run, split) for split in SPLITS}
-    labels = {split: run.photos.labels[run.members[split]] for split in SPLITS}
-    assert network.head.bias is not None
-    with torch.no_grad():
-        network.head.bias -= math.log(run.balance)
-    temperature = calibration.fit_temperature(logits["calibrate"], labels["calibrate"])
-    scores = {split: 1 / (1 + np.exp(-logits[split] / temperature)) for split in SPLITS}
-    threshold = calibration.operating_threshold(scores["calibrate"], labels["calibrate"])
-    return {
-        "temperature": temperature,
-        "threshold": threshold,
-        "thresholds": calibration.threshold_order(scores["calibrate"], labels["calibrate"], threshold),
-        "figures": {
-            split: evaluation.figures(scores[split].tolist(), labels[split].tolist(), threshold)
-            for split in ("calibrate", "test")
-        },
+# ---- freezing -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    """What is fixed with the weights, and the scores by which it was."""
+
+    calibration: Calibration
+    novelty: novelty.Novelty
+    limits: dict[str, tuple[float, float]]
+    threshold: float
+    thresholds: list[float]
+    parts: dict[str, list[list[int]]]  # photos of each inspection, by split
+    scores: dict[str, list[float | None]]
+    labels: dict[str, list[bool]]
+    novelties: dict[str, list[float]]
+
+    def metadata(self, version: str) -> dict[str, str]:
+        return {
+            "architecture": ARCHITECTURE,
+            "code_version": version,
+            "slope": repr(self.calibration.slope),
+            "offset": repr(self.calibration.offset),
+            "threshold": repr(self.threshold),
+            "thresholds": json.dumps(self.thresholds),
+            "quality": json.dumps(self.limits),
+            "novelty_limit": repr(self.novelty.limit),
+        }
+
+    def card(self) -> dict[str, Any]:
+        looked_at = ("calibrate", "test")
+        return {
+            "calibration": {"method": "Platt", "slope": self.calibration.slope, "offset": self.calibration.offset},
+            "novelty": {
+                "method": "Mahalanobis distance of the network's features",
+                "limit": self.novelty.limit,
+                **{f"beyond_it_in_{split}": sum(d >= 1 for d in self.novelties[split]) for split in looked_at},
+            },
+            "quality": {name: list(limits) for name, limits in self.limits.items()},
+            "threshold": self.threshold,
+            "thresholds": self.thresholds,
+            "figures": {
+                split: evaluation.figures(self.scores[split], self.labels[split], self.threshold) for split in looked_at
+            },
+            "curves": {
+                split: evaluation.curves_of(self.scores[split], self.labels[split], self.thresholds)
+                for split in looked_at
+            },
+        }
+
+
+def _freeze(
+    network: ScratchNet, stock: sampling.Stock, members: dict[str, NDArray[np.intp]], items: Sequence[TrainingItem]
+) -> _Frozen:
+    """Calibration, thresholds, limits and figures, all from the items' own photos and the graph that will serve."""
+    graph = Graph(export(network, ["maps", "features"]), threads=torch.get_num_threads())
+    logits: dict[int, float] = {}
+    features: dict[str, list[NDArray[np.float32]]] = {split: [] for split in SPLITS}
+    figures = []
+    own = {split: [int(i) for i in members[split] if i < len(items)] for split in SPLITS}
+    for split in SPLITS:
+        for i in own[split]:
+            view = stock.view(i)
+            if view.failure:
+                continue
+            (seen,) = run(graph, [view])
+            logits[i] = photo_logit(seen.cells)
+            features[split].append(seen.features)
+            if split != "test":
+                figures.append(view.figures["quality"])
+    parts = {split: _parts(items, own[split]) for split in SPLITS}
+    labels = {split: [items[views[0]].label for views in parts[split]] for split in SPLITS}
+    known = [max((logits[i] for i in views if i in logits), default=None) for views in parts["calibrate"]]
+    fitted = np.array([z for z in known if z is not None], float)
+    truth = np.array([label for z, label in zip(known, labels["calibrate"], strict=True) if z is not None], bool)
+    fit = calibration.fit(fitted, truth)
+    scores = {
+        split: [
+            float(fit.probabilities(np.array(max(logits[i] for i in views))))
+            if all(i in logits for i in views)
+            else None
+            for views in parts[split]
+        ]
+        for split in SPLITS
     }
+    calibrated = np.asarray(fit.probabilities(fitted), np.float64)
+    threshold = calibration.operating_threshold(calibrated, truth)
+    strange = novelty.fit(_stacked(features["train"]), _stacked(features["calibrate"]))
+    return _Frozen(
+        fit, strange, quality.limits_of(figures), threshold, calibration.threshold_order(calibrated, truth, threshold),
+        parts, scores, labels,
+        {split: strange.of(_stacked(features[split])).tolist() for split in SPLITS},
+    )  # fmt: skip
+
+
+def _stacked(features: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    return np.stack(features).astype(float) if features else np.zeros((0, FEATURES))
+
+
+def _tensors(network: ScratchNet, locator: Locator, strange: novelty.Novelty) -> dict[str, Tensor]:
+    """Everything that a version consists of, by name."""
+    parts = {f"network.{name}": value for name, value in network.state_dict().items()}
+    parts |= {f"locator.{name}": value for name, value in locator.state_dict().items()}
+    parts |= {
+        "novelty.mean": torch.from_numpy(strange.mean).float(),
+        "novelty.whiten": torch.from_numpy(strange.whiten).float(),
+    }
+    return {name: value.contiguous().cpu() for name, value in parts.items()}
+
+
+def _gallery(items: Sequence[TrainingItem], frozen: _Frozen) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """The test part's worst misses and false alarms as pictures."""
+    parts, scores = frozen.parts["test"], frozen.scores["test"]
+    found = gallery.worst(scores, frozen.labels["test"], frozen.threshold)
+    pictures: dict[str, bytes] = {}
+    entries: list[dict[str, Any]] = []
+    for kind, rows in (("miss", found.misses), ("false_alarm", found.false_alarms)):
+        for row in rows:
+            item = items[parts[row][0]]
+            photo = Image.fromarray(item.photo) if isinstance(item.photo, np.ndarray) else item.photo
+            picture = gallery.picture_of(photo)
+            digest = hashlib.sha256(picture).hexdigest()
+            pictures[digest] = picture
+            entries.append({"kind": kind, "score": scores[row], "photo": item.name, "picture": digest, "marks": []})
+    return pictures, entries
 
 
 def code_version() -> str:
     """Twelve hexadecimal digits that change with the code that decides what the weights become."""
     here = Path(__file__).parent
-    sources = ("network.py", "photos.py", "calibration.py", "training.py")
+    sources = (
+        "network.py", "photos.py", "locate.py", "quality.py", "views.py", "augmentation.py", "sampling.py", "splits.py",
+        "calibration.py", "novelty.py", "training.py",
+    )  # fmt: skip
     return hashlib.sha256(b"".join((here / name).read_bytes() for name in sources)).hexdigest()[:12]

@@ -84,7 +84,7 @@ def refused(statement: str, *parameters) -> None:
 def test_the_history_is_all_there():
     names = {model.__name__ for model in HISTORY}
     assert {"Photo", "Verdict", "Correction", "Disposition", "Defect", "Draw", "Skip", "ModelOutputShown"} <= names
-    assert {"AuditEvent", "AuditSeal", "Prediction", "Policy", "Change"} <= names
+    assert {"AuditEvent", "AuditSeal", "Prediction", "Evaluation", "Policy", "Change"} <= names
 
 
 @by_name

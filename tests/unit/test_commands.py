@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from automation import policies, simulation
 from automation.management.commands import simulate_line
 from automation.models import Routing
 from automation.simulation import DRIFTS, Rates, part_of, photo_of, verdict_of
-from inspection.models import DefectKind, Inspection, Line, Origin, User, Verdict
+from inspection.models import AuditEvent, DefectKind, Inspection, Line, Origin, User, Verdict
 from inspection.roles import Role, roles_of
-from shadow.actions import weights_path
-from shadow.management.commands import train_model
-from shadow.models import ModelVersion, Prediction, live_version
+from shadow.actions import picture_path, weights_path
+from shadow.management.commands import evaluate_model, train_model
+from shadow.models import Evaluation, ModelVersion, Prediction, live_version
+from shadow.vision.runtime import Answer, Failure, Mark
 from shadow.vision.synthetic import render
 from tests.conftest import photo_bytes
 
@@ -114,9 +116,53 @@ def test_a_version_is_trained_registered_and_measured(db, photos):
     assert set(answer) >= FIGURES
     assert weights_path(version).exists()
     found = run_json("evaluate_model", "tiny", "--data", photos, "--split", "b")
-    assert set(found) == FIGURES
+    assert set(found) == FIGURES | {"retrospective"}
     assert (found["n"], found["coverage"]) == (4, 1.0)
+    assert set(found["retrospective"]) == {"limit", "threshold", "coverage", "bound", "n", "k", "originals"}
     assert "auroc" in run("evaluate_model", "tiny", "--data", photos)
+
+
+@pytest.fixture
+def scored(version, monkeypatch):
+    """Lets v1 answer with these scores, None for a blank photo: `scored([0.1, None])`."""
+
+    def answer(scores):
+        mark = Mark(0, (0.1, 0.2, 0.3, 0.4), 0.9)
+        answers = [
+            Failure("blank photo") if score is None else Mock(Answer, score=score, marks=[mark] if score >= 0.5 else [])
+            for score in scores
+        ]
+        monkeypatch.setattr(evaluate_model, "scores_of", lambda *_: answers)
+
+    return answer
+
+
+def test_an_evaluation_is_kept_with_its_curves_and_worst_failures(scored, photos):
+    scored([0.9, 0.1, None, 0.8, 0.7, 0.2, 0.3, 0.6, 0.1, 0.9, 0.1, 0.9])
+    printed = run("evaluate_model", "v1", "--data", photos)
+    assert "excluded                       1  blank photo" in printed
+    assert "at R <= 5 %: no threshold holds on 12 originals" in printed
+    assert printed.endswith("/models/v1/\n")
+    row = Evaluation.objects.get()
+    assert (row.source, row.by, row.figures["nulls"]) == ("photos.csv", "evaluate_model", {"blank photo": 1})
+    assert [(entry["kind"], entry["score"], entry["photo"]) for entry in row.gallery] == [
+        ("miss", 0.1, "1.png"), ("miss", 0.2, "5.png"), ("false_alarm", 0.9, "0.png"), ("false_alarm", 0.7, "4.png"),
+    ]  # fmt: skip
+    assert row.gallery[2]["marks"] == [[0.1, 0.2, 0.3, 0.4]]
+    assert all(picture_path(entry["picture"]).exists() for entry in row.gallery)
+    assert row.curves["operating_points"][-1]["threshold"] == 0.5
+    assert AuditEvent.objects.get(action="version_evaluated").data == {"source": "photos.csv", "n": 12}
+
+
+def test_photos_of_one_original_count_once(scored, tmp_path):
+    scored([0.01] * 120)
+    rows = [f"{n}.jpg,ok,o{n // 2}" for n in range(120)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,original", *rows]))
+    held = run_json("evaluate_model", "v1", "--data", str(tmp_path / "list.csv"))["retrospective"]
+    assert (held["originals"], held["n"], held["threshold"], held["coverage"]) == (60, 60, 0.5, 1.0)
+    assert "at R <= 5 %: 100 % of 60 originals pass below 0.5, at most 4.9 % of them scratched; retrospective" in run(
+        "evaluate_model", "v1", "--data", str(tmp_path / "list.csv")
+    )
 
 
 def test_photos_are_scored_without_being_stored(version, tmp_path):

@@ -233,3 +233,9 @@ def test_no_token_for_nobody_or_for_ever(ivy, arguments):
     with pytest.raises(CommandError):
         call_command("issue_token", *arguments)
     assert not ApiToken.objects.exists()
+
+
+def test_the_original_of_a_row_is_named_or_its_serial_or_itself(folder):
+    text = "path,label,original,serial,phone\na.jpg,ok,o1,s1,p1\nb.jpg,ok,,s2,p1\nc.jpg,ok,,,p1\n"
+    assert [row.original for row in read_list(listed(folder, text))] == ["o1", "s2", "c.jpg"]
+    assert [row.original for row in read_list(folder)] == ["a.jpg", "b.PNG", "night/c.webp"]

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from inspection.models import Line, Origin
@@ -129,17 +130,56 @@ def test_a_dead_workers_jobs_are_taken_again_when_the_lease_ends(waiting, now):
 def test_a_worker_that_was_too_slow_cannot_finish_what_another_has_taken(waiting, now):
     slow = jobs.lease_jobs(now=now, limit=1)[0]
     quick = next(job for job in jobs.lease_jobs(now=now + timedelta(minutes=2)) if job.id == slow.id)
-    assert jobs.finish(slow) is False
-    jobs.give_back(slow)
+    assert jobs.finish([slow]) == []
+    jobs.give_back([slow])
     assert ScoringJob.objects.get(pk=slow.id).state == JobState.LEASED
-    assert jobs.finish(quick) is True
-    assert jobs.finish(quick) is False
+    assert jobs.renew([slow], now=now) == []
+    assert jobs.finish([quick]) == [quick]
+    assert jobs.finish([quick]) == []
+
+
+def test_a_batch_finishes_what_is_still_its_own(waiting, now):
+    lost, kept = jobs.lease_jobs(now=now, limit=2)
+    ScoringJob.objects.filter(pk=lost.id).update(attempts=2)
+    assert jobs.finish([lost, kept]) == [kept]
+    assert ScoringJob.objects.get(pk=lost.id).state == JobState.LEASED
+
+
+def test_a_renewed_lease_lasts_longer(waiting, now):
+    job = jobs.lease_jobs(now=now, limit=1)[0]
+    soon = now + timedelta(seconds=jobs.LEASE_SECONDS - 1)
+    assert jobs.renew([job], now=soon) == [job]
+    assert job not in jobs.lease_jobs(now=now + timedelta(seconds=jobs.LEASE_SECONDS + 1))
+    assert jobs.finish([job]) == [job]
 
 
 def test_a_job_given_back_is_tried_again_at_once_and_its_attempts_are_kept(waiting, now):
     job = jobs.lease_jobs(now=now, limit=1)[0]
-    jobs.give_back(job)
+    jobs.give_back([job])
     assert jobs.lease_jobs(now=now, limit=1)[0] == job._replace(attempts=2)
+
+
+@pytest.mark.parametrize(("waiting", "share"), [(0, 4), (16, 4), (40, 10), (64, 16), (80, 16)])
+def test_a_share_leaves_some_for_other_workers(line, version, make_part, now, waiting, share):
+    part = make_part()
+    parts = [part.pk] + [make_part().pk for _ in range(min(waiting, 1) and waiting - 1)]
+    jobs.make_replay_jobs(version=version, parts=parts[:waiting], now=now)
+    assert jobs.fair_share(now=now) == share
+
+
+def test_what_waits_is_found_without_reading_the_history(db):
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL plans by its own figures")
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {jobs.PICK}", ["2026-01-01", 16])
+        assert [row[3] for row in cursor.fetchall()] == ["SCAN shadow_scoringjob USING INDEX scoring_jobs_to_do"]
+
+
+def test_where_nothing_is_new_making_jobs_writes_nothing(candidate, make_part, later, django_assert_num_queries):
+    make_part()
+    make(later(1))
+    with django_assert_num_queries(1):
+        assert make(later(2)) == 0
 
 
 def test_two_workers_never_lease_the_same_job(transactional_db, line, version, make_part, later, at_once):

@@ -20,7 +20,16 @@ OPEN_URLS = {
     "metrics": "for Prometheus: counts, no parts",
 }
 SIGNED_IN_URLS = {"api_schema": "the API's description, for whoever has an account"}
-ARGUMENTS = {"pk": 1, "position": 0, "serial": "SN1", "line": "line-a", "slug": "line-a", "model": "v1", "name": "v1"}
+ARGUMENTS = {
+    "pk": 1,
+    "position": 0,
+    "serial": "SN1",
+    "line": "line-a",
+    "slug": "line-a",
+    "model": "v1",
+    "name": "v1",
+    "digest": "0" * 64,
+}
 
 
 def urls() -> Iterator[tuple[str, URLPattern]]:

@@ -3,10 +3,11 @@
 import pytest
 
 from automation import actions, policies
-from automation.actions import advice_for, score_and_settle, serve_advice, settle, settle_missing
+from automation.actions import advice_for, score_and_settle, serve_advice, settle, settle_batch, settle_missing
 from automation.models import Halt, Routing
+from automation.routing import Part, decide
 from inspection import actions as floor
-from inspection.models import Draw, ModelOutputShown, Origin
+from inspection.models import Disposition, Draw, Inspection, Line, ModelOutputShown, Origin
 from shadow.models import Prediction
 from shadow.pairs import pairs
 
@@ -212,6 +213,118 @@ def test_simulated_parts_of_a_demo_line_are_scored_and_routed(shadowed, make_par
     make_part(origin=Origin.SIMULATED)
     score_and_settle()
     assert Routing.objects.count() == 1
+
+
+# ---- many at once
+
+
+@pytest.fixture
+def answers(version, make_part):
+    """Parts and their unsettled answers: `answers(0.05, 0.9, None)`."""
+
+    def give(*scores, **fields):
+        return [
+            Prediction.objects.create(
+                inspection=make_part(**fields), version=version, score=score, null_reason="" if score else "blank photo",
+                outcome="" if score is None else "scratched" if score >= version.threshold else "ok",
+            )
+            for score in scores
+        ]  # fmt: skip
+
+    return give
+
+
+def states(predictions):
+    return [Inspection.objects.get(pk=prediction.inspection_id).state for prediction in predictions]
+
+
+@pytest.mark.parametrize("level", ["shadow", "assist", "partial", "full"])
+def test_a_batch_is_settled_as_each_part_alone_would_be(level, line, version, set_level, answers):
+    bars = {"pass_below": 0.3, "reject_from": 0.3} if level == "full" else BARS
+    set_level(line, level, version, **bars, audit_share=0.5, blind_share=0.5)
+    scores = [0.05, 0.09, 0.2, 0.3, 0.45, 0.5, 0.9, None] * 2
+    together = answers(*scores)
+    routings = settle_batch(predictions=together)
+    assert [routing.prediction_id for routing in routings] == [prediction.pk for prediction in together]
+    for routing in routings:
+        part = Inspection.objects.get(pk=routing.inspection_id)
+        draw = part.draw
+        rule = policies.rule_of(policies.in_force(line))
+        facts = Part(
+            score=routing.prediction.score, null_reason=routing.prediction.null_reason, stratum=("", ""),
+            **{f"u_{name}": policies.draw(name, part.pk) for name in ("canary", "audit", "blind")},
+        )  # fmt: skip
+        decision = decide(rule, facts)
+        assert (routing.decision, routing.reason, routing.advice) == (
+            decision.outcome, decision.reason, decision.advice
+        )  # fmt: skip
+        by_machine = decision.outcome != "person"
+        assert (routing.decided, draw.blind, draw.audited) == (by_machine, decision.blind, decision.audited)
+        expected = ("audit_due" if decision.audited else "decided") if by_machine else "waiting"
+        assert part.state == expected
+        assert [row.outcome for row in part.dispositions.all()] == ([decision.outcome] if by_machine else [])
+
+
+def test_a_batch_delivered_twice_routes_once(partial, answers):
+    together = answers(0.05, 0.3, 0.9)
+    assert len(settle_batch(predictions=[*together, *together])) == 3
+    assert settle_batch(predictions=together) == []
+    assert Routing.objects.count() == Draw.objects.count() == 3
+    assert Disposition.objects.count() == 2
+
+
+def test_two_workers_settle_a_batch_once(at_once, line, version, set_level, answers):
+    set_level(line, "partial", version, **AUDIT_NEXT_TO_NONE)
+    together = answers(0.05, 0.3, 0.9, 0.05)
+    backwards = together[::-1]
+    results = at_once(
+        lambda: settle_batch(predictions=together), lambda: settle_batch(predictions=backwards),
+        lambda: settle_batch(predictions=together),
+    )  # fmt: skip
+    assert sorted(len(routings) for routings in results) == [0, 0, 4]
+    assert states(together) == ["decided", "waiting", "decided", "decided"]
+
+
+def test_what_a_person_has_taken_stays_theirs_in_a_batch(partial, answers, ivy, later):
+    together = answers(0.05, 0.05, 0.05)
+    lease = floor.claim(line=partial, by=ivy, now=later(61))
+    routings = settle_batch(predictions=together)
+    assert {r.inspection_id for r in routings if not r.decided} == {lease.inspection_id}
+    assert sorted(states(together)) == ["decided", "decided", "waiting"]
+
+
+def test_one_batch_settles_parts_of_several_lines(partial, version, set_level, answers):
+    other = Line.objects.create(slug="line-b", name="Line B")
+    set_level(other, "shadow", version)
+    together = answers(0.05) + answers(0.05, on=other)
+    settle_batch(predictions=together)
+    assert states(together) == ["decided", "waiting"]
+
+
+def test_one_parts_fault_never_holds_the_others(partial, answers, monkeypatch, later):
+    together = answers(0.05, 0.9, 0.05)
+    poison, real = together[1].inspection_id, actions.settling._facts
+
+    def fragile(part, *args):
+        if part.pk == poison:
+            raise RuntimeError("no such stratum")
+        return real(part, *args)
+
+    monkeypatch.setattr("automation.actions.settling._facts", fragile)
+    assert len(settle_batch(predictions=together)) == 2
+    assert states(together) == ["decided", "held", "decided"]
+    assert settle_missing(now=later(1)) == 0, "nor does it stop the sweep"
+    monkeypatch.undo()
+    assert settle_missing(now=later(2)) == 1
+    assert states(together) == ["decided", "decided", "decided"]
+
+
+def test_a_fault_of_settling_loses_no_answer(shadowed, make_part, monkeypatch):
+    make_part()
+    monkeypatch.setattr("automation.actions.settling._settle_together", lambda *args, **more: 1 / 0)
+    assert score_and_settle() == 1
+    assert Prediction.objects.count() == 1
+    assert not Routing.objects.exists()
 
 
 # ---- advice

@@ -1,4 +1,4 @@
-"""Temperature and thresholds: fitted on the calibration split, total on degenerate ones."""
+"""Calibration and thresholds: fitted on the calibration split, total on degenerate ones."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from scipy.special import expit
 
 from shadow.vision.calibration import (
     FIRST_COVERAGE,
-    fit_temperature,
-    negative_log_likelihood,
+    Calibration,
+    fit,
     operating_threshold,
     threshold_order,
 )
@@ -20,24 +20,29 @@ def sample(n=2000, seed=2):
     return logits, rng.random(n) < expit(logits)
 
 
-@pytest.mark.parametrize("factor", [3.0, 0.4])
-def test_temperature_undoes_wrong_confidence_and_lowers_the_surprise(factor):
+@pytest.mark.parametrize(("factor", "shift"), [(3.0, 0.0), (0.4, 1.0), (1.0, -2.0)])
+def test_the_fit_undoes_wrong_confidence_and_a_wrong_prior(factor, shift):
     logits, labels = sample()
-    temperature = fit_temperature(logits * factor, labels)
-    assert temperature == pytest.approx(factor, rel=0.12)
-    calibrated = negative_log_likelihood(logits * factor, labels, temperature)
-    assert calibrated < negative_log_likelihood(logits * factor, labels)
+    found = fit(logits * factor + shift, labels)
+    assert found.slope == pytest.approx(1 / factor, rel=0.12)
+    assert found.offset == pytest.approx(-shift / factor, abs=0.2)
+    assert found.surprise(logits * factor + shift, labels) <= Calibration().surprise(logits * factor + shift, labels)
 
 
 def test_a_flawless_split_does_not_ask_for_certainty():
     labels = np.arange(20) < 10
-    temperature = fit_temperature(np.where(labels, 4.0, -4.0), labels)
-    assert expit(4.0 / temperature) == pytest.approx(11 / 12, abs=0.01)
+    found = fit(np.where(labels, 4.0, -4.0), labels)
+    assert found.probabilities(np.array([4.0]))[0] == pytest.approx(11 / 12, abs=0.01)
 
 
-def test_one_class_teaches_no_temperature_and_no_threshold():
+def test_the_ranking_stays_even_where_the_model_is_wrong():
+    logits, labels = sample()
+    assert fit(logits, ~labels).slope > 0
+
+
+def test_one_class_teaches_no_calibration_and_no_threshold():
     ones = np.ones(5, bool)
-    assert fit_temperature(np.arange(5.0), ones) == 1.0
+    assert fit(np.arange(5.0), ones) == Calibration()
     assert operating_threshold(np.linspace(0, 1, 5), ones) == 0.5
     assert operating_threshold(np.linspace(0, 1, 5), ~ones) == 0.5
 

@@ -1,30 +1,43 @@
-"""The network's shapes, and the two properties of its pooling that scores, marks and the prior rely upon."""
+"""The network's shapes, and the properties of its pooling that scores, marks and photos of any size rely upon."""
 
 import pytest
 import torch
 
-from shadow.vision.network import MAP_STRIDE, ScratchNet, soft_maximum
+from shadow.vision.network import FEATURES, MAP_STRIDE, PEAKS, ScratchNet, photo_logits
 
 
-@pytest.mark.parametrize("size", [64, 256])
-def test_a_photo_becomes_a_map_and_one_logit(size):
+@pytest.mark.parametrize("size", [(64, 64), (96, 256)])
+def test_a_photo_of_any_size_becomes_a_map_and_features(size):
     with torch.inference_mode():
-        maps, logits = ScratchNet().eval()(torch.rand(2, 3, size, size))
-    assert maps.shape == (2, size // MAP_STRIDE, size // MAP_STRIDE)
-    assert logits.shape == (2,)
-    assert torch.equal(logits, soft_maximum(maps))
+        maps, features = ScratchNet().eval()(torch.rand(2, 3, *size))
+    assert maps.shape == (2, size[0] // MAP_STRIDE, size[1] // MAP_STRIDE)
+    assert features.shape == (2, FEATURES)
 
 
 def test_it_stays_small():
     assert sum(p.numel() for p in ScratchNet().parameters()) < 1_000_000
 
 
-def test_the_photo_is_never_hotter_than_its_hottest_patch_and_follows_it():
+def test_the_photo_is_never_hotter_than_its_hottest_cell_and_follows_it():
     maps = torch.randn(5, 64, 64, generator=torch.Generator().manual_seed(1)) * 3
-    pooled = soft_maximum(maps)
+    pooled = photo_logits(maps)
     assert (pooled <= maps.flatten(1).max(dim=1).values).all()
     assert (pooled >= maps.flatten(1).mean(1)).all()
-    assert torch.allclose(soft_maximum(maps + 2.5), pooled + 2.5, atol=1e-5)
+    assert torch.allclose(photo_logits(maps + 2.5), pooled + 2.5, atol=1e-5)
     hotter = maps.clone()
     hotter[:, 3, 4] += 20
-    assert (soft_maximum(hotter) > pooled).all()
+    assert (photo_logits(hotter) > pooled).all()
+
+
+def test_clean_glass_round_a_scratch_changes_nothing():
+    small, large = torch.full((1, 16, 16), -5.0), torch.full((1, 200, 300), -5.0)
+    small[0, 4, : PEAKS + 2] = large[0, 90, 40 : 42 + PEAKS] = 3.0
+    assert torch.equal(photo_logits(small), photo_logits(large))
+
+
+def test_a_speck_weighs_less_than_a_line():
+    speck, line = torch.full((1, 64, 64), -5.0), torch.full((1, 64, 64), -5.0)
+    speck[0, 10:12, 10:12] = 4.0
+    line[0, 10, 10 : 10 + PEAKS] = 4.0
+    assert photo_logits(speck) < 0 < photo_logits(line)
+    assert photo_logits(torch.full((1, 2, 2), 1.5)) == pytest.approx(1.5)  # fewer cells than peaks

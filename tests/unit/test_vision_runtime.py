@@ -1,37 +1,29 @@
 """Scoring: answers in order, failures that stay alone, and heat maps that are what the score is made of."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from shadow.vision import runtime
 from shadow.vision.heatmap import colourise
-from shadow.vision.network import ARCHITECTURE, ScratchNet
-from shadow.vision.photos import prepare
-from shadow.vision.runtime import Answer, Failure, WeightsRefused, load, marks_of
+from shadow.vision.marks import HEAT_SHAPE
+from shadow.vision.network import FEATURES
+from shadow.vision.runtime import Answer, Failure, WeightsRefused, load
 from shadow.vision.synthetic import render
+from shadow.vision.views import View
+from tests.conftest import untrained_weights
 
 
-def weights(folder, name="w", seed=0, threshold=0.0, **metadata):
-    """Untrained weights: what scores are made of does not depend on how good they are."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = ScratchNet()
-    fields = {"architecture": ARCHITECTURE, "temperature": "1.5", "threshold": str(threshold)}
-    save_file(
-        network.state_dict(), folder / f"{name}.safetensors",
-        {**fields, "thresholds": json.dumps([0.1, 0.5]), **metadata},
-    )  # fmt: skip
+def weights(folder, name="w", seed=1, **metadata):
+    """Untrained weights in a file: what scores are made of does not depend on how good they are."""
+    (folder / f"{name}.safetensors").write_bytes(untrained_weights(seed, **metadata))
     return folder / f"{name}.safetensors"
 
 
 @pytest.fixture
 def scorer(tmp_path):
-    return load(weights(tmp_path))
+    return load(weights(tmp_path, threshold="0.0"))
 
 
 @pytest.fixture
@@ -46,10 +38,21 @@ def test_an_answer_is_the_hottest_of_its_views(scorer, photo):
     together, first, second = scorer.score([[photo, other], [photo], [other]])
     assert together.photo_scores == pytest.approx([first.score, second.score], abs=1e-6)
     assert together.score == max(together.photo_scores)
-    assert [h.shape for h in together.heatmaps] == [(64, 64)] * 2
+    assert together.novelty == max(first.novelty, second.novelty)
+    assert [h.shape for h in together.heatmaps] == [HEAT_SHAPE] * 2
     assert together.heatmaps[0].dtype == np.uint8
-    assert set(together.timings) == {"decode", "prepare", "network", "marks"}
-    assert set(together.figures[1]) == {"brightness", "contrast", "sharpness", "spread"}
+    assert list(together.timings) == ["decode", "locate", "quality", "network", "score"]
+    assert list(together.figures[1]) == ["decode", "locate", "quality", "score"]
+
+
+def test_views_are_read_apart_from_being_answered_and_photos_of_one_size_share_a_pass(scorer, photo, monkeypatch):
+    passes = []
+    network = scorer.network
+    monkeypatch.setattr(scorer, "network", lambda pixels: passes.append(pixels.shape[0]) or network(pixels))
+    other = Image.fromarray(render(2, size=(320, 180)).image)
+    ready = scorer.read([[photo], [other], [photo, photo]])
+    assert len(scorer.answer(ready)) == 3
+    assert sorted(passes) == [1, 3]
 
 
 def test_the_heat_map_is_what_the_score_is_made_of(scorer, photo):
@@ -60,7 +63,7 @@ def test_the_heat_map_is_what_the_score_is_made_of(scorer, photo):
 
 
 def test_a_photo_under_the_threshold_has_no_marks(tmp_path, photo):
-    (answer,) = load(weights(tmp_path, threshold=1.0)).score([[photo]])
+    (answer,) = load(weights(tmp_path, threshold="1.0")).score([[photo]])
     assert answer.marks == []
 
 
@@ -88,7 +91,7 @@ def test_a_broken_inspection_fails_alone(scorer, photo, tmp_path):
 def test_a_photo_of_nothing_is_a_failure_never_an_ok(scorer, level):
     noise = np.random.default_rng(0).normal(level, 3, (540, 960, 3)).clip(0, 255).astype(np.uint8)
     (failure,) = scorer.score([[Image.fromarray(noise)]])
-    assert failure == Failure("blank photo", 0, failure.timings)
+    assert (failure.reason, failure.photo) == ("blank photo", 0)
 
 
 @pytest.mark.parametrize("variant", ["slab", "classic", "fold"])
@@ -98,7 +101,8 @@ def test_a_dim_phone_is_not_nothing(scorer, variant):
 
 
 def test_a_score_that_is_no_number_is_a_failure(scorer, photo, monkeypatch):
-    monkeypatch.setattr(scorer, "temperature", float("nan"))
+    monkeypatch.setattr(scorer, "network", lambda pixels: [np.full((1, 8, 8), np.nan), np.zeros((1, FEATURES))])
+    monkeypatch.setattr(View, "background", lambda view: np.zeros((8, 8), bool))
     (failure,) = scorer.score([[photo]])
     assert failure.reason == "score is not a number"
 
@@ -109,7 +113,7 @@ def test_an_empty_batch_has_no_answers(scorer):
 
 def test_scorers_are_kept_by_content_and_only_two(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "_kept", type(runtime._kept)())
-    paths = [weights(tmp_path, str(seed), seed) for seed in range(3)]
+    paths = [weights(tmp_path, str(seed), seed) for seed in (1, 2, 3)]
     first = load(paths[0])
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(paths[0].read_bytes())
@@ -126,43 +130,26 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
         load(tmp_path / "noise")
     with pytest.raises(WeightsRefused, match="architecture other"):
         load(weights(tmp_path, architecture="other"))
-    with pytest.raises(WeightsRefused, match="sound temperature"):
-        load(weights(tmp_path, temperature="warm"))
+    with pytest.raises(WeightsRefused, match="sound calibration"):
+        load(weights(tmp_path, slope="warm"))
+    with pytest.raises(WeightsRefused, match="sound calibration"):
+        load(weights(tmp_path, slope="-1"))
     torn = weights(tmp_path)
     torn.write_bytes(torn.read_bytes()[:-1000])
-    with pytest.raises(WeightsRefused, match="do not fit"):
+    with pytest.raises(WeightsRefused, match="cannot be read"):
         load(torn)
 
 
-def test_marks_box_each_patch_hottest_first():
-    heat = np.zeros((64, 64), np.float32)
-    heat[8, 16:32] = 0.7  # one long patch
-    heat[40, 40] = heat[41, 41] = 0.9  # two cells that touch at a corner
-    first, second = marks_of(heat, photo=2)
-    assert first.box == (40 / 64, 40 / 64, 2 / 64, 2 / 64)
-    assert first.score == pytest.approx(0.9)
-    assert second.box == (0.25, 0.125, 0.25, 1 / 64)
-    assert second.photo == 2
+def test_two_versions_run_side_by_side_and_each_keeps_its_answers(tmp_path, photo):
+    blue, green = load(weights(tmp_path, "blue", 1)), load(weights(tmp_path, "green", 2))
+    alone = [scorer.score([[photo]])[0].score for scorer in (blue, green)]
+    assert alone[0] != alone[1]
+    assert [scorer.score([[photo]])[0].score for scorer in (blue, green)] == alone
 
 
-def test_marks_are_few_and_a_weak_map_still_has_one():
-    dots = np.zeros((64, 64), np.float32)
-    dots[::4, ::4] = 0.9
-    assert len(marks_of(dots, 0)) == runtime.MAX_MARKS
-    weak = np.full((64, 64), 0.01, np.float32)
-    weak[5, 5] = 0.3
-    assert [mark.box[:2] for mark in marks_of(weak, 0)] == [(5 / 64, 5 / 64)]
-
-
-def test_a_photo_is_squeezed_whole_whatever_its_mode():
-    for mode in ("RGB", "L", "RGBA", "P"):
-        tensor = prepare(Image.new(mode, (1920, 1080)))
-        assert tensor.shape == (3, 256, 256)
-        assert tensor.dtype == torch.float32
-    left_white = Image.new("RGB", (1000, 500))
-    left_white.paste((255, 255, 255), (0, 0, 500, 500))
-    assert prepare(left_white)[:, :, :100].min() == 1
-    assert prepare(left_white)[:, :, 156:].max() == 0
+def test_the_graph_that_serves_answers_as_the_weights_do(scorer):
+    assert scorer.engine == "ONNX Runtime, float32"
+    assert scorer.largest_difference < 1e-5
 
 
 def test_the_veil_is_clear_where_cold_and_violet_where_hot():

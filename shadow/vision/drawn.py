@@ -1,0 +1,78 @@
+"""Renderings as training photos: what a starter learns from, and what a site's own training is reminded of."""
+
+import io
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from shadow.vision.splits import TrainingItem
+from shadow.vision.synthetic import CONTAMINATIONS, NUISANCES, Rendering, Rig, render
+
+FLAW_SHARES = {"none": 0.30, "scratch": 0.40, "oil": 0.10, "stain": 0.10, "dust": 0.10}
+HAIRLINES = 0.45  # of the scratched
+FURTHER_DIRT = 0.2  # the chance of each contamination beside the main flaw
+NUISANCE = 0.3  # and of each thing that looks like a scratch and is none
+OTHER_RIG = 0.7
+# Width and height of the photo, and to what it is squeezed then: a line has to be known at any scale.
+SIZES: tuple[tuple[float, tuple[int, int], tuple[int, int] | None], ...] = (
+    (0.40, (1920, 1080), None),
+    (0.20, (960, 540), None),
+    (0.15, (1280, 720), (640, 360)),
+    (0.25, (960, 540), (256, 256)),
+)
+T = TypeVar("T")
+SEED_STEP = 1_000_000  # parts of seed n are rendered from n * SEED_STEP on, clear of the small seeds of demos
+
+
+def part(seed: int, size: tuple[int, int]) -> Rendering:
+    """One part as a line might bring it, in a rig of its own."""
+    rng = np.random.default_rng([seed, 11])
+    flaw = str(rng.choice(list(FLAW_SHARES), p=list(FLAW_SHARES.values())))
+    return render(
+        seed, flaw=flaw, size=size, hairline=flaw == "scratch" and rng.random() < HAIRLINES,
+        contaminations=[kind for kind in CONTAMINATIONS if rng.random() < FURTHER_DIRT],
+        nuisances=[kind for kind in NUISANCES if rng.random() < NUISANCE],
+        rig=Rig.drawn(rng) if rng.random() < OTHER_RIG else None,
+        lighting=float(rng.lognormal(0, 0.15)), blur=float(max(0.0, rng.normal(-0.7, 1.0))),
+    )  # fmt: skip
+
+
+def draw(seed: int, folder: Path) -> TrainingItem:
+    """Render one part into a folder: a photo that has been through JPEG, and a mask beside it."""
+    rng = np.random.default_rng([seed, 13])
+    _, size, squeezed = SIZES[int(rng.choice(len(SIZES), p=[share for share, _, _ in SIZES]))]
+    drawn = part(seed, size)
+    photo, mask = Image.fromarray(drawn.image), Image.fromarray(drawn.mask.astype(np.uint8) * 255)
+    if squeezed:
+        photo = photo.resize(squeezed, Image.Resampling.BOX)
+        mask = mask.resize(squeezed, Image.Resampling.BOX).point(lambda level: 255 * (level > 40))
+    path = folder / f"{seed}.jpg"
+    path.write_bytes(_as_jpeg(photo, int(rng.integers(82, 97))))
+    mask_path = folder / f"{seed}.png"
+    mask.save(mask_path)
+    scratched = mask.getbbox() is not None
+    return TrainingItem(path, scratched, f"rendering-{seed}", mask_path if scratched else None)
+
+
+def _as_jpeg(photo: Image.Image, quality: int) -> bytes:
+    file = io.BytesIO()
+    photo.save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def drawn_items(seed: int, parts: int, folder: Path, processes: int = 2) -> Iterator[TrainingItem]:
+    """Training items of `parts` renderings in order; the files lie in the folder, and are made by several processes."""
+    seeds = range(seed * SEED_STEP, seed * SEED_STEP + parts)
+    yield from in_processes(draw, [(number, folder) for number in seeds], processes)
+
+
+def in_processes(work: Callable[..., T], calls: list[tuple[object, ...]], processes: int) -> Iterator[T]:
+    """Results of `work` in order. Spawned, not forked: torch does not survive a fork."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
+        yield from pool.map(work, *zip(*calls, strict=True), chunksize=8)

@@ -1,0 +1,53 @@
+"""How unlike the photos of its training a photo is: a Mahalanobis distance on the network's own features.
+
+Lee, Lee, Lee and Shin, NeurIPS 2018, arXiv:1807.03888, with one Gaussian for all photos: what is asked is
+whether the photo belongs to this station at all, not to which class.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+QUANTILE = 0.995  # of the calibration photos lie within the limit
+ROOM = 1.25  # the limit above that quantile: phones that were never seen are a little farther than those that were
+
+
+def is_out_of_distribution(novelty: float | None) -> bool:
+    """Whether photos are unlike those of the version's training; None (an earlier system's answer) says nothing."""
+    return novelty is not None and not novelty < 1
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """Where the training photos lie among the features."""
+
+    mean: Floats  # (F,)
+    whiten: Floats  # (F, F); distance = |(x - mean) @ whiten|
+    limit: float  # distance from which a photo counts as out of distribution
+
+    def of(self, features: NDArray[np.floating]) -> Floats:
+        """Distances of features (n, F) as multiples of the limit: from 1 on, out of distribution."""
+        distance: Floats = np.linalg.norm((features - self.mean) @ self.whiten, axis=1) / self.limit
+        return distance
+
+
+def fit(features: NDArray[np.floating], apart: NDArray[np.floating]) -> Novelty:
+    """Fit to features (n, F) of training photos; the limit comes from features (m, F) of photos kept apart.
+
+    The covariance is shrunk toward its diagonal by F / (F + n), so that few photos do not make it singular. Without
+    photos kept apart the limit is that of the training photos themselves.
+    """
+    count, size = features.shape
+    mean = features.mean(axis=0, dtype=np.float64)
+    spread = np.cov(features, rowvar=False, dtype=np.float64) if count > 1 else np.zeros((size, size))
+    part = size / (size + count)
+    floor = 1e-4 * float(np.trace(spread)) / size + 1e-8
+    shrunk = (1 - part) * spread + part * np.diag(np.diag(spread)) + floor * np.eye(size)
+    values, vectors = np.linalg.eigh(shrunk)
+    loose = Novelty(mean, vectors / np.sqrt(values), 1.0)
+    distances = loose.of(apart if len(apart) else features)
+    limit = ROOM * float(np.quantile(distances, QUANTILE)) if len(distances) else 1.0
+    return Novelty(loose.mean, loose.whiten, max(limit, 1e-6))

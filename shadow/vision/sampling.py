@@ -1,0 +1,227 @@
+"""From photos of any size to tiles of one size: what the network looks at in each epoch, and what it should say.
+
+A small photo is one tile. Of a large photo tiles are cut where they teach most: round known scratches, where the
+network of a moment ago is hottest (the likeliest scratch of a scratched photo, the likeliest false alarm of a good
+one), and anywhere.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from shadow.vision.network import COLD, MAP_STRIDE, photo_logits
+from shadow.vision.photos import Pixels
+from shadow.vision.splits import TrainingItem
+from shadow.vision.views import Locate, View, read_view
+
+TILE = 256  # pixels a side
+SMALL = 352  # pixels; a photo with no longer side is one tile
+TILE_IN = 6 * TILE * TILE  # pixels of a large photo for each of its tiles in an epoch
+LEAST_CELLS, SCRATCHED_CELLS = 1, 6  # of a tile's map: under the first it is good, from the second on scratched
+LEAST_BOX = 32  # pixels a side
+SCRATCHED_SHARE = 0.25  # of an epoch's tiles at least, by repeating scratched photos up to `REPEATED` times
+REPEATED = 8
+KEPT_BYTES = 3_000_000_000  # of photos in memory; what is over is read again each epoch
+
+Rng = np.random.Generator
+Planes = NDArray[np.uint8]  # (h, w, 3): scratch, known, here; 255 = yes
+
+
+@dataclass
+class Stock:
+    """The photos of a training, read through the same door as at the line."""
+
+    items: Sequence[TrainingItem]
+    locate: Locate
+    hottest: dict[int, tuple[int, int]] = field(default_factory=dict)  # item: pixel (y, x) of its window
+    heat: dict[int, float] = field(default_factory=dict)  # item: logit there
+    unfit: dict[int, str] = field(default_factory=dict)
+    _kept: dict[int, View] = field(default_factory=dict)
+    _bytes: int = 0
+
+    def view(self, index: int) -> View:
+        """The item's view. Raises ValueError when the photo cannot be read."""
+        if index in self._kept:
+            return self._kept[index]
+        item = self.items[index]
+        source = Image.fromarray(item.photo) if isinstance(item.photo, np.ndarray) else item.photo
+        view = read_view(source, self.locate, {})
+        if view.failure.startswith("unreadable"):
+            raise ValueError(f"cannot read the photo {item.photo!s:.120}: {view.failure}")
+        if view.failure:
+            self.unfit[index] = view.failure
+        elif self._bytes < KEPT_BYTES:
+            assert view.pixels is not None
+            self._bytes += view.pixels.nbytes
+            self._kept[index] = view
+        return view
+
+    def planes(self, index: int) -> Planes:
+        """What is known of each pixel of the view: scratched, whether that is known, whether a scratch may be here."""
+        item, view = self.items[index], self.view(index)
+        assert view.pixels is not None
+        planes = np.zeros(view.pixels.shape, np.uint8)
+        if not item.label or item.mask is not None:
+            planes[..., 1] = 255
+        if item.label and item.mask is not None:
+            planes[..., 0] = planes[..., 2] = self._mask(item, view)
+        elif item.label and item.boxes:
+            for box in item.boxes:
+                planes[(*_window_of(box, view), 2)] = 255
+        else:
+            planes[..., 2] = 255
+        return planes
+
+    def _mask(self, item: TrainingItem, view: View) -> NDArray[np.uint8]:
+        """The item's scratch pixels in its view's window, 255 = scratch."""
+        try:
+            if isinstance(item.mask, np.ndarray):
+                mask = Image.fromarray(item.mask.astype(np.uint8) * 255)
+            else:
+                assert item.mask is not None
+                with Image.open(item.mask) as opened:
+                    mask = opened.convert("L").point(lambda level: 255 * (level > 127))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"cannot read the mask {item.mask!s:.120}: {error}") from error
+        if mask.size != view.size:
+            mask = mask.resize(view.size, Image.Resampling.BOX).point(lambda level: 255 * (level > 24))
+        left, top, across, down = view.window
+        assert view.pixels is not None
+        plane = np.zeros(view.pixels.shape[:2], np.uint8)
+        plane[:down, :across] = np.asarray(mask.crop((left, top, left + across, top + down)))
+        return plane
+
+    def tiles(self, index: int) -> int:
+        """How many tiles an epoch cuts from the photo."""
+        pixels = self.view(index).pixels
+        return 1 if pixels is None else max(1, round(pixels.shape[0] * pixels.shape[1] / TILE_IN))
+
+    def is_large(self, index: int) -> bool:
+        pixels = self.view(index).pixels
+        return pixels is not None and max(pixels.shape[:2]) > SMALL
+
+
+def _window_of(box: tuple[float, float, float, float], view: View) -> tuple[slice, slice]:
+    """A box of the photo in the pixels of its view, at least `LEAST_BOX` a side: a person may have set a point."""
+    sides = []
+    for start, length, offset, size in zip(box[1::-1], box[:1:-1], view.window[1::-1], view.size[::-1], strict=True):
+        middle, half = (start + length / 2) * size - offset, max(LEAST_BOX, length * size) / 2
+        sides.append(slice(max(0, int(middle - half)), max(0, int(middle + half))))
+    return sides[0], sides[1]
+
+
+def plan(stock: Stock, members: NDArray[np.intp], rng: Rng) -> list[int]:
+    """The items of an epoch's tiles in a random order, scratched ones repeated where they are rare.
+
+    Of a scratched part whose photos have neither mask nor box, only the hottest photo is taken: the label is the
+    part's, and the other photos may show nothing.
+    """
+    usable = [int(i) for i in members if stock.view(int(i)).failure == ""]
+    taken = set(usable) - _other_views(stock, usable)
+    tiles = [i for i in usable if i in taken for _ in range(stock.tiles(i))]
+    scratched = [i for i in tiles if stock.items[i].label]
+    good = len(tiles) - len(scratched)
+    if scratched and good:
+        wanted = SCRATCHED_SHARE / (1 - SCRATCHED_SHARE) * good
+        tiles += scratched * (min(REPEATED, int(np.ceil(wanted / len(scratched)))) - 1)
+    return [tiles[i] for i in rng.permutation(len(tiles))]
+
+
+def _other_views(stock: Stock, members: Sequence[int]) -> set[int]:
+    parts: dict[str, list[int]] = defaultdict(list)
+    for i in members:
+        item = stock.items[i]
+        if item.part and item.label and item.mask is None and not item.boxes:
+            parts[item.part].append(i)
+    return {i for views in parts.values() for i in views if i != max(views, key=lambda v: stock.heat.get(v, 0.0))}
+
+
+def tile_of(stock: Stock, index: int, rng: Rng) -> tuple[Pixels, Planes]:
+    """A tile (256, 256, 3) of an item and its planes, black and unknown where the photo does not reach."""
+    pixels, planes = stock.view(index).pixels, stock.planes(index)
+    assert pixels is not None
+    top, left = _start(stock, index, planes, rng) if stock.is_large(index) else _anywhere(pixels.shape, rng)
+    return _cut(pixels, top, left), _cut(planes, top, left)
+
+
+def _start(stock: Stock, index: int, planes: Planes, rng: Rng) -> tuple[int, int]:
+    """Where a tile of a large photo begins."""
+    item = stock.items[index]
+    shape = planes.shape
+    if item.label and (item.mask is not None or item.boxes) and rng.random() < (0.7 if item.mask is not None else 1.0):
+        spots = np.flatnonzero(planes[..., 2])
+        if len(spots):
+            y, x = divmod(int(spots[rng.integers(len(spots))]), shape[1])
+            return _round(y, x, rng)
+    surest = item.label and item.mask is None
+    if index in stock.hottest and (surest or rng.random() < 0.5):
+        return _round(*stock.hottest[index], rng)
+    return _anywhere(shape, rng)
+
+
+def _round(y: int, x: int, rng: Rng) -> tuple[int, int]:
+    """A tile that has the pixel well inside, so that a small turn does not lose it."""
+    down, across = rng.integers(TILE // 4, 3 * TILE // 4, 2)
+    return y - int(down), x - int(across)
+
+
+def _anywhere(shape: tuple[int, ...], rng: Rng) -> tuple[int, int]:
+    top, left = (int(rng.integers(min(0, side - TILE), max(0, side - TILE) + 1)) for side in shape[:2])
+    return top, left
+
+
+def _cut(pixels: NDArray[np.uint8], top: int, left: int) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    tile = np.zeros((TILE, TILE, pixels.shape[2]), np.uint8)
+    y0, x0, y1, x1 = max(0, top), max(0, left), min(height, top + TILE), min(width, left + TILE)
+    if y1 > y0 and x1 > x0:
+        tile[y0 - top : y1 - top, x0 - left : x1 - left] = pixels[y0:y1, x0:x1]
+    return tile
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a batch of maps (B, h, w) should say."""
+
+    cells: Tensor  # (B, h, w): 1 = scratched
+    known: Tensor  # (B, h, w): 1 = the cell's truth is known
+    here: Tensor  # (B, h, w): 1 = where the photo's label has to be seen
+    labels: Tensor  # (B,)
+    weights: Tensor  # (B,): 0 where the tile's label is not known
+
+    def to(self, device: torch.device) -> "Targets":
+        return Targets(*(plane.to(device) for plane in vars(self).values()))
+
+
+def targets_of(planes: Tensor, labels: Tensor) -> Targets:
+    """Targets from planes (B, 3, S, S) in 0..1, moved with their tiles, and the photos' labels (B,)."""
+    scratch, known, here = (
+        (functional.max_pool2d(planes[:, i : i + 1], MAP_STRIDE)[:, 0] > 0.35).float() for i in range(3)
+    )
+    count = scratch.sum(dim=(1, 2))  # (B,)
+    told = known.amax(dim=(1, 2)) > 0
+    place = torch.where(told[:, None, None], torch.ones_like(here), here)
+    scratched = torch.where(told, (count >= SCRATCHED_CELLS).float(), labels)
+    between = told & (count >= LEAST_CELLS) & (count < SCRATCHED_CELLS)
+    lost = ~told & (place.sum(dim=(1, 2)) < SCRATCHED_CELLS)
+    return Targets(scratch, known, place, scratched, (~(between | lost)).float())
+
+
+def loss_of(maps: Tensor, targets: Targets) -> Tensor:
+    """Cross-entropy of the tiles by their hottest cells, and of the cells whose truth is known.
+
+    The cells' loss is per scratched cell, of which a tile is taken to have at least 20, so that the few scratched ones
+    weigh as much as all of the glass around them.
+    """
+    masked = torch.where(targets.here > 0, maps, torch.full_like(maps, COLD))
+    tiles = functional.binary_cross_entropy_with_logits(photo_logits(masked), targets.labels, reduction="none")
+    each = functional.binary_cross_entropy_with_logits(maps, targets.cells, reduction="none")
+    many = torch.maximum(targets.cells.sum(), 20.0 * targets.known.amax(dim=(1, 2)).sum()).clamp(min=1)
+    return (tiles * targets.weights).sum() / targets.weights.sum().clamp(min=1) + (each * targets.known).sum() / many

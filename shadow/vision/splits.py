@@ -1,0 +1,109 @@
+"""What a training is given, and who of it learns, calibrates and tests: by part or phone, never by photo."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shadow.vision.marks import Box
+from shadow.vision.photos import Photo
+
+SPLITS = ("train", "calibrate", "test")
+SHARES = {"train": 0.70, "calibrate": 0.16, "test": 0.14}
+
+
+class NotEnoughData(ValueError):
+    """The items cannot be split into parts that each hold good and scratched groups."""
+
+
+@dataclass(frozen=True)
+class TrainingItem:
+    """A labelled photo.
+
+    `group` is the phone or part by which the data are split; `part` the inspection whose verdict the label is, so
+    that of several photos of a scratched part one may show the scratch and the others none (empty: the photo alone).
+    `mask` marks its scratch pixels; `boxes` (x, y, w, h in 0..1) are places in each of which a person saw a scratch,
+    and need not be all of them.
+    """
+
+    photo: Photo | NDArray[np.uint8]
+    label: bool
+    group: str
+    mask: Path | str | NDArray[np.bool_] | None = None
+    split: str | None = None  # one of SPLITS; None leaves the choice to the training
+    part: str = ""
+    boxes: tuple[Box, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return Path(self.photo).name if isinstance(self.photo, str | Path) else self.group
+
+
+def split_by_group(items: Sequence[TrainingItem], seed: int) -> dict[str, str]:
+    """The split of each group: as its items say, else drawn so that photos come near to `SHARES`.
+
+    Groups with a scratched photo and groups without are dealt separately, the largest first among equals
+    drawn by the seed, each to the split that is furthest behind its share.
+    """
+    given, photos, scratched = _groups(items)
+    splits = dict(given)
+    order = np.random.default_rng([seed, 17])
+    for stratum in (True, False):
+        members = sorted(group for group in photos if scratched[group] == stratum)
+        held = Counter(dict.fromkeys(SPLITS, 0))
+        for group in members:
+            if group in given:
+                held[given[group]] += photos[group]
+        open_groups = [members[i] for i in order.permutation(len(members)) if members[i] not in given]
+        total = sum(photos[group] for group in members)
+        for group in sorted(open_groups, key=lambda g: -photos[g]):
+            behind = {split: SHARES[split] * total - held[split] for split in SPLITS}
+            empty = [split for split in SPLITS if not held[split]]
+            split = max(empty or SPLITS, key=lambda s: behind[s])
+            splits[group] = split
+            held[split] += photos[group]
+    _check_classes(items, splits)
+    return splits
+
+
+def _groups(items: Sequence[TrainingItem]) -> tuple[dict[str, str], Counter[str], dict[str, bool]]:
+    given: dict[str, str] = {}
+    scratched: dict[str, bool] = defaultdict(bool)
+    photos: Counter[str] = Counter()
+    for item in items:
+        photos[item.group] += 1
+        scratched[item.group] |= item.label
+        if item.split is None:
+            continue
+        if item.split not in SPLITS:
+            raise ValueError(f"unknown split {item.split!r}: expected one of {', '.join(SPLITS)}")
+        if given.setdefault(item.group, item.split) != item.split:
+            raise ValueError(f"group {item.group!r} is given to two splits")
+    return given, photos, scratched
+
+
+def _check_classes(items: Sequence[TrainingItem], splits: Mapping[str, str]) -> None:
+    seen = {(splits[item.group], item.label) for item in items}
+    for split in ("train", "calibrate"):
+        for label, word in ((True, "scratched"), (False, "ok")):
+            if (split, label) not in seen:
+                raise NotEnoughData(
+                    f"no {word} photo is left for the {split} part: at least three groups (parts or "
+                    "phones) with scratched photos and three without are needed"
+                )
+
+
+def data_card(items: Sequence[TrainingItem], splits: Mapping[str, str]) -> dict[str, Any]:
+    """Counts of photos by split and class, and which group went where."""
+    counts = {split: {"ok": 0, "scratched": 0, "with_mask": 0, "with_boxes": 0} for split in SPLITS}
+    for item in items:
+        row = counts[splits[item.group]]
+        row["scratched" if item.label else "ok"] += 1
+        row["with_mask"] += item.mask is not None
+        row["with_boxes"] += bool(item.boxes)
+    groups = {split: sorted(g for g, s in splits.items() if s == split) for split in SPLITS}
+    return {"photos": counts, "groups": groups}

@@ -1,0 +1,117 @@
+"""From photos to tiles and targets: masks, boxes and bare labels each say what they know and no more."""
+
+import numpy as np
+import pytest
+import torch
+
+from shadow.vision.augmentation import augment
+from shadow.vision.photos import to_tensor
+from shadow.vision.runtime import locate_with, locator_of
+from shadow.vision.sampling import TILE, Stock, loss_of, plan, targets_of, tile_of
+from shadow.vision.splits import TrainingItem
+from tests.conftest import untrained_weights
+
+BOX = (0.25, 0.5, 0.05, 0.05)
+
+
+def pixels(height, width):
+    glass = np.random.default_rng(1).normal(40, 4, (height, width, 3)).clip(0, 255).astype(np.uint8)
+    glass[: height // 8] = 120
+    return glass
+
+
+def stock_of(*items):
+    return Stock(items, locate_with(locator_of(untrained_weights())))
+
+
+def large(label=True, **known):
+    return TrainingItem(pixels(640, 960), label, "phone", **known)
+
+
+def mask_at(y, x):
+    mask = np.zeros((640, 960), bool)
+    mask[y : y + 3, x : x + 60] = True
+    return mask
+
+
+def test_a_tile_holds_the_scratch_that_a_mask_or_a_box_names():
+    stock = stock_of(large(mask=mask_at(300, 500)), large(boxes=(BOX,)))
+    rng = np.random.default_rng(0)
+    masked = [tile_of(stock, 0, rng)[1] for _ in range(30)]
+    assert np.mean([planes[..., 0].any() for planes in masked]) > 0.6
+    assert all((planes[..., 1] == 255).any() for planes in masked)
+    for _ in range(10):
+        tile, planes = tile_of(stock, 1, rng)
+        assert tile.shape == (TILE, TILE, 3)
+        assert planes[..., 2].any() and not planes[..., 1].any()
+
+
+def test_a_bare_label_is_looked_for_where_the_network_was_hottest():
+    stock = stock_of(large(), large(False))
+    stock.hottest = {0: (600, 900), 1: (600, 900)}
+    tile, planes = tile_of(stock, 0, np.random.default_rng(0))
+    assert planes[..., 2].any() and not planes[..., :2].any()
+    assert not tile[-1].any()  # a tile near the corner reaches over the photo's end
+
+
+def test_the_targets_of_each_kind():
+    planes = torch.zeros(4, 3, TILE, TILE)
+    planes[0, :, 100:103, 50:150] = 1  # a known scratch ...
+    planes[:2, 1] = 1  # ... and a known good tile
+    planes[2, 2] = 1  # somewhere here
+    targets = targets_of(planes, torch.tensor([1.0, 0.0, 1.0, 1.0]))
+    assert targets.labels.tolist() == [1, 0, 1, 1]
+    assert targets.weights.tolist() == [1, 1, 1, 0]  # the last one was moved out of its tile
+    assert targets.cells[0].sum() > 20
+    assert targets.known[2].sum() == 0
+
+
+def test_the_loss_asks_for_the_scratch_where_it_may_be():
+    planes = torch.zeros(1, 3, TILE, TILE)
+    planes[0, 2, :64, :64] = 1
+    targets = targets_of(planes, torch.ones(1))
+    inside, outside = torch.full((1, 64, 64), -5.0), torch.full((1, 64, 64), -5.0)
+    inside[0, 4, :14] = 5.0
+    outside[0, 40, 20:34] = 5.0
+    assert loss_of(inside, targets) < 0.1 < 5 < loss_of(outside, targets)
+
+
+def test_of_a_part_with_several_views_only_the_hottest_is_said_to_show_the_scratch():
+    views = [TrainingItem(pixels(200, 200), True, "p", part="7") for _ in range(3)]
+    good = [TrainingItem(pixels(200, 200), False, "q", part="8") for _ in range(3)]
+    stock = stock_of(*views, *good)
+    stock.heat = {0: -3.0, 1: 2.0, 2: -4.0}
+    planned = plan(stock, np.arange(6), np.random.default_rng(0))
+    assert set(planned) == {1, 3, 4, 5}
+
+
+def test_rare_scratches_are_repeated():
+    items = [TrainingItem(pixels(96, 96), i == 0, f"g{i}") for i in range(21)]
+    planned = plan(stock_of(*items), np.arange(21), np.random.default_rng(0))
+    assert planned.count(0) == 7
+    assert len(planned) == 27
+
+
+def test_an_unfit_photo_is_left_out_and_an_unreadable_one_is_named(tmp_path):
+    stock = stock_of(
+        TrainingItem(np.zeros((200, 200, 3), np.uint8), False, "blank"), TrainingItem(pixels(96, 96), True, "g")
+    )
+    assert set(plan(stock, np.arange(2), np.random.default_rng(0))) == {1}
+    assert stock.unfit == {0: "blank photo"}
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8")
+    with pytest.raises(ValueError, match=r"torn\.jpg"):
+        stock_of(TrainingItem(tmp_path / "torn.jpg", True, "t")).view(0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_augmentation_moves_photo_and_planes_alike(seed):
+    tile = np.full((2, TILE, TILE, 3), 40, np.uint8)
+    planes = np.zeros((2, TILE, TILE, 3), np.uint8)
+    tile[:, 100:106, 80:170] = 220
+    planes[:, 100:106, 80:170, 0] = 255
+    moved, marks = augment(to_tensor(tile), to_tensor(planes), np.random.default_rng(seed))
+    assert moved.min() >= 0 and moved.max() <= 1
+    for photo, plane in zip(moved, marks, strict=True):
+        marked = plane[0] > 0.9
+        assert marked.any()
+        assert photo.mean(0)[marked].mean() > photo.mean(0)[~marked].mean() + 0.2

@@ -15,7 +15,7 @@ from torch import Tensor
 
 LONGEST_EDGE = 2048  # pixels; a larger photo is reduced: a hairline of a 48-megapixel photo is eight pixels wide
 SMALLEST_EDGE = 64  # pixels
-MOST_PIXELS = 50_000_000  # held while decoding; a JPEG is counted as it is decoded, at down to an eighth
+MOST_PIXELS = 50_000_000  # as at intake; more are never decoded
 
 Photo = Image.Image | Path | str
 Pixels = NDArray[np.uint8]  # (H, W, 3)
@@ -44,6 +44,7 @@ def open_photo(source: Photo) -> Image.Image:
         return _fitted(source)
     try:
         with Image.open(source) as image:
+            _check_size(image)
             if max(image.size) >= 2 * LONGEST_EDGE:
                 image.draft("RGB", (LONGEST_EDGE, LONGEST_EDGE))  # a JPEG is decoded at a half, quarter or eighth
             return _fitted(image)
@@ -52,17 +53,21 @@ def open_photo(source: Photo) -> Image.Image:
 
 
 def _fitted(image: Image.Image) -> Image.Image:
-    width, height = image.size
-    if min(width, height) < SMALLEST_EDGE:
-        raise Unfit(f"photo is too small: {width} x {height} pixels, at least {SMALLEST_EDGE} a side are needed")
-    if width * height > MOST_PIXELS:
-        raise Unfit(f"photo has more than {MOST_PIXELS:,} pixels")
+    _check_size(image)
     colour = _eight_bit_rgb(image)
     if max(colour.size) > LONGEST_EDGE:
         share = LONGEST_EDGE / max(colour.size)
         size = (max(SMALLEST_EDGE, round(colour.width * share)), max(SMALLEST_EDGE, round(colour.height * share)))
         colour = colour.resize(size, Image.Resampling.BOX)
     return colour
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if min(width, height) < SMALLEST_EDGE:
+        raise Unfit(f"photo is too small: {width} x {height} pixels, at least {SMALLEST_EDGE} a side are needed")
+    if width * height > MOST_PIXELS:
+        raise Unfit(f"photo has more than {MOST_PIXELS:,} pixels")
 
 
 def _eight_bit_rgb(image: Image.Image) -> Image.Image:

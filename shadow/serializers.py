@@ -111,7 +111,7 @@ class PredictionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Prediction
-        fields = ["inspection", "serial", "model", "score", "outcome", "novelty", "null_reason", "at"]
+        fields = ["inspection", "serial", "model", "score", "outcome", "null_reason", "at"]
 
     def get_outcome(self, prediction: Prediction) -> str | None:
         return prediction.outcome or None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automation.levels import Level
-from automation.routing import UNSURE_BAND, Part, Rule, decide
+from automation.routing import OUT_OF_DISTRIBUTION, UNSURE_BAND, Part, Rule, decide
 
 shares = st.floats(0, 1)
 bars = st.none() | st.floats(allow_nan=True)
@@ -22,6 +22,7 @@ rules: st.SearchStrategy[Rule] = st.deferred(
 parts = st.builds(
     Part, score=st.none() | st.floats(allow_nan=True), u_canary=shares, u_audit=shares, u_blind=shares,
     null_reason=st.just("blank photo"), stratum=strata,
+    novelty=st.none() | st.floats(allow_nan=True),
 )  # fmt: skip
 
 PARTIAL = Rule(Level.PARTIAL, pass_below=0.1, reject_from=0.5, audit_share=0.2)
@@ -143,6 +144,14 @@ def test_an_escalated_part_is_blind_by_the_same_draw():
     inside, outside = decide(PARTIAL, part(0.3, u_audit=0.19)), decide(PARTIAL, part(0.3, u_audit=0.2))
     assert (inside.reason, inside.blind, inside.audited) == (UNSURE_BAND, True, False)
     assert not outside.blind
+
+
+@pytest.mark.parametrize("rule", [PARTIAL, FULL, Rule(Level.ASSIST)])
+def test_a_part_unlike_any_seen_before_is_a_persons_and_gets_no_advice(rule):
+    decision = decide(rule, part(0.001, novelty=1.0))
+    assert (decision.outcome, decision.reason, decision.advice) == ("person", OUT_OF_DISTRIBUTION, False)
+    assert decide(rule, part(0.001, novelty=0.99)) == decide(rule, part(0.001))
+    assert decide(rule, part(0.001, novelty=math.nan)).outcome == "person"
 
 
 def test_a_stratum_that_is_not_certified_goes_to_people():

@@ -1,9 +1,9 @@
 """The scratch network, whole: a small fully convolutional net whose heat map is what its score is made of.
 
 A photo of any size becomes a map of one logit per 4 x 4 pixels: "is there a scratch here?". The photo's logit
-is nothing but the mean of the map's `PEAKS` hottest cells, whatever the photo's size, so what the heat map
-shows is exactly what the score is made of, a scratch of some length outweighs a speck, and empty glass around
-it changes nothing. Beside it stand the features by which a photo unlike any seen before is known.
+is nothing but the soft maximum (log-mean-exp) of the map's `PEAKS` hottest cells, whatever the photo's size, so
+what the heat map shows is exactly what the score is made of, a scratch of some length outweighs a speck, and
+empty glass around it changes nothing. Beside it stand the features by which a photo unlike any seen before is known.
 
 Five resolutions, 1/2 to 1/32: the fine ones see a line of one pixel, the coarse ones whether it is the rim of
 a drop, a letter or the edge of the phone.
@@ -13,8 +13,11 @@ Papers:
 - residual blocks: He, Zhang, Ren and Sun, CVPR 2016, arXiv:1512.03385
 - batch normalisation: Ioffe and Szegedy, ICML 2015, arXiv:1502.03167
 - coarse features merged into fine ones: Lin et al. (feature pyramids), CVPR 2017, arXiv:1612.03144
-- a photo's score from its hottest cells alone: Li and Vasconcelos (top-k instances), CVPR 2015
+- a photo's score from its hottest cells alone: Li and Vasconcelos (top-k instances), CVPR 2015; their soft maximum:
+  Pinheiro and Collobert, CVPR 2015, arXiv:1411.6228
 """
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +27,7 @@ ARCHITECTURE = "scratch-map-2"
 MAP_STRIDE = 4  # pixels a side of a map's cell
 COARSEST = 32  # photos are padded to a multiple of this
 PEAKS = 12  # cells: a hairline of 48 pixels fills so many, a speck of dust does not
+WITHOUT_CONTEXT = 0.5  # share of training tiles that are judged without the widest view
 COLD = -30.0  # the logit of a cell that is not to count
 WIDTHS = (16, 24, 32, 64, 96)  # channels at 1/2, 1/4, 1/8, 1/16 and 1/32
 FEATURES = WIDTHS[1] + WIDTHS[4]
@@ -69,13 +73,23 @@ class ScratchNet(nn.Module):
         self.head = nn.Conv2d(fine, 1, 1)
         nn.init.constant_(self.head.bias, -4.0)  # type: ignore[arg-type]  # scratches are rare: start cold
 
+    def kept_often(self, context: Tensor) -> Tensor:
+        """While training, none of the widest context for some photos (stochastic depth: Huang et al., ECCV 2016).
+
+        What a scratch is has to be told from near by: the wide view knows phones again, and of a phone that was always
+        good it would not believe any scratch.
+        """
+        if not self.training:
+            return context
+        return context * (torch.rand(len(context), 1, 1, 1, device=context.device) >= WITHOUT_CONTEXT)
+
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
         x = (photos.sqrt() - 0.4) * 4  # (B, 3, H, W); the root spreads the dark levels, where glass and scratches are
         fine = self.fine(self.stem(x))  # (B, 24, H/4, W/4)
         middle = self.middle(fine)  # (B, 32, H/8, W/8)
         coarse = self.coarse(middle)  # (B, 64, H/16, W/16)
         deep = self.deep(coarse)  # (B, 96, H/32, W/32)
-        coarse = coarse + doubled(self.deep_to_coarse(deep))
+        coarse = coarse + doubled(self.kept_often(self.deep_to_coarse(deep)))
         middle = middle + doubled(self.coarse_to_middle(coarse))
         fine = fine + doubled(self.middle_to_fine(middle))  # (B, 24, H/4, W/4)
         merged = self.merge(fine)
@@ -88,9 +102,14 @@ def doubled(x: Tensor) -> Tensor:
 
 
 def photo_logits(maps: Tensor) -> Tensor:
-    """The mean of each map's hottest `PEAKS` cells (of all its cells where there are fewer): (B, h, w) to (B,)."""
+    """Log-mean-exp of each map's hottest `PEAKS` cells (of all its cells where there are fewer): (B, h, w) to (B,).
+
+    Never above the map's maximum, and it moves with the map: a short scratch of a small photo is not outvoted by the
+    cells around it, as it would be in their mean.
+    """
     flat = maps.flatten(1)  # (B, h * w)
-    return flat.topk(min(PEAKS, flat.shape[1]), dim=1).values.mean(dim=1)
+    many = min(PEAKS, flat.shape[1])
+    return flat.topk(many, dim=1).values.logsumexp(dim=1) - math.log(many)
 
 
 def channels_last(network: ScratchNet) -> ScratchNet:

@@ -15,6 +15,8 @@ from torch import Tensor
 
 LONGEST_EDGE = 2048  # pixels; a larger photo is reduced: a hairline of a 48-megapixel photo is eight pixels wide
 SMALLEST_EDGE = 64  # pixels
+DOUBLED_TO = 640  # pixels; a photo whose longest edge has at most half of this is doubled: the network's first step
+# halves, and a line of one pixel needs two to come through it
 MOST_PIXELS = 50_000_000  # as at intake; more are never decoded
 
 Photo = Image.Image | Path | str
@@ -29,7 +31,7 @@ class Unfit(ValueError):
 
 
 def open_photo(source: Photo) -> Image.Image:
-    """The photo as 8-bit RGB, its longest edge at most `LONGEST_EDGE`.
+    """The photo as 8-bit RGB, its longest edge at most `LONGEST_EDGE`, a small one doubled.
 
     16-bit greys keep their upper eight bits; greyscale, CMYK and palettes are converted; transparency is dropped.
 
@@ -55,6 +57,8 @@ def open_photo(source: Photo) -> Image.Image:
 def _fitted(image: Image.Image) -> Image.Image:
     _check_size(image)
     colour = _eight_bit_rgb(image)
+    if max(colour.size) <= DOUBLED_TO // 2:
+        return colour.resize((2 * colour.width, 2 * colour.height), Image.Resampling.BICUBIC)
     if max(colour.size) > LONGEST_EDGE:
         share = LONGEST_EDGE / max(colour.size)
         size = (max(SMALLEST_EDGE, round(colour.width * share)), max(SMALLEST_EDGE, round(colour.height * share)))

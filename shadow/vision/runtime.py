@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_of
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 from torch import Tensor
 from torch.nn import Module
 
@@ -109,7 +109,7 @@ def photo_logit(cells: NDArray[np.float32]) -> float:
     """As `network.photo_logits`, of one map (h, w)."""
     flat = cells.ravel()
     many = min(PEAKS, flat.size)
-    return float(np.partition(flat, flat.size - many)[flat.size - many :].mean())
+    return float(logsumexp(np.partition(flat, flat.size - many)[flat.size - many :].astype(float)) - np.log(many))
 
 
 def heat_by(engine: Engine) -> Locate:

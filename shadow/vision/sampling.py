@@ -25,6 +25,8 @@ TILE = 256  # pixels a side
 SMALL = 352  # pixels; a photo with no longer side is one tile
 TILE_IN = 6 * TILE * TILE  # pixels of a large photo for each of its tiles in an epoch
 LEAST_CELLS, SCRATCHED_CELLS = 1, 6  # of a tile's map: under the first it is good, from the second on scratched
+MIXED = 0.5  # share of the tiles of which a patch is moved onto another phone
+PATCH = (14, 72)  # pixels from its spot to each edge of such a patch
 LEAST_BOX = 32  # pixels a side
 SCRATCHED_SHARE = 0.25  # of an epoch's tiles at least, by repeating scratched photos up to `REPEATED` times
 REPEATED = 8
@@ -64,18 +66,19 @@ class Stock:
         return view
 
     def planes(self, index: int) -> Planes:
-        """What is known of each pixel of the view: scratched, whether that is known, whether a scratch may be here."""
+        """What is known of each pixel of the view: scratched, whether that is known, whether the photo's scratch may be
+        here, nobody having said where."""
         item, view = self.items[index], self.view(index)
         assert view.pixels is not None
         planes = np.zeros(view.pixels.shape, np.uint8)
         if not item.label or item.mask is not None:
             planes[..., 1] = 255
         if item.label and item.mask is not None:
-            planes[..., 0] = planes[..., 2] = self._mask(item, view)
+            planes[..., 0] = self._mask(item, view)
         elif item.label and item.boxes:
             for box in item.boxes:
                 planes[(*_window_of(box, view), 2)] = 255
-        else:
+        elif item.label:
             planes[..., 2] = 255
         return planes
 
@@ -143,12 +146,57 @@ def _other_views(stock: Stock, members: Sequence[int]) -> set[int]:
     return {i for views in parts.values() for i in views if i != max(views, key=lambda v: stock.heat.get(v, 0.0))}
 
 
-def tile_of(stock: Stock, index: int, rng: Rng) -> tuple[Pixels, Planes]:
-    """A tile (256, 256, 3) of an item and its planes, black and unknown where the photo does not reach."""
+@dataclass(frozen=True)
+class Tile:
+    """A tile of an item, black and unknown where the photo does not reach."""
+
+    pixels: Pixels  # (256, 256, 3)
+    planes: Planes  # (256, 256, 3)
+    label: bool
+    spot: tuple[int, int] | None  # the pixel (y, x) where its scratch is, or is most likely; None: not in this tile
+
+
+def tile_of(stock: Stock, index: int, rng: Rng) -> Tile:
+    """A tile of an item for one epoch."""
     pixels, planes = stock.view(index).pixels, stock.planes(index)
     assert pixels is not None
     top, left = _start(stock, index, planes, rng) if stock.is_large(index) else _anywhere(pixels.shape, rng)
-    return _cut(pixels, top, left), _cut(planes, top, left)
+    cut = _cut(planes, top, left)
+    return Tile(_cut(pixels, top, left), cut, stock.items[index].label, _spot(stock, index, cut, top, left, rng))
+
+
+def _spot(stock: Stock, index: int, cut: Planes, top: int, left: int, rng: Rng) -> tuple[int, int] | None:
+    if not stock.items[index].label:
+        y, x = rng.integers(0, TILE, 2)
+        return int(y), int(x)
+    if len(marked := np.flatnonzero(cut[..., 0])):
+        return divmod(int(marked[rng.integers(len(marked))]), TILE)
+    y, x = (at - start for at, start in zip(stock.hottest.get(index, (-1, -1)), (top, left), strict=True))
+    return (y, x) if 0 <= y < TILE and 0 <= x < TILE and cut[y, x, 2] else None
+
+
+def mixed(tiles: Sequence[Tile], rng: Rng) -> list[Tile]:
+    """The same tiles, some with a patch of theirs, where its scratch is, moved onto a good tile of the batch.
+
+    Without it a network learns which phones were scratched instead of what a scratch is: all photos of a phone have
+    one label (after CutMix: Yun et al., ICCV 2019, arXiv:1905.04899). Good patches are moved too, or the seam itself
+    would tell.
+    """
+    hosts = [tile for tile in tiles if not tile.label]
+    return [
+        _pasted(tile, hosts[rng.integers(len(hosts))], rng) if hosts and tile.spot and rng.random() < MIXED else tile
+        for tile in tiles
+    ]
+
+
+def _pasted(donor: Tile, host: Tile, rng: Rng) -> Tile:
+    assert donor.spot is not None
+    pixels, planes = host.pixels.copy(), host.planes.copy()
+    up, down, before, behind = rng.integers(*PATCH, 4)
+    y, x = donor.spot
+    window = slice(max(0, y - up), y + down), slice(max(0, x - before), x + behind)
+    pixels[window], planes[window] = donor.pixels[window], donor.planes[window]
+    return Tile(pixels, planes, donor.label, donor.spot)
 
 
 def _start(stock: Stock, index: int, planes: Planes, rng: Rng) -> tuple[int, int]:
@@ -156,7 +204,7 @@ def _start(stock: Stock, index: int, planes: Planes, rng: Rng) -> tuple[int, int
     item = stock.items[index]
     shape = planes.shape
     if item.label and (item.mask is not None or item.boxes) and rng.random() < (0.7 if item.mask is not None else 1.0):
-        spots = np.flatnonzero(planes[..., 2])
+        spots = np.flatnonzero(planes[..., 0] | planes[..., 2])
         if len(spots):
             y, x = divmod(int(spots[rng.integers(len(spots))]), shape[1])
             return _round(y, x, rng)
@@ -206,12 +254,12 @@ def targets_of(planes: Tensor, labels: Tensor) -> Targets:
         (functional.max_pool2d(planes[:, i : i + 1], MAP_STRIDE)[:, 0] > 0.35).float() for i in range(3)
     )
     count = scratch.sum(dim=(1, 2))  # (B,)
-    told = known.amax(dim=(1, 2)) > 0
-    place = torch.where(told[:, None, None], torch.ones_like(here), here)
-    scratched = torch.where(told, (count >= SCRATCHED_CELLS).float(), labels)
-    between = told & (count >= LEAST_CELLS) & (count < SCRATCHED_CELLS)
-    lost = ~told & (place.sum(dim=(1, 2)) < SCRATCHED_CELLS)
-    return Targets(scratch, known, place, scratched, (~(between | lost)).float())
+    somewhere = (labels > 0) & (here.sum(dim=(1, 2)) >= SCRATCHED_CELLS)  # nobody said where
+    place = torch.where(somewhere[:, None, None], here, torch.ones_like(here))
+    scratched = (somewhere | (count >= SCRATCHED_CELLS)).float()
+    between = (count >= LEAST_CELLS) & (count < SCRATCHED_CELLS)
+    lost = (labels > 0) & (known.mean(dim=(1, 2)) < 0.25)  # the augmentation moved it out of the tile
+    return Targets(scratch, known, place, scratched, (somewhere | ~(between | lost)).float())
 
 
 def loss_of(maps: Tensor, targets: Targets) -> Tensor:

@@ -13,11 +13,14 @@ from pathlib import Path
 import torch
 
 from shadow.vision.drawn import SEED_STEP, drawn_items, in_processes
+from shadow.vision.locate import Locator
 from shadow.vision.locator_training import sample, train_locator
+from shadow.vision.runtime import locator_of
 from shadow.vision.training import Epoch, train
 
-PARTS = 1500
-EPOCHS = 14
+PARTS = 1800  # in any rig: what the network learns from
+PLAIN = 600  # in the rig of the demos: what it is calibrated and tested on too
+EPOCHS = 16
 PHONES, PHONE_EPOCHS = 2000, 10  # photos and epochs of the locator
 THREADS = 2  # fixed: sums over another number of threads round otherwise
 
@@ -26,25 +29,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m shadow.vision.starter", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--parts", type=int, default=PARTS, help="how many parts to render for the network")
+    parser.add_argument("--parts", type=int, default=PARTS, help="how many parts in any rig to render")
+    parser.add_argument("--plain", type=int, default=PLAIN, help="how many in the demos' rig")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--phones", type=int, default=PHONES, help="how many photos to render for the locator")
     parser.add_argument("--processes", type=int, default=2, help="for the rendering")
+    parser.add_argument("--start", type=Path, help="weights of an earlier starter to begin from; it keeps its locator")
     parser.add_argument("--checkpoint", type=Path, help="a file from which an interrupted training goes on")
     options = parser.parse_args(arguments)
     torch.set_num_threads(THREADS)
-    first = (options.seed + 1) * SEED_STEP - options.phones  # the end of the seed's range; the parts are at its start
-    samples = list(in_processes(sample, [(first + i,) for i in range(options.phones)], options.processes))
-    locator = train_locator(samples, epochs=PHONE_EPOCHS, seed=options.seed, tell=_say)
+    start = options.start.read_bytes() if options.start else None
+    locator = locator_of(start) if start else _locator(options.seed, options.phones, options.processes)
     with tempfile.TemporaryDirectory() as folder:
+        plain = list(drawn_items(options.seed, options.plain, Path(folder), options.processes, plain=True))
         rendered = list(drawn_items(options.seed, options.parts, Path(folder), options.processes))
         trained = train(
-            rendered, locator=locator, epochs=options.epochs, seed=options.seed, progress=_tell, device="cpu",
-            sources=["shadow.vision.synthetic"], checkpoint=options.checkpoint,
+            plain, extra=rendered, locator=locator, epochs=options.epochs, seed=options.seed, progress=_tell, device="cpu",
+            sources=["shadow.vision.synthetic"], checkpoint=options.checkpoint, start=start,
         )  # fmt: skip
     command = (
         f"python -m shadow.vision.starter --out shadow/starter --seed {options.seed} --parts {options.parts} "
-        f"--epochs {options.epochs} --phones {options.phones}"
+        f"--plain {options.plain} --epochs {options.epochs} --phones {options.phones}"
+        + (" --start STARTER" if start else "")
     )
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "starter.safetensors").write_bytes(trained.weights)
@@ -53,6 +59,13 @@ def main(arguments: list[str] | None = None) -> int:
     for digest, picture in trained.pictures.items():
         (options.out / f"{digest}.webp").write_bytes(picture)
     return 0
+
+
+def _locator(seed: int, phones: int, processes: int) -> Locator:
+    """A locator from renderings at the end of the seed's range; the network's parts are at its start."""
+    first = (seed + 1) * SEED_STEP - phones
+    samples = list(in_processes(sample, [(first + i,) for i in range(phones)], processes))
+    return train_locator(samples, epochs=PHONE_EPOCHS, seed=seed, tell=_say)
 
 
 def _tell(epoch: Epoch) -> None:

@@ -211,6 +211,7 @@ class _Training:
         while not self._is_over(curve):
             began, number = time.monotonic(), len(curve) + 1
             rng = np.random.default_rng([self.seed, 23, number])
+            torch.manual_seed(self.seed * 10_000 + number)  # each epoch by itself, so that a training can go on
             if number % LOOKED_OVER == 1:
                 self._look_over(average)
             loss = self._one_epoch(network, average, optimiser, rate, rng, number - 1)
@@ -268,11 +269,11 @@ class _Training:
         return float(np.mean(losses))
 
     def _loss(self, network: ScratchNet, batch: Sequence[int], rng: Rng) -> Tensor:
-        cut = [sampling.tile_of(self.stock, i, rng) for i in batch]
-        tiles = to_tensor(np.stack([tile for tile, _ in cut]))  # (B, 3, S, S)
-        planes = to_tensor(np.stack([planes for _, planes in cut]))  # (B, 3, S, S)
+        cut = sampling.mixed([sampling.tile_of(self.stock, i, rng) for i in batch], rng)
+        tiles = to_tensor(np.stack([tile.pixels for tile in cut]))  # (B, 3, S, S)
+        planes = to_tensor(np.stack([tile.planes for tile in cut]))  # (B, 3, S, S)
         tiles, planes = augment(tiles, planes, rng)
-        labels = torch.tensor([float(self.stock.items[i].label) for i in batch])
+        labels = torch.tensor([float(tile.label) for tile in cut])
         targets = sampling.targets_of(planes, labels).to(self.device)
         tiles = tiles.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=_has_fast_bfloat16(self.device)):
@@ -286,11 +287,9 @@ class _Training:
         return Graph(export(network, ["maps", "features"]), threads=torch.get_num_threads())
 
     def _look_over(self, network: ScratchNet) -> None:
-        """Where the network is hottest in each large photo, and how hot each photo of a part with several is."""
-        train = [int(i) for i in self.members["train"]]
-        views = [
-            i for i in train if not self.stock.view(i).failure and (self.stock.items[i].part or self.stock.is_large(i))
-        ]
+        """Where the network is hottest in each large or scratched photo, and how hot it is there."""
+        usable = [int(i) for i in self.members["train"] if not self.stock.view(int(i)).failure]
+        views = [i for i in usable if self.stock.items[i].label or self.stock.is_large(i)]
         for i, cells in self._maps(network, views):
             y, x = divmod(int(cells.argmax()), cells.shape[1])
             self.stock.hottest[i] = (y * MAP_STRIDE, x * MAP_STRIDE)

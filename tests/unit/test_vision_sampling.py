@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from shadow.vision import sampling
 from shadow.vision.augmentation import augment
 from shadow.vision.photos import to_tensor
 from shadow.vision.runtime import locate_with, locator_of
-from shadow.vision.sampling import TILE, Stock, loss_of, plan, targets_of, tile_of
+from shadow.vision.sampling import TILE, Stock, loss_of, mixed, plan, targets_of, tile_of
 from shadow.vision.splits import TrainingItem
 from tests.conftest import untrained_weights
 
@@ -37,21 +38,22 @@ def mask_at(y, x):
 def test_a_tile_holds_the_scratch_that_a_mask_or_a_box_names():
     stock = stock_of(large(mask=mask_at(300, 500)), large(boxes=(BOX,)))
     rng = np.random.default_rng(0)
-    masked = [tile_of(stock, 0, rng)[1] for _ in range(30)]
+    masked = [tile_of(stock, 0, rng).planes for _ in range(30)]
     assert np.mean([planes[..., 0].any() for planes in masked]) > 0.6
     assert all((planes[..., 1] == 255).any() for planes in masked)
     for _ in range(10):
-        tile, planes = tile_of(stock, 1, rng)
-        assert tile.shape == (TILE, TILE, 3)
-        assert planes[..., 2].any() and not planes[..., 1].any()
+        tile = tile_of(stock, 1, rng)
+        assert tile.pixels.shape == (TILE, TILE, 3)
+        assert tile.planes[..., 2].any() and not tile.planes[..., 1].any()
 
 
 def test_a_bare_label_is_looked_for_where_the_network_was_hottest():
     stock = stock_of(large(), large(False))
     stock.hottest = {0: (600, 900), 1: (600, 900)}
-    tile, planes = tile_of(stock, 0, np.random.default_rng(0))
-    assert planes[..., 2].any() and not planes[..., :2].any()
-    assert not tile[-1].any()  # a tile near the corner reaches over the photo's end
+    tile = tile_of(stock, 0, np.random.default_rng(0))
+    assert tile.planes[..., 2].any() and not tile.planes[..., :2].any()
+    assert tile.planes[tile.spot][2] == 255
+    assert not tile.pixels[-1].any()  # a tile near the corner reaches over the photo's end
 
 
 def test_the_targets_of_each_kind():
@@ -59,8 +61,9 @@ def test_the_targets_of_each_kind():
     planes[0, :, 100:103, 50:150] = 1  # a known scratch ...
     planes[:2, 1] = 1  # ... and a known good tile
     planes[2, 2] = 1  # somewhere here
+    planes[3, 1, :20] = 1  # hardly anything of the photo is left
     targets = targets_of(planes, torch.tensor([1.0, 0.0, 1.0, 1.0]))
-    assert targets.labels.tolist() == [1, 0, 1, 1]
+    assert targets.labels.tolist()[:3] == [1, 0, 1]
     assert targets.weights.tolist() == [1, 1, 1, 0]  # the last one was moved out of its tile
     assert targets.cells[0].sum() > 20
     assert targets.known[2].sum() == 0
@@ -74,6 +77,30 @@ def test_the_loss_asks_for_the_scratch_where_it_may_be():
     inside[0, 4, :14] = 5.0
     outside[0, 40, 20:34] = 5.0
     assert loss_of(inside, targets) < 0.1 < 5 < loss_of(outside, targets)
+
+
+def test_a_patch_takes_its_scratch_to_another_phone_and_its_truth_along(monkeypatch):
+    monkeypatch.setattr(sampling, "MIXED", 1.0)
+    stock = stock_of(large(), large(False), large(mask=mask_at(300, 500)))
+    stock.hottest = {0: (300, 500)}
+    rng = np.random.default_rng(2)
+    bare, good = tile_of(stock, 0, rng), tile_of(stock, 1, rng)
+    mixed_bare, mixed_good = mixed([bare, good], rng)
+    assert mixed_bare.label and not mixed_good.label
+    here = mixed_bare.planes[..., 2] == 255
+    assert 0 < here.mean() < 0.5 and here[bare.spot]
+    assert np.array_equal(mixed_bare.pixels[here], bare.pixels[here])
+    assert np.array_equal(mixed_bare.pixels[~here], good.pixels[~here])
+    assert (mixed_bare.planes[~here, 1] == 255).all()
+    masked = next(tile for tile in (tile_of(stock, 2, rng) for _ in range(50)) if tile.spot)
+    moved = mixed([masked, good], rng)[0]
+    assert moved.planes[..., 0].any() and (moved.planes[..., 1] == 255).all()
+
+
+def test_without_a_good_tile_nothing_is_mixed():
+    stock = stock_of(large())
+    tile = tile_of(stock, 0, np.random.default_rng(0))
+    assert mixed([tile], np.random.default_rng(0)) == [tile]
 
 
 def test_of_a_part_with_several_views_only_the_hottest_is_said_to_show_the_scratch():

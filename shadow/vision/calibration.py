@@ -36,10 +36,10 @@ class Calibration:
     def probabilities(self, logits: Numbers) -> Numbers:
         return expit(self.slope * logits + self.offset)  # type: ignore[no-any-return]
 
-    def surprise(self, logits: Floats, labels: Bools) -> float:
-        """Mean negative log likelihood, in nats, of the labels."""
+    def surprise(self, logits: Floats, labels: Bools) -> Floats:
+        """Negative log likelihood, in nats, of each label: (n,)."""
         z = self.slope * logits + self.offset
-        return float(np.logaddexp(0.0, np.where(labels, -z, z)).mean())
+        return np.logaddexp(0.0, np.where(labels, -z, z))
 
 
 def fit(logits: Floats, labels: Bools) -> Calibration:

@@ -77,10 +77,10 @@ class ScratchNet(nn.Module):
         """While training, none of the widest context for some photos (stochastic depth: Huang et al., ECCV 2016).
 
         What a scratch is has to be told from near by: the wide view knows phones again, and of a phone that was always
-        good it would not believe any scratch.
+        good it would not believe any scratch. Afterwards the context counts by how often it was there.
         """
         if not self.training:
-            return context
+            return context * (1 - WITHOUT_CONTEXT)
         return context * (torch.rand(len(context), 1, 1, 1, device=context.device) >= WITHOUT_CONTEXT)
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:

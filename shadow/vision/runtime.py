@@ -25,11 +25,13 @@ from shadow.vision.locate import GRID, THUMBNAIL, Locator
 from shadow.vision.marks import Mark, heat_map, marks_of
 from shadow.vision.network import ARCHITECTURE, COLD, PEAKS, ScratchNet
 from shadow.vision.novelty import Novelty
-from shadow.vision.photos import Photo
+from shadow.vision.photos import Photo, Pixels
 from shadow.vision.serving import Engine, engine_of
 from shadow.vision.views import Figures, Locate, Timings, View, read_view, timed
 
 MAX_VIEWS = 8
+SMALL_PIXELS = 512 * 512  # of a view: up to here it is looked at from `SIDES` sides
+SIDES = 4  # as it is, mirrored, upside down, and both
 CHUNK_PIXELS = 4_000_000  # per forward pass; bounds the memory of a large batch
 KEPT = 2  # scorers per process: the live version and one more
 CHECKED_ON = (256, 512)  # pixels of the photos on which graph and weights are compared
@@ -79,24 +81,39 @@ class Seen(NamedTuple):
     features: NDArray[np.float32]  # (120,)
 
 
-def run(engine: Engine, views: Sequence[View]) -> list[Seen]:
-    """Run the network over views, those of one size together, within `CHUNK_PIXELS` a pass."""
+def run(engine: Engine, views: Sequence[View], sides: int = SIDES) -> list[Seen]:
+    """Run the network over views, those of one size together, within `CHUNK_PIXELS` a pass.
+
+    A small view is looked at from several sides and its map is the hottest of theirs: a scratch of a few cells hangs
+    on where the grid of pixels happens to cut it, and four small looks still cost less than one at a whole photo.
+    """
     by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for number, view in enumerate(views):
         assert view.pixels is not None
         by_size[view.pixels.shape].append(number)
     seen: dict[int, Seen] = {}
     for shape, alike in by_size.items():
-        many = max(1, CHUNK_PIXELS // (shape[0] * shape[1]))
+        looks = sides if shape[0] * shape[1] <= SMALL_PIXELS else 1
+        many = max(1, CHUNK_PIXELS // (looks * shape[0] * shape[1]))
         for start in range(0, len(alike), many):
             chunk = alike[start : start + many]
             began = time.perf_counter()
-            maps, features = engine(_stacked([views[number] for number in chunk]))
+            maps, features = _looked_at(engine, _stacked([views[number] for number in chunk]), looks)
             each = (time.perf_counter() - began) * 1000 / len(chunk)
             for number, cells, feature in zip(chunk, maps, features, strict=True):
                 views[number].timings["network"] = each
                 seen[number] = Seen(np.where(views[number].background(), np.float32(COLD), cells), feature)
     return [seen[number] for number in range(len(views))]
+
+
+def _looked_at(engine: Engine, pixels: Pixels, looks: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The hottest map (B, h, w) and the mean features (B, 120) of the first `looks` sides of photos (B, H, W, 3)."""
+    turns = (slice(None), slice(None, None, -1))
+    sides = [(slice(None), down, across) for down in turns for across in turns][:looks]
+    maps, features = engine(np.concatenate([pixels[side] for side in sides]))
+    count = len(pixels)
+    turned = [maps[count * at : count * (at + 1)][side] for at, side in enumerate(sides)]
+    return np.maximum.reduce(turned), features.reshape(looks, count, -1).mean(axis=0)
 
 
 def _stacked(views: Sequence[View]) -> NDArray[np.uint8]:

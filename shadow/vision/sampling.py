@@ -27,6 +27,9 @@ TILE_IN = 6 * TILE * TILE  # pixels of a large photo for each of its tiles in an
 LEAST_CELLS, SCRATCHED_CELLS = 1, 6  # of a tile's map: under the first it is good, from the second on scratched
 MIXED = 0.5  # share of the tiles of which a patch is moved onto another phone
 PATCH = (14, 72)  # pixels from its spot to each edge of such a patch
+FRAMED = 0.4  # share of the tiles that are given a piece of another phone's frame
+FRAME_FROM = (12, 160)  # pixels from the tile's spot to the frame
+FRAME_TONES = (1.2, 0.6)  # of a beta distribution over the grey levels: mostly bright ones
 LEAST_BOX = 32  # pixels a side
 SCRATCHED_SHARE = 0.25  # of an epoch's tiles at least, by repeating scratched photos up to `REPEATED` times
 REPEATED = 8
@@ -197,6 +200,38 @@ def _pasted(donor: Tile, host: Tile, rng: Rng) -> Tile:
     window = slice(max(0, y - up), y + down), slice(max(0, x - before), x + behind)
     pixels[window], planes[window] = donor.pixels[window], donor.planes[window]
     return Tile(pixels, planes, donor.label, donor.spot)
+
+
+def framed(tile: Tile, rng: Rng) -> Tile:
+    """The same tile, perhaps with one side of it covered by another phone's frame.
+
+    Few phones are white, and those of a training may all be scratched or all be good: what stands beside the glass must
+    not count for or against what is on it.
+    """
+    if tile.spot is None or rng.random() >= FRAMED:
+        return tile
+    pixels, covered = frame(tile.pixels, tile.spot, rng)
+    planes = tile.planes.copy()
+    planes[covered] = (0, 255 if tile.planes[..., 1].any() else 0, 0)
+    return Tile(pixels, planes, tile.label, tile.spot)
+
+
+def frame(pixels: Pixels, spot: tuple[int, int], rng: Rng) -> tuple[Pixels, NDArray[np.bool_]]:
+    """Pixels (h, w, 3) with a frame of any tone beyond a straight edge that passes the spot at any angle, some way off.
+
+    Returns
+    -------
+    Pixels, bool (h, w)
+        The new pixels, and which of them the frame covers.
+    """
+    angle, away = rng.uniform(0, 2 * np.pi), rng.uniform(*FRAME_FROM)
+    y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
+    beyond = (x - spot[1]) * np.cos(angle) + (y - spot[0]) * np.sin(angle) - away  # pixels
+    beyond = beyond.astype(np.float32)[..., None]  # (h, w, 1)
+    cover = np.clip(beyond + 0.5, 0, 1)
+    tone = rng.beta(*FRAME_TONES) * 255 + rng.normal(0, 5, 3) + rng.normal(0, 0.1) * beyond.clip(0)
+    made = pixels * (1 - cover) + tone.clip(0, 255) * cover
+    return (made + 0.5).astype(np.uint8), cover[..., 0] > 0.5
 
 
 def _start(stock: Stock, index: int, planes: Planes, rng: Rng) -> tuple[int, int]:

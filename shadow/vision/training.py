@@ -24,6 +24,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from shadow.vision import calibration, evaluation, gallery, novelty, quality, sampling
+from shadow.vision.another_day import on_another_day
 from shadow.vision.augmentation import augment
 from shadow.vision.calibration import Calibration
 from shadow.vision.locate import Locator
@@ -36,12 +37,13 @@ from shadow.vision.splits import SPLITS, NotEnoughData, TrainingItem, data_card,
 __all__ = ["SPLITS", "Epoch", "NotEnoughData", "Trained", "TrainingItem", "split_by_group", "train"]
 
 BATCH = 32
-PATIENCE = 8  # epochs without a better calibrate part
+PATIENCE = 8  # epochs in a row that were worse on the calibrate part than chance explains
+CHANCE = 2  # standard errors
 LEARNING_RATE = 3e-3
 FINE_TUNING = 1.5e-3  # from the weights of an earlier version
 WEIGHT_DECAY = 1e-2
 AVERAGED = 0.995  # of the weights is kept each step: their moving average is what is measured and kept
-LOOKED_OVER = 3  # epochs between two looks over the large photos for their hottest places
+LOOKED_OVER = 4  # epochs between two looks over the large photos for their hottest places
 
 Rng = np.random.Generator
 Progress = Callable[["Epoch"], None]
@@ -56,6 +58,7 @@ class Epoch:
     loss: float
     calibrate_nll: float
     calibrate_auroc: float | None
+    kept: bool  # its weights are the training's, unless a later epoch's are
     seconds: float
 
 
@@ -129,9 +132,9 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network, curve = training.fit(progress, start)
-    frozen = _freeze(network, stock, members, items)
+    frozen = _freeze(network, stock, members, items, seed)
     weights = save(_tensors(network, locator, frozen.novelty), frozen.metadata(version))
-    best = min(curve, key=lambda epoch: epoch.calibrate_nll)
+    best = _last_kept(curve)
     pictures, failures = _gallery(items, frozen)
     card = {
         "architecture": ARCHITECTURE,
@@ -142,7 +145,7 @@ def train(
         "start_sha256": hashlib.sha256(start).hexdigest() if start else None,
         "seed": seed,
         "device": training.device.type,
-        "epochs": {"asked": epochs, "run": len(curve), "best": best.number},
+        "epochs": {"asked": epochs, "run": len(curve), "best": best},
         "data": {**data_card(items, splits), "further_photos": len(extra), "unfit": len(stock.unfit)},
         "curve": [asdict(epoch) for epoch in curve],
         **frozen.card(),
@@ -194,7 +197,12 @@ class _Training:
     mark: str = ""
 
     def fit(self, progress: Progress | None, start: bytes | None) -> tuple[ScratchNet, list[Epoch]]:
-        """The averaged weights of the epoch with the least calibrated surprise on the calibrate part, and the curve."""
+        """The averaged weights of the last epoch that was as good as any on the calibrate part, and the curve.
+
+        As good: its mean surprise, calibrated, is within `CHANCE` standard errors of the least (after Breiman et al.,
+        CART, 1984, turned to the later epoch). A calibrate part that is all but solved tells epochs apart by a photo
+        or two, and the first lucky one has learnt least.
+        """
         network = _begin(start).to(self.device)
         average = _begin(None).to(self.device)
         average.load_state_dict(network.state_dict())
@@ -216,11 +224,12 @@ class _Training:
                 self._look_over(average)
             loss = self._one_epoch(network, average, optimiser, rate, rng, number - 1)
             logits, labels = self._calibrate_part(average)
-            surprise = calibration.fit(logits, labels).surprise(logits, labels)
-            if not curve or surprise < min(epoch.calibrate_nll for epoch in curve):
+            surprises = calibration.fit(logits, labels).surprise(logits, labels)
+            surprise, error = float(surprises.mean()), float(surprises.std() / math.sqrt(len(surprises)))
+            if kept := surprise - CHANCE * error <= min((epoch.calibrate_nll for epoch in curve), default=math.inf):
                 best = {name: value.clone() for name, value in average.state_dict().items()}
             seconds = round(time.monotonic() - began, 1)
-            curve.append(Epoch(number, self.epochs, loss, surprise, evaluation.auroc(logits, labels), seconds))
+            curve.append(Epoch(number, self.epochs, loss, surprise, evaluation.auroc(logits, labels), kept, seconds))
             self._save(network, average, optimiser, best, curve)
             if progress:
                 progress(curve[-1])
@@ -230,8 +239,7 @@ class _Training:
     def _is_over(self, curve: Sequence[Epoch]) -> bool:
         if not curve:
             return False
-        least = min(range(len(curve)), key=lambda i: curve[i].calibrate_nll)
-        return self._spent(len(curve)) >= 1 or len(curve) - 1 - least >= PATIENCE
+        return self._spent(len(curve)) >= 1 or len(curve) - _last_kept(curve) >= PATIENCE
 
     def _spent(self, epoch: float) -> float:
         """The share of the training that is over, by epochs or by the clock, whichever is further."""
@@ -270,6 +278,7 @@ class _Training:
 
     def _loss(self, network: ScratchNet, batch: Sequence[int], rng: Rng) -> Tensor:
         cut = sampling.mixed([sampling.tile_of(self.stock, i, rng) for i in batch], rng)
+        cut = [sampling.framed(tile, rng) for tile in cut]
         tiles = to_tensor(np.stack([tile.pixels for tile in cut]))  # (B, 3, S, S)
         planes = to_tensor(np.stack([tile.planes for tile in cut]))  # (B, 3, S, S)
         tiles, planes = augment(tiles, planes, rng)
@@ -297,7 +306,7 @@ class _Training:
 
     def _maps(self, network: ScratchNet, indices: Sequence[int]) -> list[tuple[int, NDArray[np.float32]]]:
         engine = self._engine(network)
-        return [(i, run(engine, [self.stock.view(i)])[0].cells) for i in indices]
+        return [(i, run(engine, [self.stock.view(i)], sides=1)[0].cells) for i in indices]
 
     def _calibrate_part(self, network: ScratchNet) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Logits and labels of the calibrate part's inspections."""
@@ -334,6 +343,11 @@ class _Training:
         return state if state.get("mark") == self.mark else None
 
 
+def _last_kept(curve: Sequence[Epoch]) -> int:
+    """The number of the epoch whose weights a training ends with."""
+    return max(epoch.number for epoch in curve if epoch.kept)
+
+
 def _begin(start: bytes | None) -> ScratchNet:
     network = ScratchNet()
     if start is not None:
@@ -365,7 +379,8 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
     """Whether products in bfloat16 are done by the processor itself; they halve a step's time."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
 
 
 def _parts(items: Sequence[TrainingItem], indices: Sequence[int]) -> list[list[int]]:
@@ -428,11 +443,21 @@ class _Frozen:
 
 
 def _freeze(
-    network: ScratchNet, stock: sampling.Stock, members: dict[str, NDArray[np.intp]], items: Sequence[TrainingItem]
+    network: ScratchNet,
+    stock: sampling.Stock,
+    members: dict[str, NDArray[np.intp]],
+    items: Sequence[TrainingItem],
+    seed: int,
 ) -> _Frozen:
-    """Calibration, thresholds, limits and figures, all from the items' own photos and the graph that will serve."""
+    """Calibration, thresholds, limits and figures, all by the graph that will serve.
+
+    Calibration and thresholds are fitted on the calibrate part as of another day, limits and figures are of the photos
+    as they are.
+    """
+    rng = np.random.default_rng([seed, 29])
     graph = Graph(export(network, ["maps", "features"]), threads=torch.get_num_threads())
     logits: dict[int, float] = {}
+    disturbed: dict[int, float] = {}
     features: dict[str, list[NDArray[np.float32]]] = {split: [] for split in SPLITS}
     figures = []
     own = {split: [int(i) for i in members[split] if i < len(items)] for split in SPLITS}
@@ -446,9 +471,11 @@ def _freeze(
             features[split].append(seen.features)
             if split != "test":
                 figures.append(view.figures["quality"])
+            if split == "calibrate":
+                disturbed[i] = photo_logit(run(graph, [on_another_day(view, seen, rng)])[0].cells)
     parts = {split: _parts(items, own[split]) for split in SPLITS}
     labels = {split: [items[views[0]].label for views in parts[split]] for split in SPLITS}
-    known = [max((logits[i] for i in views if i in logits), default=None) for views in parts["calibrate"]]
+    known = [max((disturbed[i] for i in views if i in disturbed), default=None) for views in parts["calibrate"]]
     fitted = np.array([z for z in known if z is not None], float)
     truth = np.array([label for z, label in zip(known, labels["calibrate"], strict=True) if z is not None], bool)
     fit = calibration.fit(fitted, truth)
@@ -508,6 +535,6 @@ def code_version() -> str:
     here = Path(__file__).parent
     sources = (
         "network.py", "photos.py", "locate.py", "quality.py", "views.py", "augmentation.py", "sampling.py", "splits.py",
-        "calibration.py", "novelty.py", "training.py",
+        "another_day.py", "calibration.py", "novelty.py", "training.py",
     )  # fmt: skip
     return hashlib.sha256(b"".join((here / name).read_bytes() for name in sources)).hexdigest()[:12]

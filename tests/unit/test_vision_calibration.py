@@ -26,7 +26,8 @@ def test_the_fit_undoes_wrong_confidence_and_a_wrong_prior(factor, shift):
     found = fit(logits * factor + shift, labels)
     assert found.slope == pytest.approx(1 / factor, rel=0.12)
     assert found.offset == pytest.approx(-shift / factor, abs=0.2)
-    assert found.surprise(logits * factor + shift, labels) <= Calibration().surprise(logits * factor + shift, labels)
+    wrong = logits * factor + shift
+    assert found.surprise(wrong, labels).mean() <= Calibration().surprise(wrong, labels).mean()
 
 
 def test_a_flawless_split_does_not_ask_for_certainty():

@@ -17,7 +17,9 @@ def test_the_worst_come_first_and_what_has_no_score_is_no_failure():
     assert worst([], [], 0.5) == ([], [])
 
 
-@pytest.mark.parametrize(("size", "small"), [((1280, 720), (640, 360)), ((300, 900), (213, 640)), ((80, 64), (160, 128))])
+@pytest.mark.parametrize(
+    ("size", "small"), [((1280, 720), (640, 360)), ((300, 900), (213, 640)), ((80, 64), (160, 128))]
+)
 def test_a_picture_is_a_small_webp(tmp_path, size, small):
     (tmp_path / "a.jpg").write_bytes(photo_bytes(size=size))
     for photo in (tmp_path / "a.jpg", Image.new("L", size)):

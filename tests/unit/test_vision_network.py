@@ -41,3 +41,12 @@ def test_a_speck_weighs_less_than_a_line():
     line[0, 10, 10 : 10 + PEAKS] = 4.0
     assert photo_logits(speck) < photo_logits(line) - 1
     assert photo_logits(torch.full((1, 2, 2), 1.5)) == pytest.approx(1.5)  # fewer cells than peaks
+
+
+def test_in_training_the_widest_view_is_left_out_at_times_and_afterwards_it_counts_by_how_often_it_was_there():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network, context = ScratchNet(), torch.ones(400, 2, 1, 1)
+        kept = network.train().kept_often(context)
+    assert set(kept.unique().tolist()) == {0.0, 1.0}
+    assert float(network.eval().kept_often(context).mean()) == pytest.approx(float(kept.mean()), abs=0.1)

@@ -1,5 +1,7 @@
 """Scoring: answers in order, failures that stay alone, and heat maps that are what the score is made of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from shadow.vision import runtime
 from shadow.vision.heatmap import colourise
 from shadow.vision.marks import HEAT_SHAPE
 from shadow.vision.network import FEATURES
-from shadow.vision.runtime import Answer, Failure, WeightsRefused, load
+from shadow.vision.runtime import Answer, Failure, WeightsRefused, load, run
 from shadow.vision.synthetic import render
 from shadow.vision.views import View
 from tests.conftest import untrained_weights
@@ -53,6 +55,23 @@ def test_views_are_read_apart_from_being_answered_and_photos_of_one_size_share_a
     ready = scorer.read([[photo], [other], [photo, photo]])
     assert len(scorer.answer(ready)) == 3
     assert sorted(passes) == [1, 3]
+
+
+def test_a_small_view_is_looked_at_from_four_sides_and_is_the_same_from_each(scorer, monkeypatch):
+    passes = []
+    network = scorer.network
+    monkeypatch.setattr(scorer, "network", lambda pixels: passes.append(pixels.shape[0]) or network(pixels))
+    small, large = (Image.fromarray(render(3, flaw="scratch", size=size).image) for size in ((256, 256), (1280, 720)))
+    views = [scorer.read([[photo]])[0].views[0] for photo in (small, large)]
+    seen = run(scorer.network, views)
+    assert sorted(passes) == [1, 4]
+    mirrored = replace(views[0], pixels=np.ascontiguousarray(views[0].pixels[:, ::-1]))
+    monkeypatch.setattr(View, "background", lambda view: False)
+    plain, turned = run(scorer.network, [views[0]])[0], run(scorer.network, [mirrored])[0]
+    assert np.allclose(plain.cells, turned.cells[:, ::-1], atol=1e-4)
+    assert np.allclose(plain.features, turned.features, atol=1e-4)
+    assert (plain.cells >= run(scorer.network, [views[0]], sides=1)[0].cells - 1e-5).all()
+    assert seen[0].cells.shape == plain.cells.shape
 
 
 def test_the_heat_map_is_what_the_score_is_made_of(scorer, photo):

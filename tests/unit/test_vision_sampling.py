@@ -8,7 +8,7 @@ from shadow.vision import sampling
 from shadow.vision.augmentation import augment
 from shadow.vision.photos import to_tensor
 from shadow.vision.runtime import locate_with, locator_of
-from shadow.vision.sampling import TILE, Stock, loss_of, mixed, plan, targets_of, tile_of
+from shadow.vision.sampling import FRAME_FROM, TILE, Stock, framed, loss_of, mixed, plan, targets_of, tile_of
 from shadow.vision.splits import TrainingItem
 from tests.conftest import untrained_weights
 
@@ -101,6 +101,29 @@ def test_without_a_good_tile_nothing_is_mixed():
     stock = stock_of(large())
     tile = tile_of(stock, 0, np.random.default_rng(0))
     assert mixed([tile], np.random.default_rng(0)) == [tile]
+
+
+def test_a_frame_covers_one_side_and_never_the_scratch(monkeypatch):
+    monkeypatch.setattr(sampling, "FRAMED", 1.0)
+    stock = stock_of(large(), large(False), large(mask=mask_at(300, 500)))
+    stock.hottest = {0: (300, 500)}
+    rng = np.random.default_rng(3)
+    near = FRAME_FROM[0] - 2
+    for index in (0, 1, 2) * 20:
+        tile = tile_of(stock, index, rng)
+        if tile.spot is None:
+            assert framed(tile, rng) is tile
+            continue
+        made = framed(tile, rng)
+        y, x = tile.spot
+        kept = slice(max(0, y - near // 2), y + near // 2), slice(max(0, x - near // 2), x + near // 2)
+        assert np.array_equal(made.pixels[kept], tile.pixels[kept])
+        assert np.array_equal(made.planes[kept], tile.planes[kept])
+        changed = (made.pixels != tile.pixels).any(axis=2)
+        assert not made.planes[..., 0][changed & ~(tile.planes[..., 0] > 0)].any()
+        assert not (made.planes[..., 2] > tile.planes[..., 2]).any()
+        if index == 0:  # nobody said where its scratch is, so nothing of it becomes known
+            assert not made.planes[..., 1].any()
 
 
 def test_of_a_part_with_several_views_only_the_hottest_is_said_to_show_the_scratch():

@@ -8,8 +8,10 @@ from PIL import Image
 from safetensors.torch import load
 
 from shadow import shipped
-from shadow.vision import runtime, training
-from shadow.vision.runtime import locator_of
+from shadow.vision import evaluation, runtime, sampling, training
+from shadow.vision.another_day import on_another_day
+from shadow.vision.network import FEATURES, MAP_STRIDE
+from shadow.vision.runtime import locate_with, locator_of
 from shadow.vision.training import SPLITS, NotEnoughData, TrainingItem, split_by_group
 from tests.conftest import untrained_weights
 
@@ -70,17 +72,31 @@ def test_the_weights_carry_what_runs_them_and_the_card_tells_their_story(learnt,
     assert card["duration_s"] > 0
 
 
-def test_the_shipped_weights_give_the_cards_calibrated_figures(learnt, tmp_path):
+def test_the_weights_give_the_cards_figures(learnt, tmp_path):
     trained, _ = learnt
     (tmp_path / "w.safetensors").write_bytes(trained.weights)
     scorer = runtime.load(tmp_path / "w.safetensors")
-    held_out = set(trained.card["data"]["groups"]["calibrate"])
-    members = [item for item in items(36) if item.group in held_out]
-    scores = [a.score for a in scorer.score([[Image.fromarray(item.photo)] for item in members])]
-    labels = np.array([item.label for item in members])
-    surprise = -np.log(np.where(labels, scores, 1 - np.array(scores))).mean()
-    best = min(epoch["calibrate_nll"] for epoch in trained.card["curve"])
-    assert surprise == pytest.approx(best, rel=0.01)
+    for part in ("calibrate", "test"):
+        held_out = set(trained.card["data"]["groups"][part])
+        members = [item for item in items(36) if item.group in held_out]
+        scores = [a.score for a in scorer.score([[Image.fromarray(item.photo)] for item in members])]
+        found = evaluation.figures(scores, [item.label for item in members], scorer.threshold)
+        assert found == pytest.approx(trained.card["figures"][part], abs=1e-3)
+
+
+def test_a_photo_of_another_day_keeps_its_size_and_its_background_moves_along():
+    stock = sampling.Stock(items(2), locate_with(locator_of(shipped.weights())))
+    view = stock.view(0)
+    seen = runtime.Seen(
+        np.zeros([side // MAP_STRIDE for side in view.pixels.shape[:2]], np.float32), np.zeros(FEATURES)
+    )
+    view.background = lambda: np.ones(seen.cells.shape, bool)
+    rng = np.random.default_rng(0)
+    first, second = on_another_day(view, seen, rng), on_another_day(view, seen, rng)
+    for made in (first, second):
+        assert (made.pixels.shape, made.pixels.dtype) == (view.pixels.shape, np.uint8)
+        assert made.background().shape == seen.cells.shape and made.background().all()
+    assert not np.array_equal(first.pixels, second.pixels)
 
 
 def test_the_cards_split_is_by_group(learnt):
@@ -122,6 +138,20 @@ def test_it_can_begin_from_earlier_weights(learnt):
     again = train(items(36), epochs=1, seed=5, start=learnt[0].weights)
     assert again.card["curve"][0]["calibrate_auroc"] == 1.0
     assert again.card["start_sha256"] == learnt[0].card["weights_sha256"]
+
+
+def test_the_last_epoch_that_is_as_good_as_any_is_kept(monkeypatch):
+    """Of a calibrate part that is solved from the first epoch on, the first is no better than the last."""
+    bad = np.where(np.arange(100) % 2, 8.0, -8.0)
+    told = iter([0.0, 0.1, 9.0, 0.05])  # how much of the parts' order is wrong
+
+    def part(training, network):
+        wrong = np.random.default_rng(0).normal(0, 1, 100)
+        return bad + wrong * next(told), np.arange(100) % 2 == 1
+
+    monkeypatch.setattr(training._Training, "_calibrate_part", part)
+    curve = train(items(12), epochs=4, seed=1).card["curve"]
+    assert [epoch["kept"] for epoch in curve] == [True, True, False, True]
 
 
 def test_a_given_split_is_kept_and_binds_its_whole_group():

@@ -21,7 +21,7 @@ from shadow.vision.runtime import locator_of
 from shadow.vision.training import Epoch, NotEnoughData, Trained, TrainingItem, train
 
 EPOCHS = 16
-RENDERINGS = 160
+RENDERINGS = 240
 FROM_CHANCE = "none"
 
 

@@ -1,0 +1,43 @@
+"""The calibrate part as another lamp, camera and phone might have shown it: what calibration is fitted on.
+
+A handful of phones are soon told apart without a doubt, and a calibration fitted on them is too sure of the next phone.
+Photos that are disturbed as in the training stand for phones and days to come (Tomani et al., CVPR 2021,
+arXiv:2012.10988).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shadow.vision.augmentation import augment
+from shadow.vision.network import COARSEST, MAP_STRIDE
+from shadow.vision.photos import to_tensor
+from shadow.vision.runtime import Seen
+from shadow.vision.sampling import frame
+from shadow.vision.views import View
+
+Rng = np.random.Generator
+
+
+@dataclass
+class Disturbed(View):
+    """A view whose pixels were moved, and its background along with them."""
+
+    outside: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
+
+    def background(self) -> NDArray[np.bool_]:
+        return self.outside
+
+
+def on_another_day(view: View, seen: Seen, rng: Rng) -> Disturbed:
+    """The view relit, moved, blurred and compressed as in training, with a frame on one side of its hottest place."""
+    assert view.pixels is not None
+    row, column = divmod(int(seen.cells.argmax()), seen.cells.shape[1])
+    pixels, _ = frame(view.pixels, (row * MAP_STRIDE, column * MAP_STRIDE), rng)
+    inside = (~view.background()).repeat(MAP_STRIDE, 0).repeat(MAP_STRIDE, 1)  # (h, w)
+    tiles, planes = augment(to_tensor(pixels[None]), torch.from_numpy(inside).float()[None, None], rng)
+    moved = (tiles[0].movedim(0, -1).numpy() * 255 + 0.5).astype(np.uint8)
+    assert not any(side % COARSEST for side in moved.shape[:2])
+    return Disturbed(moved, view.size, view.window, outside=planes[0, 0, ::MAP_STRIDE, ::MAP_STRIDE].numpy() < 0.5)

@@ -47,11 +47,11 @@ def test_an_answer_is_the_hottest_of_its_views(scorer, photo):
     assert list(together.figures[1]) == ["decode", "locate", "quality", "score"]
 
 
-def test_views_are_read_apart_from_being_answered_and_photos_of_one_size_share_a_pass(scorer, photo, monkeypatch):
+def test_views_are_read_apart_from_being_answered_and_photos_of_one_size_share_a_pass(scorer, monkeypatch):
     passes = []
     network = scorer.network
     monkeypatch.setattr(scorer, "network", lambda pixels: passes.append(pixels.shape[0]) or network(pixels))
-    other = Image.fromarray(render(2, size=(320, 180)).image)
+    photo, other = (Image.fromarray(render(2, size=size).image) for size in ((960, 540), (1280, 720)))
     ready = scorer.read([[photo], [other], [photo, photo]])
     assert len(scorer.answer(ready)) == 3
     assert sorted(passes) == [1, 3]
@@ -120,7 +120,10 @@ def test_a_dim_phone_is_not_nothing(scorer, variant):
 
 
 def test_a_score_that_is_no_number_is_a_failure(scorer, photo, monkeypatch):
-    monkeypatch.setattr(scorer, "network", lambda pixels: [np.full((1, 8, 8), np.nan), np.zeros((1, FEATURES))])
+    def network(pixels):
+        return [np.full((len(pixels), 8, 8), np.nan), np.zeros((len(pixels), FEATURES))]
+
+    monkeypatch.setattr(scorer, "network", network)
     monkeypatch.setattr(View, "background", lambda view: np.zeros((8, 8), bool))
     (failure,) = scorer.score([[photo]])
     assert failure.reason == "score is not a number"

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -60,6 +61,17 @@ def stop_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def never_outlive(parent: int) -> None:
+    """In a process just forked: `stop_with_parent`, even if the parent died meanwhile.
+
+    The parent's own handler, inherited until the new program starts, would take a SIGTERM and do nothing with it.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    stop_with_parent()
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 class Processes:
     """The running processes, their output line by line, and the one way to stop them all."""
 
@@ -100,7 +112,7 @@ class Processes:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=stop_with_parent,
+            preexec_fn=partial(never_outlive, os.getpid()),
         )
         assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
         os.set_blocking(process.stdout.fileno(), False)

@@ -108,6 +108,9 @@ def run(engine: Engine, views: Sequence[View], sides: int = SIDES) -> list[Seen]
 
 def _looked_at(engine: Engine, pixels: Pixels, looks: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The hottest map (B, h, w) and the mean features (B, 120) of the first `looks` sides of photos (B, H, W, 3)."""
+    if looks == 1:
+        maps, features = engine(pixels)
+        return maps, features
     turns = (slice(None), slice(None, None, -1))
     sides = [(slice(None), down, across) for down in turns for across in turns][:looks]
     maps, features = engine(np.concatenate([pixels[side] for side in sides]))

@@ -1,8 +1,8 @@
 """How many hairlines a version finds: renderings of 1920 x 1080 with lines of 1 to 2 px, against good and dirty ones.
 
 Run with `python bench/hairlines.py [--weights FILE] [--parts 100]`; without weights it measures the starter. Half of the
-parts have hairlines and nothing else that is easy to see; the others are clean, soiled, or have reflections and prints.
-The seeds are of a range that no training draws from. Recall stands at the threshold that 2 % of the good parts reach, and
+parts have hairlines, the others no scratch; both may be soiled or have a reflection or a print. The seeds are of a range
+that no training draws from unless its own seed is 900. Recall stands at the threshold that 2 % of the good parts reach, and
 at the version's own.
 """
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from shadow.vision.augmentation import augment
-from shadow.vision.network import COARSEST, MAP_STRIDE
+from shadow.vision.network import MAP_STRIDE
 from shadow.vision.photos import to_tensor
 from shadow.vision.runtime import Seen
 from shadow.vision.sampling import frame
@@ -39,5 +39,4 @@ def on_another_day(view: View, seen: Seen, rng: Rng) -> Disturbed:
     inside = (~view.background()).repeat(MAP_STRIDE, 0).repeat(MAP_STRIDE, 1)  # (h, w)
     tiles, planes = augment(to_tensor(pixels[None]), torch.from_numpy(inside).float()[None, None], rng)
     moved = (tiles[0].movedim(0, -1).numpy() * 255 + 0.5).astype(np.uint8)
-    assert not any(side % COARSEST for side in moved.shape[:2])
     return Disturbed(moved, view.size, view.window, outside=planes[0, 0, ::MAP_STRIDE, ::MAP_STRIDE].numpy() < 0.5)

@@ -85,7 +85,7 @@ def run(engine: Engine, views: Sequence[View], sides: int = SIDES) -> list[Seen]
     """Run the network over views, those of one size together, within `CHUNK_PIXELS` a pass.
 
     A small view is looked at from several sides and its map is the hottest of theirs: a scratch of a few cells hangs
-    on where the grid of pixels happens to cut it, and four small looks still cost less than one at a whole photo.
+    on where the grid of pixels happens to cut it, and four small looks are no more pixels than a whole photo.
     """
     by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for number, view in enumerate(views):

@@ -226,7 +226,7 @@ class _Training:
             logits, labels = self._calibrate_part(average)
             surprises = calibration.fit(logits, labels).surprise(logits, labels)
             surprise, error = float(surprises.mean()), float(surprises.std() / math.sqrt(len(surprises)))
-            if kept := surprise - CHANCE * error <= min((epoch.calibrate_nll for epoch in curve), default=math.inf):
+            if kept := not curve or surprise - CHANCE * error <= min(epoch.calibrate_nll for epoch in curve):
                 best = {name: value.clone() for name, value in average.state_dict().items()}
             seconds = round(time.monotonic() - began, 1)
             curve.append(Epoch(number, self.epochs, loss, surprise, evaluation.auroc(logits, labels), kept, seconds))

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from shadow import shipped  # noqa: E402
 from shadow.vision import evaluation  # noqa: E402
-from shadow.vision.drawn import drawn_items  # noqa: E402
+from shadow.vision.drawn import reminders  # noqa: E402
 from shadow.vision.photos import open_photo  # noqa: E402
 from shadow.vision.runtime import Answer, Scorer, locator_of  # noqa: E402
 from shadow.vision.training import TrainingItem, train  # noqa: E402
@@ -112,7 +112,7 @@ def main() -> None:
     if asked.backbone:
         backbone = {id(item): f for items in (learn, test) for item, f in zip(items, features_of(items), strict=True)}
     with tempfile.TemporaryDirectory() as folder:
-        drawn = list(drawn_items(asked.seed, RENDERINGS, Path(folder)))
+        drawn = list(reminders(asked.seed, RENDERINGS, Path(folder)))
         for count in asked.labels:
             items, words = evenly(learn, count, asked.seed), [f"{count:>6} labels"]
             for name, start in (("starter", shipped.weights()), ("chance", None)):

@@ -1,6 +1,6 @@
 """What the queue, the database and the routing cost: the whole pipeline beside decode and forward pass alone.
 
-Run with `python bench/pipeline.py [--parts 240] [--database-url URL] [--broker-url URL]`. It makes a database, photos
+Run with `python bench/pipeline.py [--parts 240] [--memory] [--database-url URL] [--broker-url URL]`. It makes a database, photos
 and, unless told another, a broker of its own. Quote the ratio: the machine's speed drifts, so both sides are measured
 in turn in the same run, each as many processes of one thread as there are cores.
 """
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -156,8 +156,10 @@ def receive(sent: list[bytes], name: str) -> None:
         actions.receive_inspection(line=line, serial=f"{name}-{number}", photos_sent=[actions.NewPhoto(photo)], by=None)
 
 
-def pipeline_round(parts: int, processes: int, running: subprocess.Popen[bytes]) -> float:
-    """Seconds from the wake-ups until the last of the parts that wait is scored and routed."""
+def pipeline_round(
+    parts: int, processes: int, running: subprocess.Popen[bytes], tell: Callable[[int], None] | None = None
+) -> float:
+    """Seconds from the wake-ups until the last of the parts that wait is scored and routed; `tell` hears how many are."""
     from automation.models import Routing
     from automation.tasks import score_waiting_parts
 
@@ -169,22 +171,25 @@ def pipeline_round(parts: int, processes: int, running: subprocess.Popen[bytes])
             score_waiting_parts.apply_async(expires=30)
         wake_ups = 0
         time.sleep(0.02)
-        if Routing.objects.count() >= whole:
+        done = Routing.objects.count() - whole + parts
+        if tell:
+            tell(done)
+        if done >= parts:
             return time.perf_counter() - started
-        if running.poll() is not None or time.perf_counter() - started > LONGEST:
+        if running.poll() is not None or time.perf_counter() - started > LONGEST + parts:
             raise SystemExit("The worker ended, or hangs; nothing was measured.")
         if time.perf_counter() - woken > 10:  # beat would do so every 2 s
             woken, wake_ups = time.perf_counter(), processes
 
 
-def peaks(running: subprocess.Popen[bytes]) -> list[float]:
-    """Peak resident MB of the worker's processes, the parent first. Empty elsewhere than on Linux."""
+def memory_of(running: subprocess.Popen[bytes], what: str = "VmHWM:") -> list[float]:
+    """Resident MB of the worker's processes, the parent first: the peak, or `VmRSS:` now. Empty elsewhere than on Linux."""
     try:
         children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
         status = [Path(f"/proc/{pid}/status").read_text() for pid in [str(running.pid), *children]]
     except OSError:
         return []
-    return [int(text.split("VmHWM:")[1].split()[0]) / 1024 for text in status]
+    return [int(text.split(what)[1].split()[0]) / 1024 for text in status]
 
 
 def main() -> None:
@@ -192,6 +197,7 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=240)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--memory", action="store_true", help="watch the worker's memory instead, one round")
     parser.add_argument("--database-url")
     parser.add_argument("--broker-url", default="")
     asked = parser.parse_args()
@@ -208,7 +214,31 @@ def main() -> None:
 
             call_command("migrate", verbosity=0)
             call_command("seed_demo", verbosity=0, stdout=io.StringIO())
-            measure(asked.parts, asked.rounds, asked.processes)
+            if asked.memory:
+                measure_memory(asked.parts, asked.processes)
+            else:
+                measure(asked.parts, asked.rounds, asked.processes)
+
+
+def measure_memory(parts: int, processes: int) -> None:
+    """Print the worker's memory at every tenth of the way through the parts."""
+    from inspection import wake
+
+    wake._wake = lambda: None
+    sent = photos(min(parts, 40 * RENDERED))
+    told = 0
+
+    def tell(done: int) -> None:
+        nonlocal told
+        if done * 10 >= told * parts:
+            print(f"{done:>7} parts: {', '.join(f'{mb:.0f} MB' for mb in memory_of(running, 'VmRSS:'))}", flush=True)
+            told = done * 10 // parts + 1
+
+    for at in range(0, parts, len(sent)):
+        receive(sent[: parts - at], f"memory-{at}")
+    with worker(processes) as running:
+        took = pipeline_round(parts, processes, running, tell)
+        print(f"{parts / took:.2f} images/s; peaks {', '.join(f'{mb:.0f} MB' for mb in memory_of(running))}")
 
 
 def measure(parts: int, rounds: int, processes: int) -> None:
@@ -234,7 +264,7 @@ def measure(parts: int, rounds: int, processes: int) -> None:
                 whole.append(pipeline_round(parts, processes, running))
                 if number + 1 < rounds:
                     receive(sent, f"round-{number + 1}")
-        memory = peaks(running)
+        memory = memory_of(running)
     limit, reached = statistics.median(bare), statistics.median(whole)
     each = 1000 * processes / parts
     print(

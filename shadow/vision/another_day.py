@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from shadow.vision.augmentation import augment
 from shadow.vision.network import MAP_STRIDE
 from shadow.vision.photos import to_tensor
-from shadow.vision.runtime import Seen
 from shadow.vision.sampling import frame
 from shadow.vision.views import View
 
@@ -31,11 +30,10 @@ class Disturbed(View):
         return self.outside
 
 
-def on_another_day(view: View, seen: Seen, rng: Rng) -> Disturbed:
-    """The view relit, moved, blurred and compressed as in training, with a frame on one side of its hottest place."""
+def on_another_day(view: View, spot: tuple[int, int], rng: Rng) -> Disturbed:
+    """The view relit, moved, blurred and compressed as in training, with a frame on one side of the spot (y, x)."""
     assert view.pixels is not None
-    row, column = divmod(int(seen.cells.argmax()), seen.cells.shape[1])
-    pixels, _ = frame(view.pixels, (row * MAP_STRIDE, column * MAP_STRIDE), rng)
+    pixels, _ = frame(view.pixels, spot, rng)
     inside = (~view.background()).repeat(MAP_STRIDE, 0).repeat(MAP_STRIDE, 1)  # (h, w)
     tiles, planes = augment(to_tensor(pixels[None]), torch.from_numpy(inside).float()[None, None], rng)
     moved = (tiles[0].movedim(0, -1).numpy() * 255 + 0.5).astype(np.uint8)

@@ -39,7 +39,9 @@ def _moved(tiles: Tensor, marks: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         [np.stack([cos * flip, -sin, shift[:, 0]], 1), np.stack([sin * flip, cos, shift[:, 1]], 1)], axis=1
     )  # (B, 2, 3)
     both = torch.cat([tiles, marks], dim=1)
-    grid = functional.affine_grid(torch.from_numpy(affine).float(), list(both.shape), align_corners=False)
+    grid = functional.affine_grid(
+        torch.from_numpy(affine).float().to(both.device), list(both.shape), align_corners=False
+    )
     both = functional.grid_sample(both, grid, mode="bilinear", align_corners=False)
     return both[:, :3], both[:, 3:]
 
@@ -50,14 +52,14 @@ def _relit(tiles: Tensor, rng: Rng) -> Tensor:
     gain = rng.lognormal(0, 0.3, (count, 1)) * rng.lognormal(0, 0.06, (count, 3))
     lift = rng.normal(0, 0.025, (count, 1))
     gamma = rng.lognormal(0, 0.12, (count, 1))
-    planes = [torch.from_numpy(a).float()[:, :, None, None] for a in (gain, lift, gamma)]
+    planes = [torch.from_numpy(a).float().to(tiles.device)[:, :, None, None] for a in (gain, lift, gamma)]
     return (tiles * planes[0] + planes[1]).clamp_(1e-4, 1).pow_(planes[2])
 
 
 def _blurred(tiles: Tensor, rng: Rng) -> Tensor:
     for i in np.flatnonzero(rng.random(len(tiles)) < BLURRED):
         sigma = float(rng.uniform(0.3, 0.9))
-        x = torch.arange(-2, 3, dtype=torch.float32)
+        x = torch.arange(-2, 3, dtype=torch.float32, device=tiles.device)
         bell = torch.exp(-x.square() / (2 * sigma * sigma))
         bell = bell / bell.sum()
         row = functional.conv2d(tiles[i][:, None], bell[None, None, None, :], padding=(0, 2))
@@ -69,14 +71,18 @@ def _noisy(tiles: Tensor, rng: Rng) -> Tensor:
     """Sensor noise of a higher gain, in up to 3 grey levels."""
     for i in np.flatnonzero(rng.random(len(tiles)) < NOISY):
         noise = rng.standard_normal(tiles[i].shape, dtype=np.float32) * float(rng.uniform(0.2, 3.0) / 255)
-        tiles[i] += torch.from_numpy(noise)
+        tiles[i] += torch.from_numpy(noise).to(tiles.device)
     return tiles
 
 
 def _compressed(tiles: Tensor, rng: Rng) -> Tensor:
-    for i in np.flatnonzero(rng.random(len(tiles)) < JPEGGED):
-        pixels = (tiles[i].movedim(0, -1).numpy() * 255 + 0.5).astype(np.uint8)
+    chosen = np.flatnonzero(rng.random(len(tiles)) < JPEGGED)
+    if not len(chosen):
+        return tiles
+    pixels = (tiles[chosen] * 255 + 0.5).to(torch.uint8).movedim(1, -1).cpu().numpy()  # (k, S, S, 3)
+    for each in pixels:
         file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "JPEG", quality=int(rng.integers(50, 95)))
-        tiles[i] = torch.from_numpy(np.array(Image.open(file))).movedim(-1, 0).float().div_(255)
+        Image.fromarray(each).save(file, "JPEG", quality=int(rng.integers(50, 95)))
+        each[:] = np.asarray(Image.open(file))
+    tiles[chosen] = torch.from_numpy(pixels).to(tiles.device).movedim(-1, 1).float().div_(255)
     return tiles

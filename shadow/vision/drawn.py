@@ -19,6 +19,9 @@ WHITE = 0.35  # share of phones with a white front; most variants are black, and
 FURTHER_DIRT = 0.2  # the chance of each contamination beside the main flaw
 NUISANCE = 0.3  # and of each thing that looks like a scratch and is none
 OTHER_RIG = 0.7
+FINE_SHARE = (
+    1 / 6
+)  # of a site's reminders; more found every hairline, but streaks of oil were taken for scratches again
 # Width and height of the photo, and to what it is squeezed then: a line has to be known at any scale.
 SIZES: tuple[tuple[float, tuple[int, int], tuple[int, int] | None], ...] = (
     (0.30, (1920, 1080), None),
@@ -27,6 +30,7 @@ SIZES: tuple[tuple[float, tuple[int, int], tuple[int, int] | None], ...] = (
     (0.35, (960, 540), (256, 256)),
 )
 T = TypeVar("T")
+Draw = Callable[[int, Path], TrainingItem]
 Rng = np.random.Generator
 SEED_STEP = 1_000_000  # parts of seed n are rendered from n * SEED_STEP on, clear of the small seeds of demos
 
@@ -56,6 +60,20 @@ def plain_part(seed: int) -> Rendering:
     )  # fmt: skip
 
 
+def fine_part(seed: int) -> Rendering:
+    """One part at full size, with hairlines or with nothing but what looks like them."""
+    rng = np.random.default_rng([seed, 11])
+    scratched = bool(rng.random() < 0.5)
+    return render(
+        seed, flaw="scratch" if scratched else "none", size=SIZES[0][1], hairline=scratched,
+        variant="classic" if rng.random() < WHITE else None,
+        contaminations=[kind for kind in CONTAMINATIONS if rng.random() < FURTHER_DIRT],
+        nuisances=[kind for kind in NUISANCES if rng.random() < NUISANCE],
+        rig=Rig.drawn(rng) if rng.random() < OTHER_RIG else None,
+        lighting=float(rng.lognormal(0, 0.15)), blur=float(max(0.0, rng.normal(-1.0, 1.0))),
+    )  # fmt: skip
+
+
 def draw(seed: int, folder: Path) -> TrainingItem:
     """Render one part into a folder: a photo that has been through JPEG, and a mask beside it."""
     rng = np.random.default_rng([seed, 13])
@@ -66,6 +84,12 @@ def draw(seed: int, folder: Path) -> TrainingItem:
 def draw_plain(seed: int, folder: Path) -> TrainingItem:
     """As `draw`, of a plain part."""
     return _kept(plain_part(seed), None, f"plain-rendering-{seed}", folder, np.random.default_rng([seed, 13]))
+
+
+def draw_fine(seed: int, folder: Path) -> TrainingItem:
+    """As `draw`, of a part at full size that has hairlines or none of a scratch, in equal shares."""
+    rng = np.random.default_rng([seed, 13])
+    return _kept(fine_part(seed), None, f"fine-rendering-{seed}", folder, rng)
 
 
 def _kept(drawn: Rendering, squeezed: tuple[int, int] | None, name: str, folder: Path, rng: Rng) -> TrainingItem:
@@ -86,13 +110,18 @@ def _as_jpeg(photo: Image.Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def drawn_items(
-    seed: int, parts: int, folder: Path, processes: int = 2, *, plain: bool = False
-) -> Iterator[TrainingItem]:
+def drawn_items(seed: int, parts: int, folder: Path, processes: int = 2, *, how: Draw = draw) -> Iterator[TrainingItem]:
     """Training items of `parts` renderings in order; the files lie in the folder, and are made by several processes."""
-    first = seed * SEED_STEP + (SEED_STEP // 2 if plain else 0)
-    seeds = range(first, first + parts)
-    yield from in_processes(draw_plain if plain else draw, [(number, folder) for number in seeds], processes)
+    first = seed * SEED_STEP + (draw, draw_fine, draw_plain).index(how) * SEED_STEP // 4
+    yield from in_processes(how, [(number, folder) for number in range(first, first + parts)], processes)
+
+
+def reminders(seed: int, parts: int, folder: Path, processes: int = 2) -> Iterator[TrainingItem]:
+    """Renderings for a site's own training, some at full size: a site may have had no hairline for weeks."""
+    fine = round(parts * FINE_SHARE)
+    yield from drawn_items(seed, parts - fine, folder, processes)
+    if fine:
+        yield from drawn_items(seed, fine, folder, processes, how=draw_fine)
 
 
 def in_processes(work: Callable[..., T], calls: list[tuple[object, ...]], processes: int) -> Iterator[T]:

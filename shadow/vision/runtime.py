@@ -23,7 +23,7 @@ from torch.nn import Module
 from shadow.vision.calibration import Calibration
 from shadow.vision.locate import GRID, THUMBNAIL, Locator
 from shadow.vision.marks import Mark, heat_map, marks_of
-from shadow.vision.network import ARCHITECTURE, COLD, PEAKS, ScratchNet
+from shadow.vision.network import ARCHITECTURE, COLD, MAP_STRIDE, PEAKS, ScratchNet
 from shadow.vision.novelty import Novelty
 from shadow.vision.photos import Photo, Pixels
 from shadow.vision.serving import Engine, engine_of
@@ -130,6 +130,12 @@ def photo_logit(cells: NDArray[np.float32]) -> float:
     flat = cells.ravel()
     many = min(PEAKS, flat.size)
     return float(logsumexp(np.partition(flat, flat.size - many)[flat.size - many :].astype(float)) - np.log(many))
+
+
+def hottest_of(cells: NDArray[np.float32]) -> tuple[int, int]:
+    """The first pixel (y, x) of a map's hottest cell."""
+    row, column = divmod(int(cells.argmax()), cells.shape[1])
+    return row * MAP_STRIDE, column * MAP_STRIDE
 
 
 def heat_by(engine: Engine) -> Locate:

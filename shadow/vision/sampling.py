@@ -5,8 +5,11 @@ network of a moment ago is hottest (the likeliest scratch of a scratched photo, 
 one), and anywhere.
 """
 
+import math
+import os
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,8 +35,8 @@ FRAME_FROM = (12, 160)  # pixels from the tile's spot to the frame
 FRAME_TONES = (1.2, 0.6)  # of a beta distribution over the grey levels: mostly bright ones
 LEAST_BOX = 32  # pixels a side
 SCRATCHED_SHARE = 0.25  # of an epoch's tiles at least, by repeating scratched photos up to `REPEATED` times
-REPEATED = 8
-KEPT_BYTES = 3_000_000_000  # of photos in memory; what is over is read again each epoch
+REPEATED = 8  # times an item at most; a training's own photos are, up to half of an epoch's tiles
+KEPT_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8  # of photos; what is over is read again
 
 Rng = np.random.Generator
 Planes = NDArray[np.uint8]  # (h, w, 3): scratch, known, here; 255 = yes
@@ -45,11 +48,19 @@ class Stock:
 
     items: Sequence[TrainingItem]
     locate: Locate
+    further: int = 0  # so many of the last items are renderings or the like, beside what the training is about
     hottest: dict[int, tuple[int, int]] = field(default_factory=dict)  # item: pixel (y, x) of its window
     heat: dict[int, float] = field(default_factory=dict)  # item: logit there
     unfit: dict[int, str] = field(default_factory=dict)
     _kept: dict[int, View] = field(default_factory=dict)
+    _scratches: dict[int, NDArray[np.int32]] = field(default_factory=dict)
     _bytes: int = 0
+
+    def read(self, threads: int) -> None:
+        """Read all photos there is room for. Raises ValueError when one cannot be read."""
+        with ThreadPoolExecutor(threads, "photos") as pool:
+            for _ in pool.map(self.view, range(len(self.items))):
+                pass
 
     def view(self, index: int) -> View:
         """The item's view. Raises ValueError when the photo cannot be read."""
@@ -68,22 +79,33 @@ class Stock:
             self._kept[index] = view
         return view
 
-    def planes(self, index: int) -> Planes:
-        """What is known of each pixel of the view: scratched, whether that is known, whether the photo's scratch may be
+    def planes(self, index: int, top: int, left: int) -> Planes:
+        """What is known of each pixel of a tile: scratched, whether that is known, whether the photo's scratch may be
         here, nobody having said where."""
         item, view = self.items[index], self.view(index)
         assert view.pixels is not None
-        planes = np.zeros(view.pixels.shape, np.uint8)
+        height, width = view.pixels.shape[:2]
+        planes = np.zeros((TILE, TILE, 3), np.uint8)
+        inside = _shifted(slice(0, height), top), _shifted(slice(0, width), left)
         if not item.label or item.mask is not None:
-            planes[..., 1] = 255
+            planes[(*inside, 1)] = 255
         if item.label and item.mask is not None:
-            planes[..., 0] = self._mask(item, view)
+            spots = self.scratch(index) - (top, left)
+            y, x = spots[((spots >= 0) & (spots < TILE)).all(axis=1)].T
+            planes[y, x, 0] = 255
         elif item.label and item.boxes:
-            for box in item.boxes:
-                planes[(*_window_of(box, view), 2)] = 255
+            for rows, columns in (_window_of(box, view) for box in item.boxes):
+                planes[_shifted(rows, top), _shifted(columns, left), 2] = 255
         elif item.label:
-            planes[..., 2] = 255
+            planes[(*inside, 2)] = 255
         return planes
+
+    def scratch(self, index: int) -> NDArray[np.int32]:
+        """The pixels (n, 2) of the item's view, as (y, x), that its mask says are scratched."""
+        if index not in self._scratches:
+            marked = np.argwhere(self._mask(self.items[index], self.view(index)))
+            self._scratches[index] = marked.astype(np.int32)
+        return self._scratches[index]
 
     def _mask(self, item: TrainingItem, view: View) -> NDArray[np.uint8]:
         """The item's scratch pixels in its view's window, 255 = scratch."""
@@ -116,15 +138,22 @@ class Stock:
 
 def _window_of(box: tuple[float, float, float, float], view: View) -> tuple[slice, slice]:
     """A box of the photo in the pixels of its view, at least `LEAST_BOX` a side: a person may have set a point."""
+    assert view.pixels is not None
     sides = []
-    for start, length, offset, size in zip(box[1::-1], box[:1:-1], view.window[1::-1], view.size[::-1], strict=True):
+    for axis, (start, length) in enumerate(zip(box[1::-1], box[:1:-1], strict=True)):
+        size, offset, end = view.size[1 - axis], view.window[1 - axis], view.pixels.shape[axis]
         middle, half = (start + length / 2) * size - offset, max(LEAST_BOX, length * size) / 2
-        sides.append(slice(max(0, int(middle - half)), max(0, int(middle + half))))
+        sides.append(slice(min(max(0, int(middle - half)), end), min(max(0, int(middle + half)), end)))
     return sides[0], sides[1]
 
 
+def _shifted(side: slice, start: int) -> slice:
+    """A side of a rectangle as a tile that begins at `start` has it; empty where it lies beside the tile."""
+    return slice(*(min(max(0, at - start), TILE) for at in (side.start, side.stop)))
+
+
 def plan(stock: Stock, members: NDArray[np.intp], rng: Rng) -> list[int]:
-    """The items of an epoch's tiles in a random order, scratched ones repeated where they are rare.
+    """The items of an epoch's tiles in a random order, scratched ones and the training's own repeated where they are rare.
 
     Of a scratched part whose photos have neither mask nor box, only the hottest photo is taken: the label is the
     part's, and the other photos may show nothing.
@@ -132,11 +161,14 @@ def plan(stock: Stock, members: NDArray[np.intp], rng: Rng) -> list[int]:
     usable = [int(i) for i in members if stock.view(int(i)).failure == ""]
     taken = set(usable) - _other_views(stock, usable)
     tiles = [i for i in usable if i in taken for _ in range(stock.tiles(i))]
+    own = [i for i in tiles if i < len(stock.items) - stock.further]
+    if own:
+        tiles += own * (min(REPEATED, math.ceil((len(tiles) - len(own)) / len(own))) - 1)
     scratched = [i for i in tiles if stock.items[i].label]
     good = len(tiles) - len(scratched)
     if scratched and good:
         wanted = SCRATCHED_SHARE / (1 - SCRATCHED_SHARE) * good
-        tiles += scratched * (min(REPEATED, int(np.ceil(wanted / len(scratched)))) - 1)
+        tiles += scratched * (min(REPEATED, math.ceil(wanted / len(scratched))) - 1)
     return [tiles[i] for i in rng.permutation(len(tiles))]
 
 
@@ -161,10 +193,10 @@ class Tile:
 
 def tile_of(stock: Stock, index: int, rng: Rng) -> Tile:
     """A tile of an item for one epoch."""
-    pixels, planes = stock.view(index).pixels, stock.planes(index)
+    pixels = stock.view(index).pixels
     assert pixels is not None
-    top, left = _start(stock, index, planes, rng) if stock.is_large(index) else _anywhere(pixels.shape, rng)
-    cut = _cut(planes, top, left)
+    top, left = _start(stock, index, rng) if stock.is_large(index) else _anywhere(pixels.shape, rng)
+    cut = stock.planes(index, top, left)
     return Tile(_cut(pixels, top, left), cut, stock.items[index].label, _spot(stock, index, cut, top, left, rng))
 
 
@@ -234,19 +266,22 @@ def frame(pixels: Pixels, spot: tuple[int, int], rng: Rng) -> tuple[Pixels, NDAr
     return (made + 0.5).astype(np.uint8), cover[..., 0] > 0.5
 
 
-def _start(stock: Stock, index: int, planes: Planes, rng: Rng) -> tuple[int, int]:
+def _start(stock: Stock, index: int, rng: Rng) -> tuple[int, int]:
     """Where a tile of a large photo begins."""
-    item = stock.items[index]
-    shape = planes.shape
-    if item.label and (item.mask is not None or item.boxes) and rng.random() < (0.7 if item.mask is not None else 1.0):
-        spots = np.flatnonzero(planes[..., 0] | planes[..., 2])
-        if len(spots):
-            y, x = divmod(int(spots[rng.integers(len(spots))]), shape[1])
-            return _round(y, x, rng)
+    item, view = stock.items[index], stock.view(index)
+    assert view.pixels is not None
+    if item.label and item.mask is not None and len(stock.scratch(index)) and rng.random() < 0.7:
+        spots = stock.scratch(index)
+        y, x = spots[rng.integers(len(spots))]
+        return _round(int(y), int(x), rng)
+    if item.label and item.mask is None and item.boxes:
+        rows, columns = _window_of(item.boxes[rng.integers(len(item.boxes))], view)
+        y, x = (int(rng.integers(side.start, max(side.stop, side.start + 1))) for side in (rows, columns))
+        return _round(y, x, rng)
     surest = item.label and item.mask is None
     if index in stock.hottest and (surest or rng.random() < 0.5):
         return _round(*stock.hottest[index], rng)
-    return _anywhere(shape, rng)
+    return _anywhere(view.pixels.shape, rng)
 
 
 def _round(y: int, x: int, rng: Rng) -> tuple[int, int]:
@@ -278,9 +313,6 @@ class Targets:
     here: Tensor  # (B, h, w): 1 = where the photo's label has to be seen
     labels: Tensor  # (B,)
     weights: Tensor  # (B,): 0 where the tile's label is not known
-
-    def to(self, device: torch.device) -> "Targets":
-        return Targets(*(plane.to(device) for plane in vars(self).values()))
 
 
 def targets_of(planes: Tensor, labels: Tensor) -> Targets:

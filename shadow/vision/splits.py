@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from shadow.vision.photos import Photo
 
 SPLITS = ("train", "calibrate", "test")
 SHARES = {"train": 0.70, "calibrate": 0.16, "test": 0.14}
+PHOTOS_COUNT = 4  # times as much as groups, when groups are dealt
 
 
 class NotEnoughData(ValueError):
@@ -44,30 +46,39 @@ class TrainingItem:
 
 
 def split_by_group(items: Sequence[TrainingItem], seed: int) -> dict[str, str]:
-    """The split of each group: as its items say, else drawn so that photos come near to `SHARES`.
+    """The split of each group: as its items say, else drawn so that photos and groups come near to `SHARES`.
 
-    Groups with a scratched photo and groups without are dealt separately, the largest first among equals
-    drawn by the seed, each to the split that is furthest behind its share.
+    Groups with a scratched photo and groups without are dealt separately, the largest first among equals drawn by the
+    seed, each to the split that is furthest behind its share. A group that would fill more than half of a held-out
+    split learns, unless groups run out: what is calibrated or tested on one phone holds for that phone.
     """
     given, photos, scratched = _groups(items)
     splits = dict(given)
     order = np.random.default_rng([seed, 17])
     for stratum in (True, False):
         members = sorted(group for group in photos if scratched[group] == stratum)
-        held = Counter(dict.fromkeys(SPLITS, 0))
-        for group in members:
-            if group in given:
-                held[given[group]] += photos[group]
         open_groups = [members[i] for i in order.permutation(len(members)) if members[i] not in given]
-        total = sum(photos[group] for group in members)
-        for group in sorted(open_groups, key=lambda g: -photos[g]):
-            behind = {split: SHARES[split] * total - held[split] for split in SPLITS}
-            empty = [split for split in SPLITS if not held[split]]
-            split = max(empty or SPLITS, key=lambda s: behind[s])
-            splits[group] = split
-            held[split] += photos[group]
+        open_groups.sort(key=lambda group: -photos[group])
+        for at, group in enumerate(open_groups):
+            splits[group] = _next_split(group, members, photos, splits, left=len(open_groups) - at)
     _check_classes(items, splits)
     return splits
+
+
+def _next_split(
+    group: str, members: Sequence[str], photos: Mapping[str, int], splits: Mapping[str, str], left: int
+) -> str:
+    """The split for the next of a stratum's groups, of which so many are left, this one among them."""
+    total, usual = sum(photos[member] for member in members), median(photos[member] for member in members)
+    held = {split: [member for member in members if splits.get(member) == split] for split in SPLITS}
+    empty = [split for split in SPLITS if not held[split]]
+    fitting = [s for s in SPLITS if s == "train" or photos[group] <= max(SHARES[s] * total / 2, usual)]
+    behind = {
+        split: PHOTOS_COUNT * (SHARES[split] - sum(photos[member] for member in held[split]) / total)
+        + (SHARES[split] - len(held[split]) / len(members))
+        for split in SPLITS
+    }
+    return max(empty if left <= len(empty) else fitting, key=lambda split: behind[split])
 
 
 def _groups(items: Sequence[TrainingItem]) -> tuple[dict[str, str], Counter[str], dict[str, bool]]:
@@ -107,3 +118,11 @@ def data_card(items: Sequence[TrainingItem], splits: Mapping[str, str]) -> dict[
         row["with_boxes"] += bool(item.boxes)
     groups = {split: sorted(g for g, s in splits.items() if s == split) for split in SPLITS}
     return {"photos": counts, "groups": groups}
+
+
+def inspections_of(items: Sequence[TrainingItem], indices: Sequence[int]) -> list[list[int]]:
+    """The photos of each inspection; a photo that names no part is one alone."""
+    parts: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for i in indices:
+        parts[(items[i].part, 0) if items[i].part else ("", i)].append(i)
+    return list(parts.values())

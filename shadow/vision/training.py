@@ -6,11 +6,11 @@ thresholds and limits; the test part is looked at once, at the end.
 """
 
 import hashlib
-import json
 import math
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from shadow.vision import calibration, evaluation, gallery, novelty, quality, sampling
-from shadow.vision.another_day import on_another_day
+from shadow.vision import calibration, evaluation, sampling
 from shadow.vision.augmentation import augment
-from shadow.vision.calibration import Calibration
+from shadow.vision.freezing import freeze, gallery_of, tensors_of
 from shadow.vision.locate import Locator
-from shadow.vision.network import ARCHITECTURE, FEATURES, MAP_STRIDE, ScratchNet, channels_last
-from shadow.vision.photos import to_tensor
-from shadow.vision.runtime import locate_with, photo_logit, run
+from shadow.vision.network import ARCHITECTURE, ScratchNet, channels_last
+from shadow.vision.runtime import hottest_of, locate_with, photo_logit, run
 from shadow.vision.serving import Eager, Graph, export
-from shadow.vision.splits import SPLITS, NotEnoughData, TrainingItem, data_card, split_by_group
+from shadow.vision.splits import SPLITS, NotEnoughData, TrainingItem, data_card, inspections_of, split_by_group
 
 __all__ = ["SPLITS", "Epoch", "NotEnoughData", "Trained", "TrainingItem", "split_by_group", "train"]
 
@@ -40,9 +37,10 @@ BATCH = 32
 PATIENCE = 8  # epochs in a row that were worse on the calibrate part than chance explains
 CHANCE = 2  # standard errors
 LEARNING_RATE = 3e-3
-FINE_TUNING = 1.5e-3  # from the weights of an earlier version
+FINE_TUNING = 1e-3  # from the weights of an earlier version
 WEIGHT_DECAY = 1e-2
 AVERAGED = 0.995  # of the weights is kept each step: their moving average is what is measured and kept
+AHEAD = 4  # batches that are cut while one is learnt from
 LOOKED_OVER = 4  # epochs between two looks over the large photos for their hottest places
 
 Rng = np.random.Generator
@@ -125,17 +123,18 @@ def train(
         raise ValueError("a training has at least one epoch")
     started, version = time.monotonic(), code_version()
     splits = split_by_group(items, seed)
-    stock = sampling.Stock([*items, *extra], locate_with(locator))
+    stock = sampling.Stock([*items, *extra], locate_with(locator), further=len(extra))
+    stock.read(torch.get_num_threads())
     members = _members(items, extra, splits)
     training = _Training(stock, members, epochs, seed, _device(device), minutes, started, checkpoint)
     training.mark = _mark(version, stock.items, splits, epochs, seed, start)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network, curve = training.fit(progress, start)
-    frozen = _freeze(network, stock, members, items, seed)
-    weights = save(_tensors(network, locator, frozen.novelty), frozen.metadata(version))
+    frozen = freeze(network, stock, members, items, seed)
+    weights = save(tensors_of(network, locator, frozen.novelty), frozen.metadata(version))
     best = _last_kept(curve)
-    pictures, failures = _gallery(items, frozen)
+    pictures, failures = gallery_of(items, frozen)
     card = {
         "architecture": ARCHITECTURE,
         "code_version": version,
@@ -260,14 +259,16 @@ class _Training:
         order = sampling.plan(self.stock, self.members["train"], rng)
         size = min(BATCH, max(4, len(order) // 8))
         batches = [order[at : at + size] for at in range(0, len(order), size)]
+        if len(batches[-1]) < 2:  # batch normalisation needs two photos
+            batches.pop()
         losses: list[float] = []
-        for done, batch in enumerate(batches):
+        for done, (tiles, targets) in enumerate(self._prepared(batches, epoch)):
             share = self._spent(epoch + done / len(batches))
-            if len(batch) < 2 or (losses and share >= 1):  # batch normalisation needs two photos
+            if losses and share >= 1:
                 break
             for group in optimiser.param_groups:
                 group["lr"] = rate * _schedule(share)
-            loss = self._loss(network, batch, rng)
+            loss = self._loss(network, tiles, targets)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -276,15 +277,36 @@ class _Training:
             losses.append(float(loss.detach()))
         return float(np.mean(losses))
 
-    def _loss(self, network: ScratchNet, batch: Sequence[int], rng: Rng) -> Tensor:
-        cut = sampling.mixed([sampling.tile_of(self.stock, i, rng) for i in batch], rng)
-        cut = [sampling.framed(tile, rng) for tile in cut]
-        tiles = to_tensor(np.stack([tile.pixels for tile in cut]))  # (B, 3, S, S)
-        planes = to_tensor(np.stack([tile.planes for tile in cut]))  # (B, 3, S, S)
-        tiles, planes = augment(tiles, planes, rng)
-        labels = torch.tensor([float(tile.label) for tile in cut])
-        targets = sampling.targets_of(planes, labels).to(self.device)
-        tiles = tiles.to(self.device).contiguous(memory_format=torch.channels_last)
+    def _prepared(self, batches: Sequence[Sequence[int]], epoch: int) -> Iterator[tuple[Tensor, sampling.Targets]]:
+        """The batches in order: augmented tiles, (B, 3, S, S) in 0..1, and what the network should say of them.
+
+        One thread cuts the next tiles meanwhile. Each batch has random numbers of its own, so that it is the same
+        whoever makes it.
+        """
+        with ThreadPoolExecutor(1, "tiles") as pool:
+            coming: deque[Future[list[sampling.Tile]]] = deque()
+            for at in range(len(batches) + AHEAD):
+                if at < len(batches):
+                    rng = np.random.default_rng([self.seed, 31, epoch, at])
+                    coming.append(pool.submit(self._cut, batches[at], rng))
+                if at >= AHEAD:
+                    rng = np.random.default_rng([self.seed, 37, epoch, at - AHEAD])
+                    yield self._augmented(coming.popleft().result(), rng)
+
+    def _cut(self, batch: Sequence[int], rng: Rng) -> list[sampling.Tile]:
+        tiles = sampling.mixed([sampling.tile_of(self.stock, i, rng) for i in batch], rng)
+        return [sampling.framed(tile, rng) for tile in tiles]
+
+    def _augmented(self, cut: Sequence[sampling.Tile], rng: Rng) -> tuple[Tensor, sampling.Targets]:
+        pixels, planes = (
+            torch.from_numpy(np.stack(stack)).to(self.device).movedim(-1, 1).float().div_(255)  # (B, 3, S, S)
+            for stack in ([tile.pixels for tile in cut], [tile.planes for tile in cut])
+        )
+        tiles, planes = augment(pixels, planes, rng)
+        labels = torch.tensor([float(tile.label) for tile in cut], device=self.device)
+        return tiles.contiguous(memory_format=torch.channels_last), sampling.targets_of(planes, labels)
+
+    def _loss(self, network: ScratchNet, tiles: Tensor, targets: sampling.Targets) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=_has_fast_bfloat16(self.device)):
             maps, _ = network(tiles)
         return sampling.loss_of(maps.float(), targets)
@@ -300,8 +322,7 @@ class _Training:
         usable = [int(i) for i in self.members["train"] if not self.stock.view(int(i)).failure]
         views = [i for i in usable if self.stock.items[i].label or self.stock.is_large(i)]
         for i, cells in self._maps(network, views):
-            y, x = divmod(int(cells.argmax()), cells.shape[1])
-            self.stock.hottest[i] = (y * MAP_STRIDE, x * MAP_STRIDE)
+            self.stock.hottest[i] = hottest_of(cells)
             self.stock.heat[i] = photo_logit(cells)
 
     def _maps(self, network: ScratchNet, indices: Sequence[int]) -> list[tuple[int, NDArray[np.float32]]]:
@@ -312,7 +333,7 @@ class _Training:
         """Logits and labels of the calibrate part's inspections."""
         usable = [int(i) for i in self.members["calibrate"] if not self.stock.view(int(i)).failure]
         seen = {i: photo_logit(cells) for i, cells in self._maps(network, usable)}
-        parts = _parts(self.stock.items, usable)
+        parts = inspections_of(self.stock.items, usable)
         logits = np.array([max(seen[i] for i in views) for views in parts], float)
         return logits, np.array([self.stock.items[views[0]].label for views in parts], bool)
 
@@ -383,158 +404,11 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
     return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
 
 
-def _parts(items: Sequence[TrainingItem], indices: Sequence[int]) -> list[list[int]]:
-    """The photos of each inspection."""
-    parts: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for i in indices:
-        parts[(items[i].part, 0) if items[i].part else ("", i)].append(i)
-    return list(parts.values())
-
-
-# ---- freezing -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Frozen:
-    """What is fixed with the weights, and the scores by which it was."""
-
-    calibration: Calibration
-    novelty: novelty.Novelty
-    limits: dict[str, tuple[float, float]]
-    threshold: float
-    thresholds: list[float]
-    parts: dict[str, list[list[int]]]  # photos of each inspection, by split
-    scores: dict[str, list[float | None]]
-    labels: dict[str, list[bool]]
-    novelties: dict[str, list[float]]
-
-    def metadata(self, version: str) -> dict[str, str]:
-        return {
-            "architecture": ARCHITECTURE,
-            "code_version": version,
-            "slope": repr(self.calibration.slope),
-            "offset": repr(self.calibration.offset),
-            "threshold": repr(self.threshold),
-            "thresholds": json.dumps(self.thresholds),
-            "quality": json.dumps(self.limits),
-            "novelty_limit": repr(self.novelty.limit),
-        }
-
-    def card(self) -> dict[str, Any]:
-        looked_at = ("calibrate", "test")
-        return {
-            "calibration": {"method": "Platt", "slope": self.calibration.slope, "offset": self.calibration.offset},
-            "novelty": {
-                "method": "Mahalanobis distance of the network's features",
-                "limit": self.novelty.limit,
-                **{f"beyond_it_in_{split}": sum(d >= 1 for d in self.novelties[split]) for split in looked_at},
-            },
-            "quality": {name: list(limits) for name, limits in self.limits.items()},
-            "threshold": self.threshold,
-            "thresholds": self.thresholds,
-            "figures": {
-                split: evaluation.figures(self.scores[split], self.labels[split], self.threshold) for split in looked_at
-            },
-            "curves": {
-                split: evaluation.curves_of(self.scores[split], self.labels[split], self.thresholds)
-                for split in looked_at
-            },
-        }
-
-
-def _freeze(
-    network: ScratchNet,
-    stock: sampling.Stock,
-    members: dict[str, NDArray[np.intp]],
-    items: Sequence[TrainingItem],
-    seed: int,
-) -> _Frozen:
-    """Calibration, thresholds, limits and figures, all by the graph that will serve.
-
-    Calibration and thresholds are fitted on the calibrate part as of another day, limits and figures are of the photos
-    as they are.
-    """
-    rng = np.random.default_rng([seed, 29])
-    graph = Graph(export(network, ["maps", "features"]), threads=torch.get_num_threads())
-    logits: dict[int, float] = {}
-    disturbed: dict[int, float] = {}
-    features: dict[str, list[NDArray[np.float32]]] = {split: [] for split in SPLITS}
-    figures = []
-    own = {split: [int(i) for i in members[split] if i < len(items)] for split in SPLITS}
-    for split in SPLITS:
-        for i in own[split]:
-            view = stock.view(i)
-            if view.failure:
-                continue
-            (seen,) = run(graph, [view])
-            logits[i] = photo_logit(seen.cells)
-            features[split].append(seen.features)
-            if split != "test":
-                figures.append(view.figures["quality"])
-            if split == "calibrate":
-                disturbed[i] = photo_logit(run(graph, [on_another_day(view, seen, rng)])[0].cells)
-    parts = {split: _parts(items, own[split]) for split in SPLITS}
-    labels = {split: [items[views[0]].label for views in parts[split]] for split in SPLITS}
-    known = [max((disturbed[i] for i in views if i in disturbed), default=None) for views in parts["calibrate"]]
-    fitted = np.array([z for z in known if z is not None], float)
-    truth = np.array([label for z, label in zip(known, labels["calibrate"], strict=True) if z is not None], bool)
-    fit = calibration.fit(fitted, truth)
-    scores = {
-        split: [
-            float(fit.probabilities(np.array(max(logits[i] for i in views))))
-            if all(i in logits for i in views)
-            else None
-            for views in parts[split]
-        ]
-        for split in SPLITS
-    }
-    calibrated = np.asarray(fit.probabilities(fitted), np.float64)
-    threshold = calibration.operating_threshold(calibrated, truth)
-    strange = novelty.fit(_stacked(features["train"]), _stacked(features["calibrate"]))
-    return _Frozen(
-        fit, strange, quality.limits_of(figures), threshold, calibration.threshold_order(calibrated, truth, threshold),
-        parts, scores, labels,
-        {split: strange.of(_stacked(features[split])).tolist() for split in SPLITS},
-    )  # fmt: skip
-
-
-def _stacked(features: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    return np.stack(features).astype(float) if features else np.zeros((0, FEATURES))
-
-
-def _tensors(network: ScratchNet, locator: Locator, strange: novelty.Novelty) -> dict[str, Tensor]:
-    """Everything that a version consists of, by name."""
-    parts = {f"network.{name}": value for name, value in network.state_dict().items()}
-    parts |= {f"locator.{name}": value for name, value in locator.state_dict().items()}
-    parts |= {
-        "novelty.mean": torch.from_numpy(strange.mean).float(),
-        "novelty.whiten": torch.from_numpy(strange.whiten).float(),
-    }
-    return {name: value.contiguous().cpu() for name, value in parts.items()}
-
-
-def _gallery(items: Sequence[TrainingItem], frozen: _Frozen) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
-    """The test part's worst misses and false alarms as pictures."""
-    parts, scores = frozen.parts["test"], frozen.scores["test"]
-    found = gallery.worst(scores, frozen.labels["test"], frozen.threshold)
-    pictures: dict[str, bytes] = {}
-    entries: list[dict[str, Any]] = []
-    for kind, rows in (("miss", found.misses), ("false_alarm", found.false_alarms)):
-        for row in rows:
-            item = items[parts[row][0]]
-            photo = Image.fromarray(item.photo) if isinstance(item.photo, np.ndarray) else item.photo
-            picture = gallery.picture_of(photo)
-            digest = hashlib.sha256(picture).hexdigest()
-            pictures[digest] = picture
-            entries.append({"kind": kind, "score": scores[row], "photo": item.name, "picture": digest, "marks": []})
-    return pictures, entries
-
-
 def code_version() -> str:
     """Twelve hexadecimal digits that change with the code that decides what the weights become."""
     here = Path(__file__).parent
     sources = (
         "network.py", "photos.py", "locate.py", "quality.py", "views.py", "augmentation.py", "sampling.py", "splits.py",
-        "another_day.py", "calibration.py", "novelty.py", "training.py",
+        "another_day.py", "calibration.py", "novelty.py", "freezing.py", "training.py",
     )  # fmt: skip
     return hashlib.sha256(b"".join((here / name).read_bytes() for name in sources)).hexdigest()[:12]

@@ -165,3 +165,14 @@ def test_augmentation_moves_photo_and_planes_alike(seed):
         marked = plane[0] > 0.9
         assert marked.any()
         assert photo.mean(0)[marked].mean() > photo.mean(0)[~marked].mean() + 0.2
+
+
+def test_a_few_photos_of_its_own_are_half_of_what_a_training_sees():
+    own, drawn = (
+        [TrainingItem(pixels(200, 200), i == 0, str(i)) for i in range(4)],
+        [TrainingItem(pixels(200, 200), False, "d")] * 24,
+    )
+    stock = stock_of(*own, *drawn)
+    stock.further = len(drawn)
+    planned = np.bincount(plan(stock, np.arange(28), np.random.default_rng(0)), minlength=28)
+    assert (planned[1:4] == 6).all() and planned[0] >= 6 and (planned[4:] == 1).all()

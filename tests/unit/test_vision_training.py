@@ -10,7 +10,7 @@ from safetensors.torch import load
 from shadow import shipped
 from shadow.vision import evaluation, runtime, sampling, training
 from shadow.vision.another_day import on_another_day
-from shadow.vision.network import FEATURES, MAP_STRIDE
+from shadow.vision.network import MAP_STRIDE
 from shadow.vision.runtime import locate_with, locator_of
 from shadow.vision.training import SPLITS, NotEnoughData, TrainingItem, split_by_group
 from tests.conftest import untrained_weights
@@ -87,15 +87,13 @@ def test_the_weights_give_the_cards_figures(learnt, tmp_path):
 def test_a_photo_of_another_day_keeps_its_size_and_its_background_moves_along():
     stock = sampling.Stock(items(2), locate_with(locator_of(shipped.weights())))
     view = stock.view(0)
-    seen = runtime.Seen(
-        np.zeros([side // MAP_STRIDE for side in view.pixels.shape[:2]], np.float32), np.zeros(FEATURES)
-    )
-    view.background = lambda: np.ones(seen.cells.shape, bool)
+    cells = tuple(side // MAP_STRIDE for side in view.pixels.shape[:2])
+    view.background = lambda: np.ones(cells, bool)
     rng = np.random.default_rng(0)
-    first, second = on_another_day(view, seen, rng), on_another_day(view, seen, rng)
+    first, second = on_another_day(view, (40, 60), rng), on_another_day(view, (40, 60), rng)
     for made in (first, second):
         assert (made.pixels.shape, made.pixels.dtype) == (view.pixels.shape, np.uint8)
-        assert made.background().shape == seen.cells.shape and made.background().all()
+        assert made.background().shape == cells and made.background().all()
     assert not np.array_equal(first.pixels, second.pixels)
 
 
@@ -125,6 +123,19 @@ def test_groups_never_straddle_splits_and_each_part_has_both_classes(seed):
     assert set(splits) == {item.group for item in made}
     for split in SPLITS:
         assert {item.label for item in made if splits[item.group] == split} == {True, False}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_phone_of_many_photos_learns_and_small_ones_are_held_out(seed):
+    sizes = {"a": 200, "b": 120, "c": 80, "d": 60, "e": 50, "f": 30, "g": 10, "h": 10, "i": 5, "j": 5}
+    made = [TrainingItem("x.jpg", True, group) for group, count in sizes.items() for _ in range(count)]
+    made += [TrainingItem("x.jpg", False, f"block-{g}") for g in range(12) for _ in range(80)]
+    made += [TrainingItem("x.jpg", False, f"single-{g}") for g in range(10)]
+    splits = split_by_group(made, seed)
+    assert {splits["a"], splits["b"], splits["c"]} == {"train"}
+    for split in ("calibrate", "test"):
+        held = [count for group, count in sizes.items() if splits[group] == split]
+        assert len(held) >= 2 and max(held) <= 40
 
 
 def test_batches_of_scratches_without_a_mask_teach_the_photo_alone(learnt):

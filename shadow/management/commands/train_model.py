@@ -16,12 +16,12 @@ from shadow.actions import check_name, register_version, weights_path
 from shadow.models import ModelVersion
 from shadow.training_data import items_of_csv, items_of_line
 from shadow.versions import find_version
-from shadow.vision.drawn import drawn_items
+from shadow.vision.drawn import reminders
 from shadow.vision.runtime import locator_of
 from shadow.vision.training import Epoch, NotEnoughData, Trained, TrainingItem, train
 
-EPOCHS = 16
-RENDERINGS = 240
+EPOCHS = 24
+RENDERINGS = 288
 FROM_CHANCE = "none"
 
 
@@ -89,7 +89,7 @@ class Command(command.Command):
         with tempfile.TemporaryDirectory() as folder:
             drawn: list[TrainingItem] = []
             if renderings:
-                for item in drawn_items(seed, renderings, Path(folder), torch.get_num_threads()):
+                for item in reminders(seed, renderings, Path(folder), torch.get_num_threads()):
                     drawn.append(item)
                     self.progress(f"{len(drawn)} of {renderings} renderings")
             return train(items, extra=drawn, locator=locator, seed=seed, start=start, progress=self._tell, **rest)

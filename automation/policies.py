@@ -17,7 +17,8 @@ FIELDS = (
 
 def in_force(line: Line) -> Policy:
     """The line's policy now; a line that nobody has raised is at human_only, with an unsaved row that says so."""
-    last = Policy.objects.filter(line=line).select_related("version", "change").order_by("-number").first()
+    rows = Policy.objects.filter(line=line).select_related("version", "change").defer("version__card")
+    last = rows.order_by("-number").first()
     return last or Policy(line=line, number=0, level=Level.HUMAN_ONLY, by="system", reason="the line was set up")
 
 

@@ -221,5 +221,11 @@ class Adjudication(AppendOnly):
 
 def live_version(line: Line) -> ModelVersion | None:
     """The version that is live on a line now."""
-    assignment = Assignment.objects.current().filter(line=line, role=Role.LIVE).select_related("version").first()
+    assignment = (
+        Assignment.objects.current()
+        .filter(line=line, role=Role.LIVE)
+        .select_related("version")
+        .defer("version__card")
+        .first()
+    )
     return assignment.version if assignment else None

@@ -21,7 +21,7 @@ from shadow.vision.another_day import on_another_day
 from shadow.vision.calibration import Calibration
 from shadow.vision.locate import Locator
 from shadow.vision.network import ARCHITECTURE, FEATURES, ScratchNet
-from shadow.vision.runtime import hottest_of, photo_logit, run
+from shadow.vision.runtime import hottest_of, is_small, photo_logit, run
 from shadow.vision.serving import Graph, export
 from shadow.vision.splits import SPLITS, TrainingItem, inspections_of
 
@@ -102,7 +102,7 @@ def freeze(
     labels = {split: [items[views[0]].label for views in parts[split]] for split in SPLITS}
 
     rng = np.random.default_rng([seed, 29])
-    known, truth = [], []
+    answers, truth = [], []
     for _ in range(DAYS):
         disturbed: dict[int, float] = {}
         for i in own["calibrate"]:
@@ -110,10 +110,10 @@ def freeze(
             disturbed[i] = photo_logit(seen.cells)
         for views, label in zip(parts["calibrate"], labels["calibrate"], strict=True):
             if usable := [disturbed[i] for i in views if i in disturbed]:
-                known.append(max(usable))
+                answers.append(max(usable))
                 truth.append(label)
-    fit = calibration.fit(np.array(known, float), np.array(truth, bool))
-    calibrated = np.asarray(fit.probabilities(np.array(known, float)), np.float64)
+    fit = calibration.fit(np.array(answers, float), np.array(truth, bool))
+    calibrated = np.asarray(fit.probabilities(np.array(answers, float)), np.float64)
     threshold = calibration.operating_threshold(calibrated, np.array(truth, bool))
 
     scores = {
@@ -125,7 +125,8 @@ def freeze(
         ]
         for split in SPLITS
     }
-    strange = novelty.fit(*(_stacked([features[i] for i in own[split]]) for split in ("train", "calibrate")))
+    known, apart = (_stacked([features[i] for i in own[split]]) for split in ("train", "calibrate"))
+    strange = novelty.fit(known, apart, [is_small(stock.view(i)) for i in own["train"]])
     figures = [stock.view(i).figures["quality"] for split in ("train", "calibrate") for i in own[split]]
     return Frozen(
         fit, strange, quality.limits_of(figures), threshold,

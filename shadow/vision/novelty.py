@@ -4,6 +4,8 @@ Lee, Lee, Lee and Shin, NeurIPS 2018, arXiv:1807.03888, with one Gaussian for al
 whether the photo belongs to this station at all, not to which class.
 """
 
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 QUANTILE = 0.995  # of the calibration photos lie within the limit
+LEAST_SHARE = 0.1  # of the training is a kind of photo taken to be
 ROOM = 1.25  # the limit above that quantile: phones that were never seen are a little farther than those that were
 
 
@@ -34,16 +37,20 @@ class Novelty:
         return distance
 
 
-def fit(features: NDArray[np.floating], apart: NDArray[np.floating]) -> Novelty:
+def fit(
+    features: NDArray[np.floating], apart: NDArray[np.floating], kinds: Sequence[Hashable] | None = None
+) -> Novelty:
     """Fit to features (n, F) of training photos; the limit comes from features (m, F) of photos kept apart.
 
-    The covariance is shrunk toward its diagonal by F / (F + n), so that few photos do not make it singular. Without
-    photos kept apart the limit is that of the training photos themselves.
+    The covariance is shrunk toward its diagonal by F / (F + n), n the effective number of photos, so that few do not
+    make it singular. Without photos kept apart the limit is that of the training photos themselves. `kinds` (n,) tells
+    photos of different cameras: one that the training has few of weighs at least `LEAST_SHARE`, or it would be strange.
     """
     count, size = features.shape
-    mean = features.mean(axis=0, dtype=np.float64)
-    spread = np.cov(features, rowvar=False, dtype=np.float64) if count > 1 else np.zeros((size, size))
-    part = size / (size + count)
+    weights = _weights(kinds if kinds is not None else [0] * count)  # (n,), in all 1
+    mean = weights @ features.astype(np.float64)
+    spread = np.cov(features, rowvar=False, dtype=np.float64, aweights=weights) if count > 1 else np.zeros((size, size))
+    part = size / (size + 1 / float((weights**2).sum()))
     floor = 1e-4 * float(np.trace(spread)) / size + 1e-8
     shrunk = (1 - part) * spread + part * np.diag(np.diag(spread)) + floor * np.eye(size)
     values, vectors = np.linalg.eigh(shrunk)
@@ -51,3 +58,9 @@ def fit(features: NDArray[np.floating], apart: NDArray[np.floating]) -> Novelty:
     distances = loose.of(apart if len(apart) else features)
     limit = ROOM * float(np.quantile(distances, QUANTILE)) if len(distances) else 1.0
     return Novelty(loose.mean, loose.whiten, max(limit, 1e-6))
+
+
+def _weights(kinds: Sequence[Hashable]) -> Floats:
+    counts = Counter(kinds)
+    shares = {kind: max(LEAST_SHARE, count / len(kinds)) for kind, count in counts.items()}
+    return np.array([shares[kind] / counts[kind] for kind in kinds]) / sum(shares.values())

@@ -106,6 +106,12 @@ def run(engine: Engine, views: Sequence[View], sides: int = SIDES) -> list[Seen]
     return [seen[number] for number in range(len(views))]
 
 
+def is_small(view: View) -> bool:
+    """Whether the view is looked at from several sides."""
+    assert view.pixels is not None
+    return bool(view.pixels.shape[0] * view.pixels.shape[1] <= SMALL_PIXELS)
+
+
 def _looked_at(engine: Engine, pixels: Pixels, looks: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The hottest map (B, h, w) and the mean features (B, 120) of the first `looks` sides of photos (B, H, W, 3)."""
     if looks == 1:

@@ -35,3 +35,14 @@ def test_few_photos_do_not_make_it_singular(count):
 
 def test_only_a_known_distance_within_the_limit_is_usual():
     assert [is_out_of_distribution(x) for x in (None, 0.5, 1.0, 7.0, float("nan"))] == [False, False, True, True, True]
+
+
+def test_a_kind_of_photo_that_the_training_has_few_of_is_not_strange():
+    many, few = features(2000), features(20) + (0.0, 0.0, 1.5)  # 15 standard deviations away in the third feature
+    new = features(200) + (0.0, 0.0, 1.5)
+    both, kinds = np.concatenate([many, few]), [False] * 2000 + [True] * 20
+    assert (fit(both, features(400)).of(new) > 1).all()
+    found = fit(both, features(400), kinds)
+    assert (found.of(new) < 1).mean() > 0.95
+    assert (found.of(features(1000)) < 1).mean() > 0.98
+    assert found.of(np.array([[0.0, 0.0, 6.0]]))[0] > 1

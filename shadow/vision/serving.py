@@ -62,7 +62,7 @@ class Eager:
 
     def __call__(self, photos: Photos) -> Outputs:
         with torch.inference_mode():
-            found = self.network(torch.from_numpy(photos).to(self.device))
+            found = self.network(torch.from_numpy(np.require(photos, requirements="W")).to(self.device))
         return [output.cpu().numpy() for output in (found if isinstance(found, tuple) else (found,))]
 
 

@@ -6,7 +6,7 @@ of other days, limits and figures are of the photos as they are; the test part i
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,19 +102,17 @@ def freeze(
     labels = {split: [items[views[0]].label for views in parts[split]] for split in SPLITS}
 
     rng = np.random.default_rng([seed, 29])
-    answers, truth = [], []
-    for _ in range(DAYS):
-        disturbed: dict[int, float] = {}
-        for i in own["calibrate"]:
-            (seen,) = run(graph, [on_another_day(stock.view(i), hottest[i], rng)])
-            disturbed[i] = photo_logit(seen.cells)
-        for views, label in zip(parts["calibrate"], labels["calibrate"], strict=True):
-            if usable := [disturbed[i] for i in views if i in disturbed]:
-                answers.append(max(usable))
-                truth.append(label)
-    fit = calibration.fit(np.array(answers, float), np.array(truth, bool))
-    calibrated = np.asarray(fit.probabilities(np.array(answers, float)), np.float64)
-    threshold = calibration.operating_threshold(calibrated, np.array(truth, bool))
+    days = [_another_day(graph, stock, {i: hottest[i] for i in own["calibrate"]}, rng) for _ in range(DAYS)]
+    pairs = [
+        (max(day[i] for i in views if i in day), label)
+        for day in days
+        for views, label in zip(parts["calibrate"], labels["calibrate"], strict=True)
+        if any(i in day for i in views)
+    ]
+    answers, truth = np.array([z for z, _ in pairs], float), np.array([label for _, label in pairs], bool)
+    fit = calibration.fit(answers, truth)
+    calibrated = np.asarray(fit.probabilities(answers), np.float64)
+    threshold = calibration.operating_threshold(calibrated, truth)
 
     scores = {
         split: [
@@ -130,9 +128,20 @@ def freeze(
     figures = [stock.view(i).figures["quality"] for split in ("train", "calibrate") for i in own[split]]
     return Frozen(
         fit, strange, quality.limits_of(figures), threshold,
-        calibration.threshold_order(calibrated, np.array(truth, bool), threshold), parts, scores, labels,
+        calibration.threshold_order(calibrated, truth, threshold), parts, scores, labels,
         {split: strange.of(_stacked([features[i] for i in own[split]])).tolist() for split in SPLITS},
     )  # fmt: skip
+
+
+def _another_day(
+    graph: Graph, stock: sampling.Stock, hottest: Mapping[int, tuple[int, int]], rng: np.random.Generator
+) -> dict[int, float]:
+    """The logits of these photos, each disturbed round its hottest place."""
+    logits = {}
+    for i, spot in hottest.items():
+        (seen,) = run(graph, [on_another_day(stock.view(i), spot, rng)])
+        logits[i] = photo_logit(seen.cells)
+    return logits
 
 
 def _stacked(features: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -41,12 +41,19 @@ def part(seed: int, size: tuple[int, int], hairlines: float = HAIRLINES) -> Rend
     flaw = str(rng.choice(list(FLAW_SHARES), p=list(FLAW_SHARES.values())))
     return render(
         seed, flaw=flaw, size=size, hairline=flaw == "scratch" and rng.random() < hairlines,
-        variant="classic" if rng.random() < WHITE else None,
-        contaminations=[kind for kind in CONTAMINATIONS if rng.random() < FURTHER_DIRT],
-        nuisances=[kind for kind in NUISANCES if rng.random() < NUISANCE],
-        rig=Rig.drawn(rng) if rng.random() < OTHER_RIG else None,
-        lighting=float(rng.lognormal(0, 0.15)), blur=float(max(0.0, rng.normal(-0.7, 1.0))),
+        **_surroundings(rng), blur=float(max(0.0, rng.normal(-0.7, 1.0))),
     )  # fmt: skip
+
+
+def _surroundings(rng: Rng) -> dict[str, Any]:
+    """What phone it is, in whose light, and what else is on it."""
+    return {
+        "variant": "classic" if rng.random() < WHITE else None,
+        "contaminations": [kind for kind in CONTAMINATIONS if rng.random() < FURTHER_DIRT],
+        "nuisances": [kind for kind in NUISANCES if rng.random() < NUISANCE],
+        "rig": Rig.drawn(rng) if rng.random() < OTHER_RIG else None,
+        "lighting": float(rng.lognormal(0, 0.15)),
+    }
 
 
 def plain_part(seed: int) -> Rendering:
@@ -66,11 +73,7 @@ def fine_part(seed: int) -> Rendering:
     scratched = bool(rng.random() < 0.5)
     return render(
         seed, flaw="scratch" if scratched else "none", size=SIZES[0][1], hairline=scratched,
-        variant="classic" if rng.random() < WHITE else None,
-        contaminations=[kind for kind in CONTAMINATIONS if rng.random() < FURTHER_DIRT],
-        nuisances=[kind for kind in NUISANCES if rng.random() < NUISANCE],
-        rig=Rig.drawn(rng) if rng.random() < OTHER_RIG else None,
-        lighting=float(rng.lognormal(0, 0.15)), blur=float(max(0.0, rng.normal(-1.0, 1.0))),
+        **_surroundings(rng), blur=float(max(0.0, rng.normal(-1.0, 1.0))),
     )  # fmt: skip
 
 

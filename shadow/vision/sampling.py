@@ -36,7 +36,7 @@ FRAME_TONES = (1.2, 0.6)  # of a beta distribution over the grey levels: mostly 
 LEAST_BOX = 32  # pixels a side
 SCRATCHED_SHARE = 0.25  # of an epoch's tiles at least, by repeating scratched photos up to `REPEATED` times
 REPEATED = 8  # times an item at most; a training's own photos are, up to half of an epoch's tiles
-KEPT_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8  # of photos; what is over is read again
+KEPT_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4  # of photos; what is over is read again
 
 Rng = np.random.Generator
 Planes = NDArray[np.uint8]  # (h, w, 3): scratch, known, here; 255 = yes

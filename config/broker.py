@@ -104,13 +104,15 @@ class EmbeddedBroker:
         self._leaving.clear()
         try:
             self.start()
-        except BaseException:
+        except BaseException:  # also a SIGTERM's SystemExit, which may come when the server is up already
             self._forget()
+            self.stop_if_unused()
             raise
         # A forked child is no user of its own: it must not keep the lock when its parent has gone.
         os.register_at_fork(after_in_child=self._forget)
-        self._watch = threading.Thread(target=self._keep_alive, name="embedded broker's watch", daemon=True)
-        self._watch.start()
+        watch = threading.Thread(target=self._keep_alive, name="embedded broker's watch", daemon=True)
+        watch.start()
+        self._watch = watch  # only now: `leave` could not join one that never began
 
     def leave(self) -> None:
         """Use the server no longer, and stop it if nobody else does. Harmless when repeated."""

@@ -112,6 +112,21 @@ def test_a_server_that_outlived_its_users_is_adopted_and_stopped(user_of, tmp_pa
     assert not runs(pid)
 
 
+def test_a_user_that_is_stopped_as_it_joins_leaves_no_server(user_of, monkeypatch):
+    user = user_of()
+    start = user.start
+
+    def stopped_when_it_is_up():
+        start()
+        raise SystemExit
+
+    monkeypatch.setattr(user, "start", stopped_when_it_is_up)
+    with pytest.raises(SystemExit):
+        user.join()
+    assert user.living_pid() is None
+    user.leave()
+
+
 def test_a_forked_child_is_no_user(user_of):
     user = user_of()
     user.join()

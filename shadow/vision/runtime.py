@@ -93,7 +93,7 @@ def run(engine: Engine, views: Sequence[View], sides: int = SIDES) -> list[Seen]
         by_size[view.pixels.shape].append(number)
     seen: dict[int, Seen] = {}
     for shape, alike in by_size.items():
-        looks = sides if shape[0] * shape[1] <= SMALL_PIXELS else 1
+        looks = sides if is_small(views[alike[0]]) else 1
         many = max(1, CHUNK_PIXELS // (looks * shape[0] * shape[1]))
         for start in range(0, len(alike), many):
             chunk = alike[start : start + many]

@@ -35,7 +35,7 @@ FRAME_FROM = (12, 160)  # pixels from the tile's spot to the frame
 FRAME_TONES = (1.2, 0.6)  # of a beta distribution over the grey levels: mostly bright ones
 LEAST_BOX = 32  # pixels a side
 SCRATCHED_SHARE = 0.25  # of an epoch's tiles at least, by repeating scratched photos up to `REPEATED` times
-REPEATED = 8  # times an item at most; a training's own photos are, up to half of an epoch's tiles
+REPEATED = 8  # times at most; a training's own photos too, up to half of an epoch's tiles: for both reasons up to 64
 KEPT_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4  # of photos; what is over is read again
 
 Rng = np.random.Generator

@@ -99,6 +99,8 @@ LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_AGE = 12 * 3600  # one long shift
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+# Whether supervisors read people's names beside their figures; else pseudonyms (see docs/operator.md).
+SUPERVISORS_SEE_NAMES = env.bool("SUPERVISORS_SEE_NAMES", default=False)
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

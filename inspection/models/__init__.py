@@ -1,6 +1,6 @@
 """The rows of the floor."""
 
-from inspection.models.floor import DefectKind, Line, Shift, Station, Variant
+from inspection.models.floor import DefectKind, Line, Sample, Shift, Station, UrgentLot, Variant
 from inspection.models.judgement import (
     Containment,
     Correction,
@@ -36,10 +36,12 @@ __all__ = [
     "Origin",
     "Outcome",
     "Photo",
+    "Sample",
     "Severity",
     "Shift",
     "Skip",
     "Station",
+    "UrgentLot",
     "User",
     "Variant",
     "Verdict",

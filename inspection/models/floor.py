@@ -3,9 +3,11 @@
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
 
 
 def real_time_zone(name: str) -> None:
@@ -41,6 +43,19 @@ class Line(models.Model):
         default=60,
         validators=[MinValueValidator(1)],
         help_text="A part that waits longer than this for a second person goes to a supervisor.",
+    )
+    # Cosmetic specifications say how closely and for how long an inspector looks.
+    zoom_limit = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(25), MaxValueValidator(1600)],
+        help_text="The closest look, in percent of the photo's own pixels (100: one to one). Empty: no limit.",
+    )
+    viewing_seconds = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(600)],
+        help_text="The photo is covered after this time, and the part is judged as seen. Empty: no limit.",
     )
 
     objects = LineQuerySet.as_manager()
@@ -133,3 +148,45 @@ class DefectKind(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class UrgentLot(models.Model):
+    """A lot whose parts are judged before all others of the line."""
+
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="urgent_lots")
+    lot = models.CharField(max_length=80)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["at"]
+        constraints = [models.UniqueConstraint(fields=["line", "lot"], name="lot_is_urgent_once_on_its_line")]
+
+    def __str__(self) -> str:
+        return self.lot
+
+
+class Sample(models.Model):
+    """A photo to compare with: a good part, or a limit sample that shows where good ends."""
+
+    class Meaning(models.TextChoices):
+        GOOD = "good", "Good part"
+        LIMIT_OK = "limit_ok", "Limit: still OK"
+        LIMIT_SCRATCHED = "limit_scratched", "Limit: scratched"
+
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="samples")
+    variant = models.ForeignKey(Variant, on_delete=models.CASCADE, null=True, blank=True, related_name="samples")
+    view = models.CharField(max_length=40, blank=True, help_text="The view that it shows; empty: any.")
+    meaning = models.CharField(max_length=16, choices=Meaning)
+    caption = models.CharField(max_length=120, blank=True)
+    stored = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the bytes kept.")
+    format = models.CharField(max_length=8, editable=False)
+    width = models.PositiveIntegerField(editable=False)
+    height = models.PositiveIntegerField(editable=False)
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["line", "meaning", "pk"]
+
+    def __str__(self) -> str:
+        return self.caption or self.get_meaning_display()

@@ -56,6 +56,8 @@ class Verdict(AppendOnly):
     duration_ms = models.PositiveIntegerField(default=0)
     at = models.DateTimeField(default=timezone.now)
     lease_token = models.CharField(max_length=43, blank=True, editable=False)
+    # When the model's answer was first served to this person; null: they judged without it.
+    advice_shown_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["pk"]

@@ -12,10 +12,18 @@ from inspection.models.floor import Line
 from inspection.refusals import NotAllowed
 
 
+def new_pseudonym() -> str:
+    """A name that says nothing of its bearer: P- and six signs out of 32 that no eye confuses, drawn at random."""
+    return "P-" + "".join(secrets.choice("23456789ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(6))
+
+
 class User(AbstractUser):
     """A person, or a camera station. Roles are groups; `lines` binds a user to some lines (none = all)."""
 
     lines = models.ManyToManyField(Line, blank=True, related_name="+")
+    pseudonym = models.CharField(max_length=12, unique=True, default=new_pseudonym, editable=False)
+    language = models.CharField(max_length=10, blank=True, help_text="Empty: as the browser asks.")
+    keys = models.JSONField(default=dict, blank=True, editable=False, help_text="Own keys of the room, by action.")
 
     class Meta(AbstractUser.Meta):
         ordering = ["username"]

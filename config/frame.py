@@ -6,6 +6,9 @@ from functools import cached_property
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from automation.levels import Level
 from automation.models import Halt, Policy
@@ -19,20 +22,28 @@ THEMES = ("light", "dark")
 # (label, URL name, what it takes), the most used first: those that do not fit into the bar stand behind "More". A page
 # that takes a line is reached under the line chosen; one that this installation does not serve is left out.
 PAGES = (
-    ("Overview", "home", May.READ_EVIDENCE),
-    ("Inspect", "inspect", May.JUDGE),
-    ("Queue", "queue", May.SUPERVISE),
-    ("Agreement", "agreement_report", May.READ_EVIDENCE),
-    ("Discrepancies", "discrepancies", May.READ_EVIDENCE),
-    ("Automation", "line_automation", May.READ_EVIDENCE),
-    ("Alarms", "alarms", May.READ_EVIDENCE),
-    ("Parts", "parts", May.JUDGE),
-    ("Containment", "containments", May.SUPERVISE),
-    ("Models", "models", May.READ_EVIDENCE),
-    ("Audit trail", "audit_trail_page", May.READ_EVIDENCE),
-    ("Set-up", "setup", May.SET_UP),
+    (gettext_lazy("Overview"), "home", May.READ_EVIDENCE),
+    (gettext_lazy("Inspect"), "inspect", May.JUDGE),
+    (gettext_lazy("Queue"), "queue", May.SUPERVISE),
+    (gettext_lazy("Agreement"), "agreement_report", May.READ_EVIDENCE),
+    (gettext_lazy("Discrepancies"), "discrepancies", May.READ_EVIDENCE),
+    (gettext_lazy("Automation"), "line_automation", May.READ_EVIDENCE),
+    (gettext_lazy("Alarms"), "alarms", May.READ_EVIDENCE),
+    (gettext_lazy("Parts"), "parts", May.JUDGE),
+    (gettext_lazy("Containment"), "containments", May.SUPERVISE),
+    (gettext_lazy("Models"), "models", May.READ_EVIDENCE),
+    (gettext_lazy("Audit trail"), "audit_trail_page", May.READ_EVIDENCE),
+    (gettext_lazy("Set-up"), "setup", May.SET_UP),
 )
 IN_BAR = 7
+# The levels have their words where nothing knows of Django; here is where a person reads them.
+LEVEL_WORDS = {
+    Level.HUMAN_ONLY: gettext_lazy("human only"),
+    Level.SHADOW: gettext_lazy("shadow"),
+    Level.ASSIST: gettext_lazy("assist"),
+    Level.PARTIAL: gettext_lazy("partial"),
+    Level.FULL: gettext_lazy("full"),
+}
 ROOM = {"inspect", "verdict", "verdict_change"}  # the pages of the inspector's room
 
 
@@ -64,31 +75,29 @@ def line_state(line: Line) -> dict:
     A halted line also says the `reason`.
     """
     policy = Policy.objects.filter(line=line).order_by("-number").values("level").first()
-    level = Level(policy["level"]) if policy else Level.HUMAN_ONLY
+    words = str(LEVEL_WORDS[Level(policy["level"]) if policy else Level.HUMAN_ONLY])
     if halt := halt_of(line):
-        return {"level": level.words, **_halted(halt), "reason": halt.reason}
+        return {"level": words, **_halted(halt), "reason": halt.reason}
     alarms = Alarm.objects.open().filter(line=line).values_list("severity", flat=True)
     critical = sum(severity == Severity.CRITICAL for severity in alarms)
     if critical:
-        return {"level": level.words, "word": _counted(critical, "critical alarm"), "shape": "alarm", "alert": True}
+        word = ngettext("{n} critical alarm", "{n} critical alarms", critical).format(n=critical)
+        return {"level": words, "word": word, "shape": "alarm", "alert": True}
     if alarms:
-        return {"level": level.words, "word": _counted(len(alarms), "warning"), "shape": "warning", "alert": False}
-    return {"level": level.words, "word": "quiet", "shape": "quiet", "alert": False}
+        word = ngettext("{n} warning", "{n} warnings", len(alarms)).format(n=len(alarms))
+        return {"level": words, "word": word, "shape": "warning", "alert": False}
+    return {"level": words, "word": _("quiet"), "shape": "quiet", "alert": False}
 
 
 def floor_state(line: Line) -> dict:
     """What an inspector may know of it: running or halted, and nothing of levels or alarms."""
     if halt := halt_of(line):
         return _halted(halt)
-    return {"word": "running", "shape": "quiet", "alert": False}
+    return {"word": _("running"), "shape": "quiet", "alert": False}
 
 
 def _halted(halt: Halt) -> dict:
-    return {"word": "halted" if halt.line_id else "factory halted", "shape": "halt", "alert": True}
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return {"word": _("halted") if halt.line_id else _("factory halted"), "shape": "halt", "alert": True}
 
 
 def url_of(name: str, line: Line | None) -> str | None:
@@ -128,6 +137,10 @@ class Frame:
     @cached_property
     def roles(self) -> list[str]:
         return sorted(roles_of(self.user)) if self.signed_in else []
+
+    @property
+    def role_words(self) -> str:
+        return get_text_list([_(role) for role in self.roles], _("and"))
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -169,7 +182,7 @@ class Frame:
         if not self.signed_in:
             return []
         allowed = [(label, name, url_of(name, self.line)) for label, name, what in PAGES if may(self.user, what)]
-        return [Entry(label, url, self._stands_in(name, url)) for label, name, url in allowed if url]
+        return [Entry(str(label), url, self._stands_in(name, url)) for label, name, url in allowed if url]
 
     def _stands_in(self, name: str, url: str) -> bool:
         """Whether the page shown is that one, or one below it."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inspection.metadata import without_metadata
@@ -43,22 +44,22 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
                 if image.width * image.height > settings.PHOTO_MAX_PIXELS:
                     raise BadInput(_too_many_pixels(f"{image.width} x {image.height}"))
                 if getattr(image, "n_frames", 1) > 1:
-                    raise BadInput("The file holds several pictures. Send one picture per photo.")
+                    raise BadInput(_("The file holds several pictures. Send one picture per photo."))
                 yield image
     except BadInput:
         raise
     except UnidentifiedImageError:
-        raise BadInput("The file is not a JPEG, PNG or WebP photo. Send the camera's picture itself.") from None
+        raise BadInput(_("The file is not a JPEG, PNG or WebP photo. Send the camera's picture itself.")) from None
     except Image.DecompressionBombError:
-        raise BadInput(_too_many_pixels("far too many")) from None
+        raise BadInput(_too_many_pixels(_("far too many"))) from None
     except Exception as error:
         # Pillow's decoders meet hostile bytes with every kind of error; each means the same to the sender.
-        raise BadInput("The photo is damaged or cut short. Send it again.") from error
+        raise BadInput(_("The photo is damaged or cut short. Send it again.")) from error
 
 
 def _too_many_pixels(size: str) -> str:
-    limit = settings.PHOTO_MAX_PIXELS
-    return f"The photo has {size} pixels; at most {limit:,} are taken. Send a smaller one or raise PHOTO_MAX_PIXELS."
+    words = _("The photo has {size} pixels; at most {limit:,} are taken. Send a smaller one or raise PHOTO_MAX_PIXELS.")
+    return words.format(size=size, limit=settings.PHOTO_MAX_PIXELS)
 
 
 def clean_photo(data: bytes) -> CleanPhoto:
@@ -67,9 +68,10 @@ def clean_photo(data: bytes) -> CleanPhoto:
     A photo that needs no rotation keeps its pixels bit for bit. Raises BadInput.
     """
     if not data:
-        raise BadInput("The photo is empty. Send the camera's picture itself.")
+        raise BadInput(_("The photo is empty. Send the camera's picture itself."))
     if len(data) > settings.PHOTO_MAX_BYTES:
-        raise BadInput(f"The photo has {len(data):,} bytes; at most {settings.PHOTO_MAX_BYTES:,} are taken.")
+        words = _("The photo has {size:,} bytes; at most {limit:,} are taken.")
+        raise BadInput(words.format(size=len(data), limit=settings.PHOTO_MAX_BYTES))
     with _opened(data) as image:
         image.load()  # verify() misses a truncated file
         kept, size, format = _without_words(image, data)

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, TooManyFilesSent
 from django.http import Http404
+from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -30,12 +31,14 @@ def _flat(detail: Any, field: str = "") -> list[dict[str, str]]:
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler. Unforeseen errors return None: Django logs them and answers 500."""
     if isinstance(error, TooManyFilesSent):
-        error = BadInput(f"At most {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files are taken in one request.")
+        error = BadInput(
+            _("At most {n} files are taken in one request.").format(n=settings.DATA_UPLOAD_MAX_NUMBER_FILES)
+        )
     elif isinstance(error, SuspiciousOperation):  # more fields or bytes than Django takes
-        error = BadInput("The request has more fields or bytes than are taken.")
+        error = BadInput(_("The request has more fields or bytes than are taken."))
     if isinstance(error, Refused):
         set_rollback()
-        return problem(error.status, error.title, str(error), error.reasons)
+        return problem(error.status, str(error.title), str(error), error.reasons)
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):

@@ -1,11 +1,14 @@
 """What the rules say when they refuse: the text is what page and API print."""
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 
 class Refused(Exception):
     """A rule refused. `reasons` are sentences that say what is missing and what to do."""
 
     status = 409
-    title = "Not possible now"
+    title: str | Promise = _("Not possible now")
 
     def __init__(self, *reasons: str):
         self.reasons = list(reasons)
@@ -20,18 +23,18 @@ class BadInput(Refused):
     """What was sent cannot be taken."""
 
     status = 400
-    title = "Not accepted"
+    title = _("Not accepted")
 
 
 class NotAllowed(Refused):
     """This person, role or line may not."""
 
     status = 403
-    title = "Not allowed"
+    title = _("Not allowed")
 
 
 class Unknown(Refused):
     """No such thing, or none that this person may know of."""
 
     status = 404
-    title = "Not found"
+    title = _("Not found")

@@ -9,6 +9,9 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -17,24 +20,25 @@ from inspection.refusals import NotAllowed
 
 
 class Role(StrEnum):
-    """A role is a Django group of this name."""
+    """A role is a Django group of this name, which pages show in the reader's language."""
 
-    STATION = "station"
-    INSPECTOR = "inspector"
-    SUPERVISOR = "supervisor"
-    ADMIN = "admin"
+    STATION = gettext_noop("station")
+    INSPECTOR = gettext_noop("inspector")
+    SUPERVISOR = gettext_noop("supervisor")
+    ADMIN = gettext_noop("admin")
 
 
 class May(StrEnum):
     """What a role allows. The value completes the sentence 'You may not ...'."""
 
-    SEND = "send parts"
-    JUDGE = "judge parts"
-    READ_PARTS = "read inspections"
-    READ_EVIDENCE = "read predictions, reports and the state of automation"
-    SUPERVISE = "adjudicate, approve, acknowledge or halt"
-    PROPOSE = "propose changes of automation"
-    SET_UP = "set up the factory"
+    SEND = gettext_noop("send parts")
+    JUDGE = gettext_noop("judge parts")
+    READ_PARTS = gettext_noop("read inspections")
+    READ_EVIDENCE = gettext_noop("read predictions, reports and the state of automation")
+    SUPERVISE = gettext_noop("adjudicate, approve, acknowledge or halt")
+    KEEP_SAMPLES = gettext_noop("keep the samples to compare with")
+    PROPOSE = gettext_noop("propose changes of automation")
+    SET_UP = gettext_noop("set up the factory")
 
 
 STATION_ONLY = frozenset({Role.STATION, Role.ADMIN})
@@ -46,6 +50,7 @@ TABLE: dict[May, frozenset[Role]] = {
     May.READ_PARTS: JUDGES | STATION_ONLY,
     May.READ_EVIDENCE: OVERSEERS,
     May.SUPERVISE: OVERSEERS,
+    May.KEEP_SAMPLES: OVERSEERS,
     May.PROPOSE: frozenset({Role.ADMIN}),
     May.SET_UP: frozenset({Role.ADMIN}),
 }
@@ -83,8 +88,12 @@ def judges_blind(user) -> bool:
 def must(user, what: May) -> None:
     """Raise NotAllowed with the roles that could."""
     if not may(user, what):
-        able = " or ".join(sorted(TABLE[what]))
-        raise NotAllowed(f"You may not {what}. This needs the role {able}.")
+        raise NotAllowed(_missing(what))
+
+
+def _missing(what: May) -> str:
+    able = get_text_list([_(role) for role in sorted(TABLE[what])], _("or"))
+    return _("You may not {what}. This needs the role {roles}.").format(what=_(what), roles=able)
 
 
 View = Callable[..., HttpResponseBase]
@@ -119,7 +128,10 @@ def needs_to(what: May) -> type[BasePermission]:
 
     class Needs(BasePermission):
         needs = what
-        message = f"You may not {what}. This needs the role {' or '.join(sorted(TABLE[what]))}."
+
+        @property
+        def message(self) -> str:
+            return _missing(what)
 
         def has_permission(self, request: Request, view) -> bool:
             return may(request.user, what)

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from inspection import audit, photos
 from inspection.actions.moving import move
@@ -36,8 +38,8 @@ def find_line(slug: str, by: User | None = None) -> Line:
     line = Line.objects.filter(slug=slug).first()
     if line is None:
         lines = Line.objects.for_user(by) if by else Line.objects.all()
-        known = ", ".join(lines.values_list("slug", flat=True)) or "none yet"
-        raise Unknown(f"There is no line {slug!r}. Known lines: {known}.")
+        known = ", ".join(lines.values_list("slug", flat=True)) or _("none yet")
+        raise Unknown(_("There is no line {slug!r}. Known lines: {known}.").format(slug=slug, known=known))
     if by is not None:
         by.must_work_on(line)
     return line
@@ -48,8 +50,9 @@ def find_station(line: Line, slug: str) -> Station | None:
         return None
     station = line.stations.filter(slug=slug).first()
     if station is None:
-        known = ", ".join(line.stations.values_list("slug", flat=True)) or "none yet"
-        raise BadInput(f"{line.name} has no station {slug!r}. Known stations: {known}.")
+        known = ", ".join(line.stations.values_list("slug", flat=True)) or _("none yet")
+        words = _("{line} has no station {slug!r}. Known stations: {known}.")
+        raise BadInput(words.format(line=line.name, slug=slug, known=known))
     return station
 
 
@@ -93,13 +96,16 @@ def receive_inspection(
     now = now or timezone.now()
     serial = serial.strip()
     if not serial:
-        raise BadInput("The part has no serial. Send the field 'serial'.")
+        raise BadInput(_("The part has no serial. Send the field 'serial'."))
     if len(serial) > MAX_SERIAL:
-        raise BadInput(f"The serial has {len(serial)} characters; at most {MAX_SERIAL} are taken.")
+        words = _("The serial has {length} characters; at most {limit} are taken.")
+        raise BadInput(words.format(length=len(serial), limit=MAX_SERIAL))
     if not 1 <= len(photos_sent) <= MAX_PHOTOS:
-        raise BadInput(f"A part has 1 to {MAX_PHOTOS} photos; {len(photos_sent)} were sent.")
+        words = _("A part has 1 to {limit} photos; {sent} were sent.")
+        raise BadInput(words.format(limit=MAX_PHOTOS, sent=len(photos_sent)))
     if origin == Origin.SIMULATED and not line.demo:
-        raise BadInput(f"{line.name} is not a demo line. Simulated parts are for demo lines only.")
+        words = _("{line} is not a demo line. Simulated parts are for demo lines only.")
+        raise BadInput(words.format(line=line.name))
     place = find_station(line, station)
     cleaned = [_clean(photo, number) for number, photo in enumerate(photos_sent, 1)]
     views = [photo.view[:40] for photo in photos_sent]
@@ -131,16 +137,17 @@ def _clean(photo: NewPhoto, number: int) -> CleanPhoto:
     try:
         return clean_photo(photo.data)
     except BadInput as refusal:
-        raise BadInput(f"Photo {number}: {refusal}") from None
+        raise BadInput(_("Photo {number}: {reason}").format(number=number, reason=refusal)) from None
 
 
 def _known(scope: str, key: str, digest: str) -> Inspection | None:
     known = Inspection.objects.filter(idempotency_scope=scope, idempotency_key=key).first()
     if known and known.request_digest != digest:
-        raise Conflict(
-            f"The idempotency key {key!r} was used for part {known.serial} with other fields or photos. "
+        words = _(
+            "The idempotency key {key!r} was used for part {serial} with other fields or photos. "
             "Use a new key for a new part."
         )
+        raise Conflict(words.format(key=key, serial=known.serial))
     return known
 
 
@@ -181,10 +188,10 @@ def import_history(
     if not label:
         return None
     if label not in (Outcome.OK, Outcome.SCRATCHED):
-        raise BadInput(f"The label {label!r} is neither 'ok' nor 'scratched'.")
+        raise BadInput(_("The label {label!r} is neither 'ok' nor 'scratched'.").format(label=label))
     verdict = Verdict.objects.create(inspection=inspection, occasion=Occasion.HISTORY, outcome=label, at=now)
     outcome = "pass" if label == Outcome.OK else "reject"
-    inspection.dispositions.create(outcome=outcome, verdict=verdict, reason="imported label", at=now)
+    inspection.dispositions.create(outcome=outcome, verdict=verdict, reason=gettext_noop("imported label"), at=now)
     move(inspection, State.DECIDED, now=now)
     audit.record("history_imported", by=by, line=inspection.line.slug, subject=inspection, label=label)
     return verdict

@@ -44,10 +44,10 @@ document.addEventListener("submit", (event) => {
 
 // Relative times, in the unit that people would say.
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
-const words = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+const words = new Intl.RelativeTimeFormat(root.lang, { numeric: "always" });
 
 function ago(seconds) {
-  if (Math.abs(seconds) < 10) return "just now";
+  if (Math.abs(seconds) < 10) return gettext("just now");
   const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length);
   return words.format(-Math.trunc(seconds / length), unit);
 }

@@ -15,6 +15,8 @@ from tests.conftest import make_person
 OPEN_URLS = {
     "login": "one signs in there",
     "logout": "harmless to strangers",
+    "set_language": "one chooses the language of the sign-in page",
+    "script_words": "the sign-in page has scripts too; the words are those of the source",
     "healthz": "for the load balancer: says alive",
     "readyz": "for the load balancer: says ready",
     "metrics": "for Prometheus: counts, no parts",
@@ -29,6 +31,7 @@ ARGUMENTS = {
     "model": "v1",
     "name": "v1",
     "digest": "0" * 64,
+    "language": "en",
 }
 
 

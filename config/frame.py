@@ -139,6 +139,11 @@ class Frame:
         return sorted(roles_of(self.user)) if self.signed_in else []
 
     @property
+    def judges(self) -> bool:
+        """Whether a scanned serial may open here, and the person has keys and a shift of their own."""
+        return self.signed_in and may(self.user, May.JUDGE)
+
+    @property
     def role_words(self) -> str:
         return get_text_list([_(role) for role in self.roles], _("and"))
 

@@ -7,6 +7,9 @@ from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from config.frame import line_state, url_of
@@ -45,7 +48,11 @@ def today_of(line: Line, now: datetime) -> LineToday:
     day = line.inspections.filter(received_at__gte=midnight).aggregate(
         received=Count("pk"), decided=Count("pk", filter=Q(state__in=[State.DECIDED, State.AUDIT_DUE]))
     )
-    pages = (("Agreement", "agreement_report"), ("Discrepancies", "discrepancies"), ("Automation", "line_automation"))
+    pages = (
+        (_("Agreement"), "agreement_report"),
+        (_("Discrepancies"), "discrepancies"),
+        (_("Automation"), "line_automation"),
+    )
     links = [(label, url) for label, name in pages if (url := url_of(name, line))]
     return LineToday(
         line, line_state(line), waiting["n"], waiting["oldest"], waiting["supervisor"], day["received"], day["decided"],
@@ -73,11 +80,15 @@ def sentence_of(days: list[LineToday]) -> str:
     halted = [day.line.name for day in days if day.state["shape"] == "halt"]
     alarmed = [day.line.name for day in days if day.critical]
     if halted:
-        return f"{' and '.join(halted)} halted: people judge every part."
+        return _("{lines} halted: people judge every part.").format(lines=_listed(halted))
     if alarmed:
-        return f"A critical alarm is open on {' and '.join(alarmed)}."
+        return _("A critical alarm is open on {lines}.").format(lines=_listed(alarmed))
     warned = [day.line.name for day in days if day.alarms]
-    first = f"A warning is open on {' and '.join(warned)}." if warned else "All quiet."
+    first = _("A warning is open on {lines}.").format(lines=_listed(warned)) if warned else _("All quiet.")
     waiting = sum(day.waiting for day in days)
-    rest = {0: "No part waits.", 1: "One part waits for a person."}
-    return f"{first} {rest.get(waiting, f'{waiting:,} parts wait for a person.')}"
+    words = ngettext("One part waits for a person.", "{n:,} parts wait for a person.", waiting)
+    return f"{first} {words.format(n=waiting) if waiting else _('No part waits.')}"
+
+
+def _listed(names: list[str]) -> str:
+    return get_text_list(names, _("and"))

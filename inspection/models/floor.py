@@ -8,11 +8,13 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 def real_time_zone(name: str) -> None:
     if name not in available_timezones():
-        raise ValidationError(f"{name!r} is not a time zone. Use a name such as Asia/Shanghai or Europe/Berlin.")
+        words = _("{name!r} is not a time zone. Use a name such as Asia/Shanghai or Europe/Berlin.")
+        raise ValidationError(words.format(name=name))
 
 
 class LineQuerySet(models.QuerySet["Line"]):
@@ -170,9 +172,9 @@ class Sample(models.Model):
     """A photo to compare with: a good part, or a limit sample that shows where good ends."""
 
     class Meaning(models.TextChoices):
-        GOOD = "good", "Good part"
-        LIMIT_OK = "limit_ok", "Limit: still OK"
-        LIMIT_SCRATCHED = "limit_scratched", "Limit: scratched"
+        GOOD = "good", _("Good part")
+        LIMIT_OK = "limit_ok", _("Limit: still OK")
+        LIMIT_SCRATCHED = "limit_scratched", _("Limit: scratched")
 
     line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="samples")
     variant = models.ForeignKey(Variant, on_delete=models.CASCADE, null=True, blank=True, related_name="samples")

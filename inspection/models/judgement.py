@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from inspection.append_only import AppendOnly
 from inspection.models.floor import DefectKind
@@ -13,33 +14,33 @@ from inspection.models.part import Inspection, Photo
 class Outcome(models.TextChoices):
     """What a person judged."""
 
-    OK = "ok", "OK"
-    SCRATCHED = "scratched", "Scratched"
-    UNSURE = "unsure", "Unsure"
+    OK = "ok", _("OK")
+    SCRATCHED = "scratched", _("Scratched")
+    UNSURE = "unsure", _("Unsure")
 
 
 class Severity(models.TextChoices):
-    MINOR = "minor", "Minor"
-    MAJOR = "major", "Major"
-    CRITICAL = "critical", "Critical"
+    MINOR = "minor", _("Minor")
+    MAJOR = "major", _("Major")
+    CRITICAL = "critical", _("Critical")
 
 
 class DispositionOutcome(models.TextChoices):
     """What happens to the part."""
 
-    PASS = "pass", "Pass"
-    REJECT = "reject", "Reject"
+    PASS = "pass", _("Pass")
+    REJECT = "reject", _("Reject")
 
 
 class Occasion(models.TextChoices):
     """Why a person judged: it decides what a verdict is evidence of."""
 
-    FIRST = "first", "First verdict"
-    AUDIT = "audit", "Audit"
-    SECOND = "second", "Second opinion"
-    SUPERVISOR = "supervisor", "Supervisor's verdict"
-    HISTORY = "history", "Imported label"
-    ADVISED = "advised", "After advice"
+    FIRST = "first", _("First verdict")
+    AUDIT = "audit", _("Audit")
+    SECOND = "second", _("Second opinion")
+    SUPERVISOR = "supervisor", _("Supervisor's verdict")
+    HISTORY = "history", _("Imported label")
+    ADVISED = "advised", _("After advice")
 
 
 class Verdict(AppendOnly):

@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from inspection.append_only import AppendOnly
 from inspection.models.floor import Line, Station, Variant
@@ -16,14 +17,23 @@ from inspection.moves import OPEN, State
 class Origin(models.TextChoices):
     """Where an inspection came from; only live ones (and simulated ones of a demo line) are evidence."""
 
-    LIVE = "live", "Live"
-    IMPORTED = "imported", "Imported"
-    SEEDED = "seeded", "Seeded"
-    REPLAY = "replay", "Replay"
-    SIMULATED = "simulated", "Simulated"
+    LIVE = "live", _("Live")
+    IMPORTED = "imported", _("Imported")
+    SEEDED = "seeded", _("Seeded")
+    REPLAY = "replay", _("Replay")
+    SIMULATED = "simulated", _("Simulated")
 
 
-STATES = [(state.value, state.value.replace("_", " ")) for state in State]
+STATES = [
+    (State.HELD.value, _("held")),
+    (State.WAITING.value, _("waiting")),
+    (State.DECIDED.value, _("decided")),
+    (State.AUDIT_DUE.value, _("audit due")),
+    (State.SECOND_OPINION.value, _("second opinion")),
+    (State.WITH_SUPERVISOR.value, _("with supervisor")),
+    (State.RETAKE.value, _("retake")),
+    (State.CLOSED.value, _("closed")),
+]
 
 
 class InspectionQuerySet(models.QuerySet["Inspection"]):

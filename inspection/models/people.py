@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from inspection.models.floor import Line
 from inspection.refusals import NotAllowed
@@ -34,7 +35,8 @@ class User(AbstractUser):
     def must_work_on(self, line: Line) -> None:
         """Raise NotAllowed unless the person may work on the line."""
         if not Line.objects.for_user(self).filter(pk=line.pk).exists():
-            raise NotAllowed(f"You are not bound to {line.name}. Ask an admin to add the line to your account.")
+            words = _("You are not bound to {line}. Ask an admin to add the line to your account.")
+            raise NotAllowed(words.format(line=line.name))
 
 
 class ApiToken(models.Model):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from inspection import actions
@@ -78,10 +79,10 @@ def chapter_for(user: User, inspection: Inspection) -> Chapter:
         trail = AuditEvent.objects.filter(subject=f"inspection {inspection.pk}")
         events = [(event, event.action.replace("_", " ")) for event in trail]
         judgements = [Judgement(verdict, list(verdict.corrections.all())) for verdict in verdicts]
-        return _chapter(inspection, inspection.get_state_display(), judgements, dispositions, events)
+        return _chapter(inspection, str(inspection.get_state_display()), judgements, dispositions, events)
     own = [verdict for verdict in verdicts if verdict.inspector_id == user.pk]
     judgements = [Judgement(row, [again for again in row.corrections.all() if again.by_id == user.pk]) for row in own]
-    state = "judged by you" if own else ("waiting" if inspection.state in OPEN else "closed")
+    state = _("judged by you") if own else (_("waiting") if inspection.state in OPEN else _("closed"))
     came_of_it = own_disposition(user, inspection)
     return _chapter(inspection, state, judgements, [came_of_it] if came_of_it else [], None)
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from inspection import seals
 from inspection.models import AuditEvent, AuditSeal, Line, User
@@ -77,7 +78,7 @@ def _facts(event: AuditEvent) -> list[tuple[str, str]]:
 
 def _words(value: Any) -> str:
     if isinstance(value, dict) and value.keys() == {"before", "after"}:
-        return f"{_words(value['before']) or 'nothing'} → {_words(value['after']) or 'nothing'}"
+        return f"{_words(value['before']) or _('nothing')} → {_words(value['after']) or _('nothing')}"
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -25,6 +25,7 @@ urlpatterns = [
     *pages("variant", "variants"),
     *pages("shift", "shifts"),
     *pages("defect_kind", "defect_kinds"),
+    *pages("sample", "samples"),
     # Nobody is removed: their verdicts stay, and an account is closed by taking away "May sign in".
     *pages("user", "users", removable=False),
     path("users/<int:pk>/password/", views.setup_user_password, name="setup_user_password"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -9,19 +10,23 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from inspection import actions
 from inspection.forms import (
     DefectKindForm,
     LineForm,
     PasswordForm,
+    SampleForm,
     SetUpForm,
     ShiftForm,
     StationForm,
     UserForm,
     VariantForm,
 )
-from inspection.models import DefectKind, Line, Shift, Station, User, Variant
+from inspection.models import DefectKind, Line, Sample, Shift, Station, User, Variant
 from inspection.refusals import Refused
 from inspection.roles import May, caller, needs
 
@@ -32,14 +37,27 @@ class Section:
 
     one: str
     many: str
-    title: str
-    words: str
+    noun: Promise
+    title: Promise
+    words: Promise
     form: type[SetUpForm]
     rows: Callable[[], QuerySet]
 
     @property
-    def noun(self) -> str:
-        return self.one.replace("_", " ")
+    def none_yet(self) -> str:
+        return _("No {noun} yet").format(noun=self.noun)
+
+    @property
+    def add(self) -> str:
+        return _("Add a {noun}").format(noun=self.noun)
+
+    @property
+    def add_first(self) -> str:
+        return _("Add the first {noun}").format(noun=self.noun)
+
+    @property
+    def set_up(self) -> str:
+        return _("Set up the {noun}").format(noun=self.noun)
 
     @property
     def list_name(self) -> str:
@@ -58,27 +76,38 @@ def _lines() -> QuerySet:
 
 SECTIONS = (
     Section(
-        "line", "lines", "Lines", "Production lines, each with its clock and the rules of its queue.",
+        "line", "lines", gettext_lazy("line"), gettext_lazy("Lines"),
+        gettext_lazy("Production lines, each with its clock and the rules of its queue."),
         LineForm, _lines,
     ),
     Section(
-        "station", "stations", "Stations", "Camera-and-inspector positions on a line.",
+        "station", "stations", gettext_lazy("station"), gettext_lazy("Stations"),
+        gettext_lazy("Camera-and-inspector positions on a line."),
         StationForm, lambda: Station.objects.select_related("line"),
     ),
     Section(
-        "variant", "variants", "Variants", "The phone models that are made; evidence is also read per variant.",
+        "variant", "variants", gettext_lazy("variant"), gettext_lazy("Variants"),
+        gettext_lazy("The phone models that are made; evidence is also read per variant."),
         VariantForm, Variant.objects.all,
     ),
     Section(
-        "shift", "shifts", "Shifts", "Spans of the working day, by the clock of their line.",
+        "shift", "shifts", gettext_lazy("shift"), gettext_lazy("Shifts"),
+        gettext_lazy("Spans of the working day, by the clock of their line."),
         ShiftForm, lambda: Shift.objects.select_related("line"),
     ),
     Section(
-        "defect_kind", "defect_kinds", "Defect kinds", "What may be marked on a photo, and whether it rejects.",
+        "defect_kind", "defect_kinds", gettext_lazy("defect kind"), gettext_lazy("Defect kinds"),
+        gettext_lazy("What may be marked on a photo, and whether it rejects."),
         DefectKindForm, DefectKind.objects.all,
     ),
     Section(
-        "user", "users", "Users", "People and stations that sign in, their roles and their lines.",
+        "sample", "samples", gettext_lazy("sample"), gettext_lazy("Samples"),
+        gettext_lazy("Photos to compare with: good parts, and limit samples that show where good ends."),
+        SampleForm, lambda: Sample.objects.select_related("line", "variant"),
+    ),
+    Section(
+        "user", "users", gettext_lazy("user"), gettext_lazy("Users"),
+        gettext_lazy("People and stations that sign in, their roles and their lines."),
         UserForm, lambda: User.objects.prefetch_related("groups", "lines"),
     ),
 )  # fmt: skip
@@ -89,7 +118,7 @@ BY_NAME = {section.one: section for section in SECTIONS}
 def setup(request: HttpRequest) -> HttpResponse:
     """What is there to set up, and how much of it there is."""
     counts = [(section, section.form._meta.model.objects.count()) for section in SECTIONS]
-    return render(request, "setup/setup.html", {"counts": counts, "sections": SECTIONS, "title": "Set-up"})
+    return render(request, "setup/setup.html", {"counts": counts, "sections": SECTIONS, "title": _("Set-up")})
 
 
 @needs(May.SET_UP)
@@ -108,14 +137,16 @@ def setup_row(request: HttpRequest, section: str, pk: int | None = None) -> Http
     chosen = BY_NAME[section]
     model = chosen.form._meta.model
     row = get_object_or_404(model, pk=pk) if pk else None
-    form = chosen.form(request.POST or None, instance=row, initial=None if row else _asked(request, chosen))
+    asked = None if row else _asked(request, chosen)
+    form = chosen.form(request.POST or None, request.FILES or None, instance=row, initial=asked)
     if request.method == "POST" and form.is_valid():
         try:
             saved = _save(form, caller(request))
         except Refused as refusal:
             form.add_error(None, refusal.reasons)
             return _row_page(request, chosen, form, status=refusal.status)
-        messages.success(request, f"{saved} is {'saved' if row else 'set up'}.")
+        words = _("{name} is saved.") if row else _("{name} is set up.")
+        messages.success(request, words.format(name=saved))
         return redirect(chosen.list_name)
     return _row_page(request, chosen, form, status=400 if form.errors else 200)
 
@@ -131,7 +162,15 @@ def _save(form: SetUpForm, by: User):
         return actions.set_up_user(
             user=form.instance, by=by, roles=sent["roles"], lines=sent["lines"], password=sent.get("password")
         )
+    if isinstance(form, SampleForm) and form.instance.pk is None:
+        return actions.add_sample(by=by, **form.cleaned_data)
     return actions.set_up(row=form.instance, by=by)
+
+
+def _remove(row: Any, by: User) -> None:
+    if isinstance(row, Sample):
+        return actions.remove_sample(sample=row, by=by)
+    return actions.remove(row=row, by=by)
 
 
 def _row_page(
@@ -144,7 +183,7 @@ def _row_page(
 ) -> HttpResponse:
     row = form.instance if form.instance.pk else None
     # The form's own edits must not stand in the heading while they are refused.
-    title = str(type(row).objects.get(pk=row.pk)) if row else f"New {section.noun}"
+    title = str(type(row).objects.get(pk=row.pk)) if row else _("New {noun}").format(noun=section.noun)
     if section.one == "user" and row and password_form is None:
         password_form = PasswordForm(row)
     remove_url = reverse(f"{section.row_name}_remove", args=[row.pk]) if row and section.one != "user" else ""
@@ -164,11 +203,11 @@ def setup_remove(request: HttpRequest, section: str, pk: int) -> HttpResponse:
         return redirect(chosen.row_name, pk)
     name = str(row)
     try:
-        actions.remove(row=row, by=caller(request))
+        _remove(row, caller(request))
     except Refused as refusal:
         messages.error(request, str(refusal))
         return _row_page(request, chosen, chosen.form(instance=row), status=refusal.status)
-    messages.success(request, f"{name} is removed.")
+    messages.success(request, _("{name} is removed.").format(name=name))
     return redirect(chosen.list_name)
 
 
@@ -185,5 +224,6 @@ def setup_user_password(request: HttpRequest, pk: int) -> HttpResponse:
     if user == caller(request):
         user.refresh_from_db()
         update_session_auth_hash(request, user)  # the one session that goes on is the one that asked
-    messages.success(request, f"{user} has a new password. Open sessions of {user.username} have ended.")
+    words = _("{name} has a new password. Open sessions of {account} have ended.")
+    messages.success(request, words.format(name=user, account=user.username))
     return redirect("setup_users")

@@ -21,7 +21,9 @@ from inspection.actions.machine import (
     set_hold,
 )
 from inspection.actions.moving import lock_all
+from inspection.actions.preferring import note_pseudonyms_read, set_own_keys, set_own_language
 from inspection.actions.queue import claim, free_lease, release, renew, skip
+from inspection.actions.samples import add_sample, remove_sample
 from inspection.actions.setting_up import remove, reset_password, set_up, set_up_user
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "MachineDecision",
     "MarkedDefect",
     "NewPhoto",
+    "add_sample",
     "claim",
     "close_containment",
     "correct_verdict",
@@ -42,15 +45,19 @@ __all__ = [
     "lock_all",
     "note_decisions_shown",
     "note_model_output_shown",
+    "note_pseudonyms_read",
     "receive_inspection",
     "record_verdict",
     "release",
     "release_holds",
     "remove",
+    "remove_sample",
     "renew",
     "reset_password",
     "send_to_retake",
     "set_hold",
+    "set_own_keys",
+    "set_own_language",
     "set_up",
     "set_up_user",
     "skip",

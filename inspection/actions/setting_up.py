@@ -1,4 +1,4 @@
-"""What an admin sets up: lines, stations, variants, shifts, kinds of defect, and the people who sign in."""
+"""What an admin sets up: lines, stations, variants, shifts, kinds of defect, samples, and the people who sign in."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,13 +9,15 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import ProtectedError, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from inspection import audit
-from inspection.models import DefectKind, Line, Shift, Station, User, Variant
+from inspection.models import DefectKind, Line, Sample, Shift, Station, User, Variant
 from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, Role, ensure_roles, must
 
-Row = Line | Station | Variant | Shift | DefectKind
+Row = Line | Station | Variant | Shift | DefectKind | Sample
 
 # What history calls a row by. Policies, audit rows and API calls hold these words, so they never change.
 FROZEN: dict[type[models.Model], tuple[str, ...]] = {
@@ -24,13 +26,22 @@ FROZEN: dict[type[models.Model], tuple[str, ...]] = {
     Variant: ("slug",),
     Shift: ("line",),
     DefectKind: ("slug",),
+    Sample: (),
     User: ("username",),
 }
 
 
-def name_of(row: models.Model | type[models.Model], count: int = 1) -> str:
-    """What people call such a row, as 'defect kind'."""
-    return str(row._meta.verbose_name if count == 1 else row._meta.verbose_name_plural)
+# What may stand in the way of a removal, for those who translate.
+NOUNS = (
+    gettext_noop("line"), gettext_noop("station"), gettext_noop("variant"), gettext_noop("shift"),
+    gettext_noop("defect kind"), gettext_noop("sample"), gettext_noop("user"), gettext_noop("inspection"),
+    gettext_noop("defect"), gettext_noop("urgent lot"),
+)  # fmt: skip
+
+
+def name_of(row: models.Model | type[models.Model]) -> str:
+    """What people call such a row, as 'defect kind': in English, as the audit trail tells it."""
+    return str(row._meta.verbose_name)
 
 
 def frozen_fields(row: models.Model) -> tuple[str, ...]:
@@ -75,7 +86,8 @@ def set_up(*, row: Row, by: User) -> Row:
 def _refuse_frozen(row: models.Model, before: models.Model) -> None:
     for name in frozen_fields(before):
         if getattr(row, name) != getattr(before, name):
-            raise Conflict(f"The {name_of(row)}'s {name} stands in its history and cannot change. Set up a new one.")
+            words = _("The {noun}'s {field} stands in its history and cannot change. Set up a new one.")
+            raise Conflict(words.format(noun=_(name_of(row)), field=name))
 
 
 def _changed(before: models.Model | None, row: models.Model) -> dict[str, Any]:
@@ -94,7 +106,7 @@ def _action(row: models.Model, verb: str) -> str:
 def _line_of(row: Row) -> str:
     if isinstance(row, Line):
         return row.slug
-    return row.line.slug if isinstance(row, Station | Shift) else ""
+    return row.line.slug if isinstance(row, Station | Shift | Sample) else ""
 
 
 @transaction.atomic
@@ -108,6 +120,8 @@ def remove(*, row: Row, by: User) -> None:
         # The database would let these go with the line; a person bound to no line works on all of them.
         held["shift"] = row.shifts.count()
         held["user"] = User.objects.filter(lines=row).count()
+    if isinstance(row, Line | Variant):
+        held["sample"] = row.samples.count()
     try:
         with transaction.atomic():
             type(row).objects.get(pk=row.pk).delete()
@@ -120,8 +134,8 @@ def remove(*, row: Row, by: User) -> None:
 
 
 def _held_by(row: models.Model, held: Counter[str]) -> str:
-    what = ", ".join(f"{count:,} x {name}" for name, count in sorted(held.items()) if count)
-    return f"{row} cannot be removed, because something refers to it: {what}."
+    what = ", ".join(f"{count:,} x {_(name)}" for name, count in sorted(held.items()) if count)
+    return _("{name} cannot be removed, because something refers to it: {what}.").format(name=row, what=what)
 
 
 @transaction.atomic
@@ -136,11 +150,12 @@ def set_up_user(
     before = User.objects.select_for_update().get(pk=user.pk) if user.pk else None
     roles, lines = sorted(set(roles)), list(lines)
     if unknown := [role for role in roles if role not in list(Role)]:
-        raise BadInput(f"There is no role {unknown[0]!r}. The roles are {', '.join(Role)}.")
+        words = _("There is no role {role!r}. The roles are {roles}.")
+        raise BadInput(words.format(role=unknown[0], roles=", ".join(Role)))
     if before:
         _refuse_frozen(user, before)
     elif password is None:
-        raise BadInput("A new account needs a password.")
+        raise BadInput(_("A new account needs a password."))
     told = _account(before) if before else {}
     if password is not None:
         _take_password(user, password)
@@ -181,7 +196,9 @@ def _take_password(user: User, password: str) -> None:
 def _keep_an_admin() -> None:
     admins = Q(groups__name=Role.ADMIN.value) | Q(is_superuser=True)
     if not User.objects.filter(admins, is_active=True).exists():
-        raise Conflict("This is the last active admin. Give somebody else the role first, or nobody could set up more.")
+        raise Conflict(
+            _("This is the last active admin. Give somebody else the role first, or nobody could set up more.")
+        )
 
 
 @transaction.atomic

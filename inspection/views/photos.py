@@ -4,6 +4,8 @@ from pathlib import Path
 
 from django.http import FileResponse, HttpRequest, HttpResponseBase
 from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from inspection import photos
@@ -14,6 +16,7 @@ from inspection.sight import readable
 
 # The bytes under a photo's address never change. Private: a shared cache knows nothing of roles.
 FOR_GOOD = "private, max-age=31536000, immutable"
+MISSING = gettext_lazy("The photo's file is missing from the photo store. Tell an admin.")
 
 
 @needs(May.JUDGE)
@@ -28,19 +31,14 @@ def photo(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 def photo_preview(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The photo's small WebP, made when it is first asked for."""
-    row = _visible(request, pk)
-    try:
-        path = photos.preview_path(row.stored)
-    except FileNotFoundError:
-        raise Unknown(f"The file of photo {pk} is missing from the photo store. Tell an admin.") from None
-    return served(request, path, f"{row.stored}-preview", "image/webp")
+    return served_preview(request, _visible(request, pk).stored)
 
 
 def _visible(request: HttpRequest, pk: int) -> Photo:
     """An inspector's photos are those of parts they hold or judged; overseers see all of their lines."""
     row = Photo.objects.filter(pk=pk, inspection__in=readable(caller(request))).first()
     if row is None:
-        raise Unknown(f"There is no photo {pk} that you may see.")
+        raise Unknown(_("There is no photo {number} that you may see.").format(number=pk))
     return row
 
 
@@ -52,8 +50,16 @@ def served(request: HttpRequest, path: Path, digest: str, content_type: str) -> 
     return response
 
 
+def served_preview(request: HttpRequest, stored: str) -> HttpResponseBase:
+    try:
+        path = photos.preview_path(stored)
+    except FileNotFoundError:
+        raise Unknown(str(MISSING)) from None
+    return served(request, path, f"{stored}-preview", "image/webp")
+
+
 def _opened(path: Path, content_type: str) -> HttpResponseBase:
     try:
         return FileResponse(path.open("rb"), content_type=content_type)
     except FileNotFoundError:
-        raise Unknown("The photo's file is missing from the photo store. Tell an admin.") from None
+        raise Unknown(str(MISSING)) from None

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from inspection.views import parts, photos, queue, room, trail
+from inspection.views import parts, photos, queue, room, samples, trail
 
 urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -20,6 +20,11 @@ urlpatterns = [
     path("verdicts/<int:pk>/correct/", room.correct, name="correct"),
     path("photos/<int:pk>/", photos.photo, name="photo"),
     path("photos/<int:pk>/preview/", photos.photo_preview, name="photo_preview"),
+    path("photos/<int:pk>/sample/", samples.add_sample, name="add_sample"),
+    path("samples/<int:pk>/", samples.sample, name="sample"),
+    path("samples/<int:pk>/preview/", samples.sample_preview, name="sample_preview"),
+    path("samples/<int:pk>/remove/", samples.remove_sample, name="remove_sample"),
+    path("lines/<slug:line>/samples/", samples.samples, name="samples"),
     path("parts/", parts.parts, name="parts"),
     path("parts/<path:serial>/", parts.part_history, name="part_history"),
     path("queue/", queue.queue, name="queue"),

@@ -12,7 +12,7 @@ export TEST_DATABASE_URL TEST_BROKER_URL
 # What the tests write outside their own folders, and no setting of this shell.
 TESTS := env -u DATABASE_URL -u BROKER_URL -u SECRET_KEY -u STORAGE_URL DATA_DIR=$(CURDIR)/var/tests DEBUG=1
 
-.PHONY: up install test check bench
+.PHONY: up install test check bench messages
 .DEFAULT_GOAL := up
 
 up: install  ## install, migrate, seed and run a demo factory; Ctrl-C stops it
@@ -53,6 +53,15 @@ check: .venv/installed-dev  ## style, types, the direction of the apps, migratio
 	$(TESTS) DEBUG=0 SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))') \
 	  ALLOWED_HOSTS=shadowline.example HTTPS=1 \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# Of makemessages: one line a message, the file that has it, and nothing from beside the product.
+MESSAGES := --locale zh_Hans --no-wrap --no-obsolete --add-location file \
+  $(foreach folder,var tests bench docs station build,--ignore '$(folder)/*')
+
+messages: .venv/installed-dev  ## collect what has to be translated and compile what is (needs GNU gettext)
+	$(TESTS) $(BIN)/python manage.py makemessages $(MESSAGES)
+	$(TESTS) $(BIN)/python manage.py makemessages $(MESSAGES) --domain djangojs
+	$(TESTS) $(BIN)/python manage.py compilemessages --locale zh_Hans --ignore .venv
 
 bench: .venv/installed-dev  ## the measurements of bench/
 	@for program in $(sort $(wildcard bench/*.py)); do echo "== $$program"; $(TESTS) $(BIN)/python $$program || exit 1; done

@@ -3,13 +3,14 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from inspection.views import parts, photos, queue, room, samples, trail
+from inspection.views import parts, photos, preferences, queue, room, samples, scan, shift, trail
 
 urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("inspect/", room.inspect, name="inspect"),
     path("inspect/<slug:line>/", room.inspect, name="inspect"),
+    path("inspect/<slug:line>/summary/", shift.shift_summary, name="shift_summary"),
     path("inspections/<int:pk>/verdict/", room.verdict, name="verdict"),
     path("inspections/<int:pk>/renew/", room.renew, name="renew"),
     path("inspections/<int:pk>/release/", room.release, name="release"),
@@ -25,11 +26,15 @@ urlpatterns = [
     path("samples/<int:pk>/preview/", samples.sample_preview, name="sample_preview"),
     path("samples/<int:pk>/remove/", samples.remove_sample, name="remove_sample"),
     path("lines/<slug:line>/samples/", samples.samples, name="samples"),
+    path("scan/", scan.scan, name="scan"),
     path("parts/", parts.parts, name="parts"),
     path("parts/<path:serial>/", parts.part_history, name="part_history"),
     path("queue/", queue.queue, name="queue"),
     path("containment/", queue.containments, name="containments"),
     path("containment/<int:pk>/close/", queue.close_containment, name="close_containment"),
+    path("preferences/", preferences.preferences, name="preferences"),
+    path("preferences/keys/", preferences.own_keys, name="own_keys"),
+    path("preferences/language/", preferences.own_language, name="own_language"),
     path("trail/", trail.audit_trail_page, name="audit_trail_page"),
     path("trail/verify/", trail.verify_trail, name="verify_trail"),
 ]

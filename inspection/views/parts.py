@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from inspection import actions
 from inspection.models import AuditEvent, Correction, Disposition, Inspection, Photo, User, Verdict
 from inspection.moves import OPEN
-from inspection.roles import May, caller, needs, oversees
+from inspection.roles import May, caller, judges_blind, needs, oversees
 from inspection.sight import own_disposition, readable
 
 PER_PAGE = 10
@@ -24,13 +24,15 @@ def parts(request: HttpRequest) -> HttpResponse:
     if serial := request.GET.get("serial", "").strip():
         if readable(caller(request)).filter(serial=serial).exists():
             return redirect("part_history", serial=serial)
-        return render(request, "inspection/parts.html", {"asked": serial, **_latest(request)}, status=404)
-    return render(request, "inspection/parts.html", _latest(request))
+        return render(request, "inspection/parts.html", {"asked": serial, **latest(request)}, status=404)
+    return render(request, "inspection/parts.html", latest(request))
 
 
-def _latest(request: HttpRequest) -> dict:
+def latest(request: HttpRequest) -> dict:
+    """The list below the box. To whoever only judges, the box may also open a part that waits for them."""
     rows = readable(caller(request)).select_related("line", "station", "variant").prefetch_related("photos")
-    return {"page_obj": Paginator(rows.order_by("-pk"), 25).get_page(request.GET.get("page"))}
+    page = Paginator(rows.order_by("-pk"), 25).get_page(request.GET.get("page"))
+    return {"page_obj": page, "opens": judges_blind(caller(request))}
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def part_history(request: HttpRequest, serial: str) -> HttpResponse:
     rows = rows.prefetch_related("verdicts__defects__kind", "verdicts__defects__photo")
     page = Paginator(rows.order_by("-received_at", "-pk"), PER_PAGE).get_page(request.GET.get("page"))
     if not page.paginator.count:
-        return render(request, "inspection/parts.html", {"asked": serial, **_latest(request)}, status=404)
+        return render(request, "inspection/parts.html", {"asked": serial, **latest(request)}, status=404)
     chapters = [chapter_for(caller(request), inspection) for inspection in page]
     return render(request, "inspection/part_history.html", {"serial": serial, "chapters": chapters, "page_obj": page})
 

@@ -1,0 +1,30 @@
+// The shift summary over the room: the link with data-action="summary" opens its page's inside in a dialog, so that the
+// room and what it holds stay. Without this module the link leads to the page.
+
+async function show(link) {
+  const answer = await fetch(`${link.href}?fragment`).catch(() => null);
+  if (!answer?.ok) {
+    return document.dispatchEvent(new CustomEvent("say", { detail: gettext("The server does not answer.") }));
+  }
+  const inside = document.createElement("template");
+  inside.innerHTML = await answer.text();
+  const dialog = Object.assign(document.createElement("dialog"), { className: "dialog shift", ariaLabel: link.textContent.trim() });
+  const title = Object.assign(document.createElement("h2"), { textContent: link.textContent.trim() });
+  const close = Object.assign(document.createElement("button"), { className: "button", type: "button", textContent: gettext("Close") });
+  close.autofocus = true;
+  close.addEventListener("click", () => dialog.close());
+  const foot = Object.assign(document.createElement("div"), { className: "dialog-foot" });
+  foot.append(close);
+  dialog.append(title, inside.content, foot);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-action=summary]");
+  if (!link || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  link.closest("details")?.removeAttribute("open");
+  show(link);
+});

@@ -1,107 +1,91 @@
-// The photo: zoom where the pointer is, and moving, by wheel, pointer, fingers and keys.
+// The zoom of the photo, and of the reference beside it: one look for both, drawn at most once per frame and only by
+// transforms. hands.js changes it.
 
-const root = document.documentElement;
-const MAX_ZOOM = 16;
-const state = { zoom: 1, x: 0, y: 0 };
-const stage = () => document.querySelector("[data-stage]");
+import { frames, measure, stage } from "./frames.js";
+import { keep, recall } from "./kept.js";
+import { about, corner, limits, moved, settled } from "./zoom.js";
+
+const FITTED = { zoom: 1, u: 0.5, v: 0.5 };
+const PIXELS_SHOW = 3; // from 300 % on a pixel is a square and not a blur
+const CALM = 120; // ms without a change until the scale is said
+let look = FITTED;
+let keeps = recall("keep-zoom", false);
+let due = 0;
+let saying;
+
+const main = () => frames.get(stage());
+const cap = () => Number(stage().dataset.zoomLimit) || 0;
+const range = () => limits(main(), cap(), devicePixelRatio);
+const percent = () => `${Math.round(main().fit * look.zoom * devicePixelRatio * 100)} %`;
+
+/** The stage as it stands: its frame, what it shows, and its limits; null without a photo. */
+export const view = () => main() && { frame: main(), look: settled(main(), look), ...range() };
+
+function paint() {
+  due = 0;
+  if (!main()) return;
+  for (const [element, frame] of frames) {
+    const own = settled(frame, look);
+    const [left, top] = corner(frame, own, devicePixelRatio);
+    const { style } = element === stage() ? document.documentElement : element;
+    style.setProperty("--zoom", own.zoom);
+    style.setProperty("--pan-x", `${left - own.zoom * frame.x}px`);
+    style.setProperty("--pan-y", `${top - own.zoom * frame.y}px`);
+    element.classList.toggle("close", frame.fit * own.zoom * devicePixelRatio >= PIXELS_SHOW);
+  }
+  for (const output of document.querySelectorAll("[data-scale]")) output.textContent = percent();
+  document.dispatchEvent(new CustomEvent("photo:drawn"));
+}
 
 function draw() {
-  const { width, height } = stage().getBoundingClientRect();
-  // The photo always covers the window when it is larger, and lies still when it is not.
-  state.x = Math.min(0, Math.max(width - width * state.zoom, state.x));
-  state.y = Math.min(0, Math.max(height - height * state.zoom, state.y));
-  root.style.setProperty("--zoom", state.zoom);
-  root.style.setProperty("--pan-x", `${state.x}px`);
-  root.style.setProperty("--pan-y", `${state.y}px`);
-  stage().classList.toggle("close", state.zoom > 6);
+  due ||= requestAnimationFrame(paint);
 }
 
-function zoomTo(zoom, x, y) {
-  const next = Math.min(MAX_ZOOM, Math.max(1, zoom));
-  state.x = x - ((x - state.x) * next) / state.zoom;
-  state.y = y - ((y - state.y) * next) / state.zoom;
-  state.zoom = next;
+function tell(refused) {
+  clearTimeout(saying);
+  saying = setTimeout(() => {
+    const words = refused ? gettext("%s, the closest look on this line") : "%s";
+    if (main()) document.dispatchEvent(new CustomEvent("say", { detail: interpolate(words, [percent()]) }));
+  }, CALM);
+}
+
+/** Zoom about a point, given in CSS pixels from the middle of a box: the stage's, unless told otherwise. */
+export function zoomTo(wanted, [x, y] = [0, 0], frame = main()) {
+  if (!main() || !frame) return;
+  const { least, most } = range();
+  const zoom = Math.min(most, Math.max(least, wanted));
+  look = about(frame, settled(frame, look), zoom, x, y);
+  draw();
+  tell(cap() && wanted > most);
+}
+export const zoomBy = (factor, ...at) => zoomTo(look.zoom * factor, ...at);
+
+export function move(dx, dy, frame = main()) {
+  if (!frame) return;
+  look = moved(frame, settled(frame, look), dx, dy);
   draw();
 }
 
-function zoomBy(factor) {
-  const { width, height } = stage().getBoundingClientRect();
-  zoomTo(state.zoom * factor, width / 2, height / 2);
-  document.dispatchEvent(new CustomEvent("say", { detail: `${Math.round(state.zoom * 100)} %` }));
+const showChoice = () => document.querySelector("[data-action=keep_zoom]")?.setAttribute("aria-pressed", String(keeps));
+
+export function keepZoom() {
+  keeps = !keeps;
+  keep("keep-zoom", keeps);
+  showChoice();
 }
 
-function fit() {
-  Object.assign(state, { zoom: 1, x: 0, y: 0 });
+function redraw() {
+  if (main()) look = { ...look, zoom: Math.min(range().most, Math.max(range().least, look.zoom)) };
   draw();
 }
-
-function move(dx, dy) {
-  state.x += dx;
-  state.y += dy;
-  draw();
-}
-
-document.addEventListener("click", (event) => {
-  const actions = { fit, zoom_in: () => zoomBy(1.5), zoom_out: () => zoomBy(1 / 1.5) };
-  actions[event.target.closest("[data-action]")?.dataset.action]?.();
-});
-
-document.addEventListener("dblclick", (event) => {
-  if (event.target.closest("[data-stage]")) fit();
-});
-
-document.addEventListener(
-  "wheel",
-  (event) => {
-    if (!event.target.closest("[data-stage]")) return;
-    event.preventDefault();
-    const box = stage().getBoundingClientRect();
-    zoomTo(state.zoom * 1.0016 ** -event.deltaY, event.clientX - box.left, event.clientY - box.top);
-  },
-  { passive: false },
-);
-
-// One finger or the mouse moves the photo, two fingers zoom it; while marking, marks.js has the pointer.
-const pointers = new Map();
-document.addEventListener("pointerdown", (event) => {
-  if (!event.target.closest("[data-stage]") || stage().classList.contains("marking") || event.button) return;
-  stage().setPointerCapture(event.pointerId);
-  stage().classList.add("dragging");
-  pointers.set(event.pointerId, event);
-});
-document.addEventListener("pointermove", (event) => {
-  const before = pointers.get(event.pointerId);
-  if (!before) return;
-  const other = [...pointers.values()].find(({ pointerId }) => pointerId !== event.pointerId);
-  if (other) {
-    const box = stage().getBoundingClientRect();
-    const span = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) || 1;
-    const middle = [(event.clientX + other.clientX) / 2 - box.left, (event.clientY + other.clientY) / 2 - box.top];
-    zoomTo((state.zoom * span(event)) / span(before), ...middle);
-  } else {
-    move(event.clientX - before.clientX, event.clientY - before.clientY);
-  }
-  pointers.set(event.pointerId, event);
-});
-for (const end of ["pointerup", "pointercancel"]) {
-  document.addEventListener(end, (event) => {
-    pointers.delete(event.pointerId);
-    if (!pointers.size) stage()?.classList.remove("dragging");
-  });
-}
-
-const STEP = 80;
-const WAYS = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
-document.addEventListener("keydown", (event) => {
-  if (!event.shiftKey || !WAYS[event.key] || event.defaultPrevented || event.target.matches("input, textarea")) return;
-  event.preventDefault();
-  move(...WAYS[event.key]);
-});
 
 function begin() {
-  if (stage()) fit();
+  if (!keeps) look = FITTED;
+  measure();
+  redraw();
+  showChoice();
 }
-addEventListener("resize", () => stage() && draw());
+document.addEventListener("boxes:changed", redraw);
 document.addEventListener("part:shown", begin);
 document.addEventListener("view:shown", begin);
 begin();

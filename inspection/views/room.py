@@ -13,12 +13,14 @@ from django.views.decorators.http import require_GET, require_POST
 from inspection import actions
 from inspection.actions.intake import find_line
 from inspection.actions.judging import outcome_now
-from inspection.models import DefectKind, Inspection, Lease, Line, Outcome, Photo, User, Verdict
+from inspection.models import DefectKind, Inspection, Lease, Line, Outcome, Photo, Severity, User, Verdict
 from inspection.moves import State
 from inspection.refusals import BadInput, Conflict, Unknown
 from inspection.roles import May, caller, needs, oversees
+from inspection.serializers import ClaimSerializer
 from inspection.sight import find_judged
 from inspection.views.forms import CorrectionForm, LeaseForm, ReasonForm, VerdictForm, checked
+from inspection.views.samples import samples_of
 
 
 @never_cache
@@ -31,7 +33,11 @@ def inspect(request: HttpRequest, line: str | None = None) -> HttpResponse:
     place = find_line(line, caller(request))
     if "prefetch" in request.headers.get("Sec-Purpose", ""):
         return HttpResponse(status=204)  # a browser that guesses ahead must not take a part
-    return _room(request, place, _held(caller(request), place) or actions.claim(line=place, by=caller(request)))
+    asked = request.GET.get("part", "")
+    held = _held(caller(request), place, asked)
+    if not held and actions.claim(line=place, by=caller(request)):
+        held = _held(caller(request), place, asked)
+    return _room(request, place, held)
 
 
 def _choose_line(request: HttpRequest) -> HttpResponse:
@@ -46,21 +52,30 @@ def _choose_line(request: HttpRequest) -> HttpResponse:
     return render(request, "inspection/choose_line.html", {"waiting": waiting})
 
 
-def _held(user: User, line: Line) -> Lease | None:
-    """The part of this line that the person has had open longest, its lease still running."""
-    held = Lease.objects.filter(user=user, inspection__line=line, expires_at__gt=timezone.now())
-    return held.select_related("inspection__station", "inspection__variant").order_by("opened_at").first()
+def _held(user: User, line: Line, asked: str) -> list[Lease]:
+    """The parts of this line that the person has in hand: the one asked for first, then the longest held.
+
+    They are renewed: the farewell of a page that was just reloaded names the old times and so takes none away.
+    """
+    leases = list(Lease.objects.held_by(user).filter(inspection__line=line).select_related("inspection__line"))
+    for lease in leases:
+        actions.renew(inspection=lease.inspection, by=user, token=lease.token)
+    held = Lease.objects.held_by(user).filter(inspection__line=line)
+    held = held.select_related("inspection__line", "inspection__station", "inspection__variant")
+    return sorted(held.prefetch_related("inspection__photos"), key=lambda lease: str(lease.inspection_id) != asked)
 
 
-def _room(request: HttpRequest, line: Line, lease: Lease | None, *, status: int = 200, error: str = "") -> HttpResponse:
-    """The room with a part, or empty. A refused verdict comes back with what was marked and written."""
-    if lease is None:
-        return render(request, "inspection/nothing.html", {"line": line, "last": undoable(caller(request), line)})
-    part = lease.inspection
+def _room(request: HttpRequest, line: Line, held: list[Lease], *, status: int = 200, error: str = "") -> HttpResponse:
+    """The room with the first of the parts in hand, or empty. A refused verdict comes back with what was marked."""
+    lease = held[0] if held else None
+    part = lease.inspection if lease else None
     context = {
         "line": line, "lease": lease, "part": part, "last": undoable(caller(request), line),
-        "views": _views(request, part), "kinds": DefectKind.objects.all(), "aside_url": aside_url(part),
-        "unsure_refused": part.state == State.WITH_SUPERVISOR, "renew_seconds": min(60, line.lease_seconds // 3),
+        "claims": ClaimSerializer(held, many=True).data, "views": _views(request, part) if part else [],
+        "kinds": DefectKind.objects.all(), "severities": Severity.choices, "outcomes": Outcome.values,
+        "samples": samples_of(line),
+        "aside_path": aside_path(), "unsure_refused": part is not None and part.state == State.WITH_SUPERVISOR,
+        "renew_seconds": min(60, line.lease_seconds // 3),
         "error": error, "defects": request.POST.get("defects", "[]"), "comment": request.POST.get("comment", ""),
     }  # fmt: skip
     return render(request, "inspection/inspect.html", context, status=status)
@@ -74,10 +89,10 @@ def _views(request: HttpRequest, part: Inspection) -> list[tuple[Photo, bool]]:
     return [(photo, number == shown) for number, photo in enumerate(photos, 1)]
 
 
-def aside_url(part: Inspection) -> str:
-    """Where the page asks for what may stand beside the photo. The place is the same for every part and level."""
+def aside_path() -> str:
+    """Where the page asks for what may stand beside the photo, with 0 for the part: the same for every part and level."""
     try:
-        return reverse("advice_fragment", args=[part.pk])
+        return reverse("advice_fragment", args=[0])
     except NoReverseMatch:
         return ""
 
@@ -100,8 +115,9 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         actions.record_verdict(inspection=part, by=caller(request), **checked(VerdictForm(request.POST)))
     except BadInput as refusal:
-        if lease := Lease.objects.filter(user=caller(request), inspection=part).select_related("inspection").first():
-            return _room(request, part.line, lease, status=refusal.status, error=str(refusal))
+        held = _held(caller(request), part.line, str(part.pk))
+        if held and held[0].inspection_id == part.pk:
+            return _room(request, part.line, held, status=refusal.status, error=str(refusal))
         raise
     except Conflict as refusal:
         messages.warning(request, str(refusal))
@@ -169,7 +185,7 @@ def verdict_change(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("inspect", line=part.line.slug)
     context = {
         "line": part.line, "part": part, "verdict": verdict, "own": own, "outcome": outcome_now(verdict),
-        "choices": Outcome.choices, "views": _views(request, part), "back": _after_change(verdict, own),
+        "judged_by": verdict.inspector, "views": _views(request, part), "back": _after_change(verdict, own),
     }  # fmt: skip
     return render(request, "inspection/verdict_change.html", context)
 

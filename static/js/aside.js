@@ -3,20 +3,31 @@
 
 const mapsButton = () => document.querySelector("[data-aside] [data-heat-map]");
 
+let asking;
+
 async function ask() {
   const place = document.querySelector("[data-aside]");
-  const photo = document.querySelector("[data-view]:not([hidden]) img:last-of-type");
-  if (!place?.dataset.src) return;
-  await photo.decode().catch(() => {});
-  const answer = await fetch(place.dataset.src).catch(() => null);
+  const { part, again } = document.querySelector("[data-room-page]").dataset;
+  asking?.abort(); // another part stands here by now
+  asking = new AbortController();
+  place?.replaceChildren();
+  if (!place?.dataset.path || !part || again) return;
+  await painted(document.querySelector("[data-view]:not([hidden]) img[data-full]"));
+  const { signal } = asking;
+  const answer = await fetch(place.dataset.path.replace("/0/", `/${part}/`), { signal }).catch(() => null);
   if (answer?.status !== 200) return;
   const html = document.createElement("template");
-  html.innerHTML = await answer.text();
-  if (!place.isConnected) return; // another part stands here by now
+  html.innerHTML = await answer.text().catch(() => "");
+  if (signal.aborted) return;
   for (const over of html.content.querySelectorAll("[data-overlays] [data-over]")) {
     document.querySelector(`[data-view="${over.dataset.over}"] [data-layers]`)?.append(over);
   }
   place.replaceChildren(html.content);
+}
+
+async function painted(photo) {
+  await photo.decode().catch(() => {});
+  await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 }
 
 function toggleMaps() {
@@ -31,4 +42,4 @@ document.addEventListener("keydown", (event) => {
   if (event.key.toLowerCase() === "h" && mapsButton() && !typing && !event.ctrlKey && !event.metaKey) toggleMaps();
 });
 document.addEventListener("part:shown", ask);
-ask();
+document.addEventListener("part:none", ask);

@@ -1,37 +1,33 @@
-// Keeps a part with the person who looks at it: a sign of life while somebody moves, and none when nobody does.
-// Also counts down the time in which the last verdict can be undone.
+// Keeps the parts of this page with the person who looks at it: a sign of life for all of them while somebody is here,
+// none while nobody is, and a farewell when the page closes, so that others get the parts at once.
 
-let lastMove = performance.now();
-let lastRenewal = performance.now();
+import { ask } from "./api.js";
+import { idleFor, isPaused } from "./clock.js";
 
-for (const sign of ["pointermove", "pointerdown", "keydown", "wheel"]) {
-  addEventListener(sign, () => (lastMove = performance.now()), { passive: true });
+let last = performance.now();
+
+export function keepAlive({ leases, seconds, gone }) {
+  setInterval(async () => {
+    const due = performance.now() - last > seconds * 1000;
+    if (!due || document.hidden || isPaused() || idleFor() > performance.now() - last) return;
+    last = performance.now();
+    const tokens = leases().map(({ token }) => token);
+    if (!tokens.length) return;
+    const answer = await ask("queue/renew/", { leases: tokens }).catch(() => null);
+    for (const lease of leases()) {
+      lease.expires_at = answer?.leases.find(({ token }) => token === lease.token)?.expires_at ?? lease.expires_at;
+    }
+    if (answer?.gone.length) gone(answer.gone);
+  }, 1000);
+
+  document.addEventListener("room:resumed", () => (last = -Infinity)); // asks at once whether the part is still ours
+
+  // The time of expiry tells this page's lease from one that a reload of it has renewed since.
+  addEventListener("pagehide", () => giveBack(leases()));
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 
-async function renew(page) {
-  lastRenewal = performance.now();
-  const form = document.querySelector("[data-verdict]");
-  const answer = await fetch(page.dataset.renew, { method: "POST", body: new FormData(form), redirect: "manual" });
-  if (answer.status === 409) document.dispatchEvent(new CustomEvent("part:gone"));
+export function giveBack(leases) {
+  const held = leases.map(({ token, expires_at }) => ({ token, expires_at }));
+  if (held.length) ask("queue/leave/", { leases: held }, { farewell: true }).catch(() => {});
 }
-
-function countDown() {
-  for (const last of document.querySelectorAll("[data-until]")) {
-    const left = Math.ceil((Date.parse(last.dataset.until) - Date.now()) / 1000);
-    last.hidden = left <= 0;
-    last.querySelector("[data-left]").textContent = `${left} s`;
-  }
-}
-
-setInterval(() => {
-  countDown();
-  const page = document.querySelector("[data-room-page][data-renew]");
-  const due = page && performance.now() - lastRenewal > page.dataset.renewSeconds * 1000;
-  if (due && !document.hidden && lastMove > lastRenewal) renew(page).catch(() => {});
-}, 1000);
-
-document.addEventListener("part:shown", () => {
-  lastRenewal = performance.now();
-  countDown();
-});
-countDown();

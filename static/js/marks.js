@@ -1,52 +1,90 @@
-// Marks on the photo: boxes in shares of it, drawn by pointer or moved by keys, kept as JSON in the form's own field.
+// Marks on the photo: boxes and points in shares of it, drawn by pointer or moved by keys, kept as JSON in the form's own
+// field. A drag draws a box, a click a point; a chosen mark is dragged, and sized by its corner.
 
 const SVG = "http://www.w3.org/2000/svg";
 const SEVERITIES = ["minor", "major", "critical"];
-const SMALLEST = 0.004; // a click without a drag is no box
+const SMALLEST = 0.004; // a drag shorter than this is a click
 const SIDE = 0.08; // of a box that Enter puts in the middle
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 let marks = [];
 let chosen = -1;
 let kind = "";
-let drawing = null;
+let drag = null;
 
 const stage = () => document.querySelector("[data-stage]");
 const view = () => document.querySelector("[data-view]:not([hidden])");
 const canvas = () => view().querySelector("[data-marks]");
 const marking = () => Boolean(stage()?.classList.contains("marking"));
-const clamp = (value) => Math.min(1, Math.max(0, value));
+const clamp = (value, most = 1) => Math.min(most, Math.max(0, value));
 const round = (value) => Math.round(value * 1e5) / 1e5;
 const button = (slug) => document.querySelector(`[data-kind="${CSS.escape(slug)}"]`);
+const wordOf = (severity) => document.querySelector(`[data-severities] [value=${severity}]`).textContent;
 
-function box(photo, mark, name) {
-  const rect = document.createElementNS(SVG, "rect");
+// What the room asks before it takes an answer.
+
+export const marked = () => ({
+  rejecting: marks.some((mark) => button(mark.kind)?.dataset.rejects),
+  contaminations: [...new Set(marks.filter((mark) => button(mark.kind)?.dataset.contamination).map((mark) => button(mark.kind).dataset.name))],
+});
+export function needsMark() {
+  const needed = "boxRequired" in document.querySelector("[data-room-page]").dataset && !marked().rejecting;
+  if (needed && !marking()) toggle(true);
+  return needed;
+}
+
+// Drawing
+
+function shape(tag, values) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(values)) element.setAttribute(name, value);
+  return element;
+}
+
+/** One mark: a box, or for a point a cross whose size does not follow the zoom. */
+function outline(photo, mark, name) {
   const { width, height } = photo.viewBox.baseVal;
   const [x, y, w, h] = mark.box;
-  const shape = { x: x * width, y: y * height, width: w * width, height: h * height, class: name };
-  for (const [key, value] of Object.entries(shape)) rect.setAttribute(key, value);
-  return rect;
+  if (w || h) return shape("rect", { x: x * width, y: y * height, width: w * width, height: h * height, class: name });
+  const [cx, cy, r] = [x * width, y * height, 0.012 * Math.max(width, height)];
+  return shape("path", { d: `M${cx - r} ${cy}h${2 * r}M${cx} ${cy - r}v${2 * r}`, class: name });
+}
+
+function drawn(photo, mark) {
+  const name = `${button(mark.kind)?.dataset.rejects ? "rejects" : "harmless"}${marks[chosen] === mark ? " chosen" : ""}`;
+  const [x, y, w, h] = mark.box;
+  const parts = [outline(photo, mark, `under${w || h ? "" : " point"}`), outline(photo, mark, name)];
+  if (marks[chosen] === mark && (w || h)) {
+    const { width, height } = photo.viewBox.baseVal;
+    parts.push(shape("circle", { cx: (x + w) * width, cy: (y + h) * height, r: 0.006 * Math.max(width, height), class: "grip" }));
+  }
+  return parts;
+}
+
+function entry(mark, index) {
+  const item = document.querySelector("template[data-mark-template]").content.firstElementChild.cloneNode(true);
+  const one = item.querySelector("button");
+  one.dataset.mark = index;
+  one.setAttribute("aria-pressed", String(index === chosen));
+  one.textContent = `${index + 1} ${button(mark.kind)?.dataset.name ?? mark.kind}, ${wordOf(mark.severity)}`;
+  return item;
 }
 
 function draw() {
   for (const figure of document.querySelectorAll("[data-view]")) {
     const photo = figure.querySelector("[data-marks]");
-    const own = marks.filter((mark) => mark.photo === Number(figure.dataset.photo));
-    photo.replaceChildren(
-      ...own.flatMap((mark) => {
-        const name = button(mark.kind)?.dataset.rejects ? "rejects" : "harmless";
-        return [box(photo, mark, "under"), box(photo, mark, marks[chosen] === mark ? `${name} chosen` : name)];
-      }),
-    );
+    photo.replaceChildren(...marks.filter((mark) => mark.photo === Number(figure.dataset.photo)).flatMap((mark) => drawn(photo, mark)));
   }
-  const field = document.querySelector("[data-defects]");
-  if (field) field.value = JSON.stringify(marks);
-  const severity = document.querySelector("[data-severity]");
-  if (severity) severity.textContent = marks[chosen]?.severity ?? "minor";
+  document.querySelector("[data-defects]").value = JSON.stringify(marks);
+  document.querySelector("[data-severity]").textContent = wordOf(marks[chosen]?.severity ?? "minor");
+  document.querySelector("[data-mark-list]").replaceChildren(...marks.map(entry));
+  document.querySelector("[data-dirt-only]").hidden = marked().rejecting || !marked().contaminations.length;
   for (const one of document.querySelectorAll("[data-kind]")) {
     one.setAttribute("aria-pressed", String(one.dataset.kind === (marks[chosen]?.kind ?? kind)));
   }
 }
+
+// Changing
 
 function toggle(on) {
   stage().classList.toggle("marking", on);
@@ -82,17 +120,25 @@ function remove() {
   draw();
 }
 
-function shift(way, sizing, step) {
-  const mark = marks[chosen];
-  if (!mark) return;
+function shift(mark, [dx, dy], sizing) {
   const [x, y, w, h] = mark.box;
-  const [dx, dy] = way.map((sign) => sign * step);
   mark.box = sizing
-    ? [x, y, Math.min(1 - x, Math.max(SMALLEST, w + dx)), Math.min(1 - y, Math.max(SMALLEST, h + dy))]
-    : [Math.min(1 - w, Math.max(0, x + dx)), Math.min(1 - h, Math.max(0, y + dy)), w, h];
+    ? [x, y, Math.max(SMALLEST, clamp(w + dx, 1 - x)), Math.max(SMALLEST, clamp(h + dy, 1 - y))]
+    : [clamp(x + dx, 1 - w), clamp(y + dy, 1 - h), w, h];
   mark.box = mark.box.map(round);
   draw();
 }
+
+/** The next mark of the part, and the view that it stands on. */
+function pickNext() {
+  if (!marks.length) return;
+  chosen = (chosen + 1) % marks.length;
+  const on = document.querySelector(`[data-view][data-photo="${marks[chosen].photo}"]`);
+  if (on?.hidden) document.querySelector(`[data-view-link="${on.dataset.view}"]`)?.click();
+  draw();
+}
+
+// By pointer
 
 /** The pointer as shares of the photo, whatever its zoom. */
 function place(event) {
@@ -101,47 +147,59 @@ function place(event) {
   return [clamp(at.x / photo.viewBox.baseVal.width), clamp(at.y / photo.viewBox.baseVal.height)];
 }
 
+/** The smallest mark under the place; a point is met within a finger's breadth. */
+function under([x, y]) {
+  const photo = Number(view().dataset.photo);
+  const reach = 14 / canvas().getBoundingClientRect().width / Number(getComputedStyle(document.documentElement).getPropertyValue("--zoom") || 1);
+  const hit = ({ photo: on, box: [a, b, w, h] }) => on === photo && x >= a - reach && x <= a + w + reach && y >= b - reach && y <= b + h + reach;
+  return marks.filter(hit).sort((one, other) => one.box[2] * one.box[3] - other.box[2] * other.box[3])[0];
+}
+
 document.addEventListener("pointerdown", (event) => {
   if (!marking() || !event.target.closest("[data-stage]") || event.button) return;
   stage().setPointerCapture(event.pointerId);
-  drawing = place(event);
+  const start = place(event);
+  const mark = marks[chosen];
+  if (event.target.closest(".grip") && mark) drag = { start, last: start, mark, sizing: true };
+  else if (mark && under(start) === mark) drag = { start, last: start, mark };
+  else drag = { start, last: start };
 });
 document.addEventListener("pointermove", (event) => {
-  if (!drawing) return;
-  const [x, y] = place(event);
-  const at = [Math.min(x, drawing[0]), Math.min(y, drawing[1])];
-  const rough = { box: [...at, Math.abs(x - drawing[0]), Math.abs(y - drawing[1])] };
-  canvas().querySelector(".rough")?.remove();
-  canvas().append(box(canvas(), rough, "rejects rough"));
+  if (!drag) return;
+  const at = place(event);
+  if (drag.mark) shift(drag.mark, [at[0] - drag.last[0], at[1] - drag.last[1]], drag.sizing);
+  else {
+    canvas().querySelector(".rough")?.remove();
+    canvas().append(outline(canvas(), { box: between(drag.start, at) }, "rejects rough"));
+  }
+  drag.last = at;
 });
-document.addEventListener("pointerup", (event) => {
-  if (!drawing) return;
-  const [x, y] = place(event);
-  const size = [Math.abs(x - drawing[0]), Math.abs(y - drawing[1])];
-  const corner = [Math.min(x, drawing[0]), Math.min(y, drawing[1])];
-  drawing = null;
-  if (Math.min(...size) >= SMALLEST) add([...corner, ...size]);
-  else pick(x, y);
-});
-
-/** A click chooses the smallest mark under it. */
-function pick(x, y) {
-  const photo = Number(view().dataset.photo);
-  const under = marks.filter(({ photo: on, box: [a, b, w, h] }) => on === photo && x >= a && x <= a + w && y >= b && y <= b + h);
-  under.sort((one, other) => one.box[2] * one.box[3] - other.box[2] * other.box[3]);
-  chosen = marks.indexOf(under[0]);
+document.addEventListener("pointerup", () => {
+  if (!drag) return;
+  const { start, last, mark } = drag;
+  drag = null;
+  const box = between(start, last);
+  const click = Math.max(box[2], box[3]) < SMALLEST;
+  if (mark && !click) return;
+  const met = click ? under(start) : null;
+  if (met) chosen = marks.indexOf(met);
+  else return add(click ? [...start, 0, 0] : box);
   draw();
-}
+});
+const between = ([a, b], [c, d]) => [Math.min(a, c), Math.min(b, d), Math.abs(a - c), Math.abs(b - d)];
 
-// Before keys.js: while marking, a kind's letter and the arrows belong to the marks.
+// By key, before keys.js: while marking, a kind's letter and the arrows belong to the marks.
 document.addEventListener(
   "keydown",
   (event) => {
-    if (!marking() || event.ctrlKey || event.metaKey || event.target.matches("input, textarea")) return;
+    if (!marking() || event.ctrlKey || event.metaKey || event.target.matches("input, textarea, select")) return;
     const letter = event.key.length === 1 && document.querySelector(`[data-kind-key="${CSS.escape(event.key.toLowerCase())}"]`);
+    const arrow = WAYS[event.key];
     if (letter) choose(letter.dataset.kind);
-    else if (WAYS[event.key]) shift(WAYS[event.key], event.shiftKey, 0.01);
-    else if (event.key === "Enter") add([0.5 - SIDE / 2, 0.5 - SIDE / 2, SIDE, SIDE]);
+    else if (arrow && marks[chosen]) shift(marks[chosen], arrow.map((sign) => sign * 0.01), event.shiftKey);
+    else if (arrow) return; // without a mark to move, the arrows are what they always are
+    else if (event.key === "Enter" && !event.target.closest("button, a, summary")) add(event.shiftKey ? [0.5, 0.5, 0, 0] : [0.5 - SIDE / 2, 0.5 - SIDE / 2, SIDE, SIDE]);
+    else if (event.key === ".") pickNext();
     else if (event.key === "Escape") toggle(false);
     else return;
     event.preventDefault();
@@ -152,21 +210,25 @@ document.addEventListener(
 document.addEventListener("click", (event) => {
   const wanted = event.target.closest("[data-kind]");
   if (wanted) choose(wanted.dataset.kind);
+  const listed = event.target.closest("[data-mark]");
+  if (listed) {
+    chosen = Number(listed.dataset.mark) - 1;
+    pickNext();
+  }
   const actions = { mark: () => toggle(!marking()), severity: worsen, remove_mark: remove };
   actions[event.target.closest("[data-action]")?.dataset.action]?.();
 });
 
 function begin() {
-  const field = document.querySelector("[data-defects]");
   try {
-    marks = JSON.parse(field?.value || "[]");
+    marks = JSON.parse(document.querySelector("[data-defects]").value || "[]");
   } catch {
     marks = [];
   }
   chosen = -1;
-  drawing = null;
+  drag = null;
   kind = document.querySelector("[data-kind][data-rejects=yes]")?.dataset.kind ?? "";
-  if (field) draw();
+  draw();
 }
 document.addEventListener("part:shown", begin);
-begin();
+if (document.querySelector("[data-defects]")) begin();

@@ -1,97 +1,214 @@
-// The room's rhythm: a verdict is sent without leaving the page, its shape flashes at the edge, and the next part
-// takes the place when its photo is ready. An empty room looks for the next part by itself.
+// The room's rhythm: an answer shows the next part in the same moment, while the outbox sends it; two parts are always
+// ahead. The last answer can be looked at again and changed. An empty room looks for parts by itself.
+
+import * as ahead from "./ahead.js";
+import { idleFor, isPaused, milliseconds } from "./clock.js";
+import { giveBack, keepAlive } from "./lease.js";
+import { lastAnswer, remember } from "./last.js";
+import { marked, needsMark } from "./marks.js";
+import { notice, problem } from "./notices.js";
+import * as outbox from "./outbox.js";
+import { keep, show, showNone } from "./part.js";
 
 const GUARD = 200; // ms in which a new part takes no answer: a key pressed twice must not judge an unseen photo
 const LOOK_AGAIN = 3000;
 const NOBODY_HERE = 5 * 60 * 1000;
+const CALM = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const FLASH = [{ opacity: CALM ? [0.6, 0.6] : [1, 1, 0] }, { duration: 120 }];
+const SCANNED = 120; // ms in which an answer may turn out to be a scanner's first character
 
-let busy = false;
-let shownAt = performance.now();
-let lastMove = performance.now();
-const page = () => document.querySelector("[data-room-page]");
+const page = document.querySelector("[data-room-page]");
+const { line } = page.dataset;
+const given = new Map(); // the last answers' claims, by their entry in the outbox
+let current = null; // the claim that awaits its verdict
+let again = null; // the last answer, while it is looked at a second time
+let before = null; // what could be undone before the last answer
+let shownAt = 0;
 
-/** Put the answer's body in place of this one, as soon as its photo can be painted. */
-async function enter(response, { waiting = false } = {}) {
-  const next = new DOMParser().parseFromString(await response.text(), "text/html");
-  if (waiting && next.querySelector("[data-nothing]")) return;
-  if (!next.querySelector("[data-room-page]")) return void location.assign(response.redirected ? response.url : location.href);
-  const view = next.querySelector("[data-view]:not([hidden])");
-  if (view) {
-    const photos = [...view.querySelectorAll("img")].map((image) => Object.assign(new Image(), { src: image.getAttribute("src") }));
-    await Promise.race([photos.at(-1).decode(), photos[0].decode().then(() => wait(60)), wait(2000)]).catch(() => {});
-  }
-  document.title = next.title;
-  document.body.className = next.body.className;
-  document.body.replaceChildren(...[...next.body.childNodes].map((node) => document.adoptNode(node)));
-  if (response.redirected) history.replaceState(null, "", response.url);
-  document.dispatchEvent(new CustomEvent("part:shown"));
+const known = () => [current, ...ahead.held()].filter(Boolean).map(({ inspection }) => inspection.id);
+const leases = () => [current, ...ahead.held()].filter(Boolean).map(({ lease }) => lease);
+
+function put(claim) {
+  current = claim;
+  shownAt = performance.now();
+  delete page.dataset.ready;
+  if (claim) show(claim);
+  setTimeout(() => (page.dataset.ready = ""), GUARD);
 }
 
-const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const say = (words) => document.dispatchEvent(new CustomEvent("say", { detail: words }));
+function proceed() {
+  const claim = ahead.next() ?? null;
+  put(claim);
+  if (!claim) showNone("coming");
+  look();
+}
+
+/** Fill up what is ahead; into an empty room the first part comes at once. */
+async function look() {
+  if (!ahead.lacks() && current) return;
+  const none = await ahead.fill(line, known).catch(() => false);
+  if (current || again || isPaused()) return;
+  if (ahead.held().length) proceed();
+  else if (none) showNone("none");
+}
+
+/** Another part takes the place for a while; the present one comes next again, as it was left. */
+function setAside() {
+  if (!current) return;
+  keep(current);
+  ahead.first(current);
+}
+
+// Answers
 
 function flash(button) {
   const edge = document.querySelector("[data-flash]");
   edge.replaceChildren(button.querySelector("svg").cloneNode(true));
   edge.className = `flash outcome ${button.value}`;
-  void edge.offsetWidth; // starts the animation anew
-  edge.classList.add("on");
+  for (const animation of edge.getAnimations()) animation.cancel();
+  edge.animate(...FLASH);
 }
 
-async function send(form, button) {
-  busy = true;
-  button.classList.add("pressed");
+function answer(outcome, button) {
+  if (again) return change(outcome);
+  const wrong = outcome === "ok" && marked().rejecting ? gettext("A mark rejects this part. Judge scratched, or remove the mark.") : null;
+  if (wrong) return problem(wrong);
+  if (outcome === "scratched" && needsMark()) return problem(gettext("This line asks for the scratch to be marked. Mark it on the photo, then judge again."));
+  const { inspection: part, lease } = current;
+  keep(current);
+  const body = { outcome, lease: lease.token, defects: JSON.parse(current.defects), comment: current.comment, duration_ms: milliseconds() };
+  const entry = outbox.put("verdict", part.id, part.serial, body);
+  given.set(entry, current);
+  if (given.size > 8) given.delete(given.keys().next().value);
+  before = lastAnswer();
+  remember({ claim: current, outcome, entry, body, at: performance.now(), until: Date.now() + page.dataset.undoSeconds * 1000 });
   flash(button);
-  const field = form.querySelector("[data-duration]");
-  if (field) field.value = Math.round(performance.now() - shownAt);
-  const body = new FormData(form, button);
-  try {
-    await enter(await fetch(form.action, { method: "POST", body }));
-  } catch {
-    say("Not sent: the server does not answer. Press again.");
-    button.classList.remove("pressed");
-  } finally {
-    busy = false;
-  }
+  proceed();
+}
+
+/** Look at the last answer again. */
+function undo() {
+  if (again) return leave();
+  const last = lastAnswer();
+  if (!last) return;
+  setAside();
+  again = last;
+  put(last.claim);
+  current = null;
+  page.dataset.again = last.outcome;
+  document.querySelector("[data-again-outcome]").replaceChildren(document.querySelector(`template[data-outcome="${last.outcome}"]`).content.cloneNode(true));
+}
+
+function leave() {
+  again = null;
+  delete page.dataset.again;
+  proceed();
+}
+
+/** A second thought: an answer not sent yet is replaced, one that was sent gets a correction. */
+function change(outcome) {
+  if (outcome === again.outcome) return leave();
+  const { id, serial } = again.claim.inspection;
+  let { entry } = again;
+  if (outbox.withdraw(entry)) entry = outbox.put("verdict", id, serial, { ...again.body, outcome });
+  else outbox.put("correction", id, serial, { outcome, reason: "undo" }, entry);
+  given.set(entry, again.claim);
+  remember({ ...again, entry, outcome });
+  leave();
 }
 
 document.addEventListener("submit", (event) => {
-  const form = event.target.closest("[data-verdict]");
-  if (!form) return;
+  if (!event.target.matches("[data-verdict]")) return;
   event.preventDefault();
-  if (busy || !event.submitter?.value || performance.now() - shownAt < GUARD) return;
-  send(form, event.submitter);
+  if (event.submitter?.value && (current || again) && !isPaused() && performance.now() - shownAt >= GUARD) answer(event.submitter.value, event.submitter);
 });
 
-async function lookAgain() {
-  if (!page()?.matches("[data-nothing]") || busy || document.hidden) return;
-  const absent = performance.now() - lastMove > NOBODY_HERE;
-  page().querySelector("[data-waiting]").hidden = absent;
-  page().querySelector("[data-paused]").hidden = !absent;
-  if (absent) return;
-  const answer = await fetch(location.href).catch(() => null);
-  if (answer?.ok) await enter(answer, { waiting: true });
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-undo], [data-again-leave]")) return;
+  event.preventDefault();
+  undo();
+});
+
+// A scanner's first character may have been an answer's key: it is as if it had not been pressed.
+document.addEventListener("scan:began", () => {
+  const last = lastAnswer();
+  if (again || !last || performance.now() - last.at > SCANNED || !outbox.withdraw(last.entry)) return;
+  setAside();
+  remember(before);
+  put(last.claim);
+});
+
+// Passing on and cleaning
+
+document.addEventListener("submit", (event) => {
+  const kind = event.target.dataset.ends;
+  if (!kind) return;
+  event.preventDefault();
+  if (!current) return;
+  const { inspection: part, lease } = current;
+  outbox.put(kind, part.id, part.serial, { lease: lease.token, reason: event.target.elements.reason.value });
+  notice(interpolate(event.target.dataset.done, [part.serial]), "success");
+  event.target.reset();
+  event.target.closest("details").open = false;
+  proceed();
+});
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-action=clean]") || !current) return;
+  const form = document.querySelector("form[data-ends=retake]");
+  const { contaminations } = marked();
+  form.elements.reason.value ||= contaminations.join(", ");
+  if (contaminations.length) return form.requestSubmit();
+  form.closest("details").open = true;
+  form.elements.reason.focus();
+});
+
+// What the server said
+
+document.addEventListener("outbox:sent", ({ detail: { entry, answer } }) => {
+  const claim = answer?.next;
+  if (claim && !known().includes(claim.inspection.id)) ahead.add(claim);
+  if (!current && !again) look();
+  else if (entry.kind !== "verdict") look();
+});
+
+document.addEventListener("outbox:refused", ({ detail: { entry, status, words } }) => {
+  const claim = given.get(entry.id);
+  if (entry.kind !== "verdict" && status === 409 && entry.kind !== "correction") return; // gone already, as was wanted
+  if (entry.kind === "verdict" && status === 400 && claim && !again) {
+    setAside();
+    remember(null);
+    put(claim);
+    return problem(words);
+  }
+  notice(`${entry.serial}: ${words}`, "warning");
+});
+
+function gone(tokens) {
+  ahead.forget(tokens);
+  if (!current || !tokens.includes(current.lease.token)) return;
+  notice(interpolate(gettext("Part %s is no longer yours: the time ran out, or a supervisor freed it."), [current.inspection.serial]), "warning");
+  proceed();
 }
 
-// `inert` keeps a click away as the guard keeps a key away, and looks the same; `data-ready` tells that both are over.
-function guard() {
-  const form = document.querySelector("[data-verdict]");
-  if (form) form.inert = true;
-  setTimeout(() => {
-    if (form) form.inert = false;
-    if (page()) page().dataset.ready = "";
-  }, GUARD);
-}
+document.addEventListener("room:paused", () => giveBack(ahead.drop()));
+document.addEventListener("room:resumed", look);
 
-function begin() {
-  shownAt = performance.now();
-  guard();
-}
+// The start: what this person holds already is shown first.
 
-for (const sign of ["pointermove", "pointerdown", "keydown"]) {
-  addEventListener(sign, () => (lastMove = performance.now()), { passive: true });
-}
-document.addEventListener("part:shown", begin);
-document.addEventListener("part:gone", () => location.reload());
-setInterval(lookAgain, LOOK_AGAIN);
-begin();
+outbox.hooks.wantsNext = () => ahead.lacks();
+const claims = JSON.parse(document.getElementById("claims").textContent).filter(({ inspection }) => !outbox.holds(inspection.id));
+for (const claim of claims) ahead.add(claim);
+if (claims[0]?.inspection.id === Number(page.dataset.part)) {
+  keep(claims[0]); // a refused verdict comes back with what was marked and written
+  put(ahead.next());
+} else proceed();
+remember(null);
+keepAlive({ leases, seconds: page.dataset.renewSeconds, gone });
+outbox.flush();
+look();
+setInterval(() => {
+  const absent = idleFor() > NOBODY_HERE;
+  page.toggleAttribute("data-absent", absent);
+  if (!current && !again && !document.hidden && !isPaused() && !absent) look();
+}, LOOK_AGAIN);

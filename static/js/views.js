@@ -21,7 +21,7 @@ document.addEventListener("click", (event) => {
 
 // The other views' photos come while the first is looked at.
 function fetchOthers() {
-  for (const view of document.querySelectorAll("[data-view][hidden]")) new Image().src = view.dataset.full;
+  for (const image of document.querySelectorAll("[data-view][hidden] img")) image.loading = "eager";
 }
 
 const whenIdle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 200));

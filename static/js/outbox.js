@@ -1,0 +1,110 @@
+// Answers on their way to the server, in their order. Each is kept in the browser's storage until the server has said
+// what became of it, so a lost network or a closed page loses none; the server knows an answer by its lease, so one that
+// is sent again counts once. For the first BEAT an answer can be withdrawn as if it had not been given.
+
+import { Refusal, ask } from "./api.js";
+
+const BEAT = 60; // ms: a barcode scanner's second character comes sooner
+const RETRY = [1000, 2000, 4000, 8000, 15_000];
+const NAME = `outbox.${document.querySelector("[data-room-page]").dataset.user}`;
+let memory = { entries: [], verdicts: {} }; // where a browser has no storage
+
+export const hooks = { wantsNext: () => false };
+
+function load() {
+  try {
+    memory = JSON.parse(localStorage.getItem(NAME)) ?? memory;
+  } catch {
+    // Without storage an answer lives as long as the page.
+  }
+  return memory;
+}
+
+function save(kept) {
+  memory = kept;
+  try {
+    localStorage.setItem(NAME, JSON.stringify(kept));
+  } catch {
+    // As above.
+  }
+  tell("outbox:changed", { waiting: kept.entries.length });
+}
+
+const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
+export const waiting = () => load().entries.length;
+export const holds = (part) => load().entries.some((entry) => entry.part === part && entry.kind !== "correction");
+
+/** Put an answer in. kind: verdict, correction (of the verdict of entry `of`), skip or retake. Returns its id. */
+export function put(kind, part, serial, body, of = null) {
+  const entry = { id: crypto.randomUUID?.() ?? `${Date.now()}.${Math.random()}`, kind, part, serial, body, of };
+  entry.from = kind === "verdict" ? Date.now() + BEAT : 0;
+  const kept = load();
+  save({ ...kept, entries: [...kept.entries, entry] });
+  setTimeout(flush, kind === "verdict" ? BEAT : 0);
+  return entry.id;
+}
+
+/** Take an answer back that was never sent. False: it is on its way. */
+export function withdraw(id) {
+  const kept = load();
+  const entry = kept.entries.find((entry) => entry.id === id);
+  if (!entry || entry.tried) return false;
+  save({ ...kept, entries: kept.entries.filter((entry) => entry.id !== id) });
+  return true;
+}
+
+function settle(entry, answer) {
+  const kept = load();
+  const verdicts = Object.fromEntries(Object.entries(kept.verdicts).slice(-8));
+  if (answer?.verdict?.id) verdicts[entry.id] = answer.verdict.id;
+  save({ entries: kept.entries.filter(({ id }) => id !== entry.id), verdicts });
+}
+
+function pathOf({ kind, part, of }) {
+  if (kind === "verdict") return `inspections/${part}/verdicts/`;
+  return kind === "correction" ? `verdicts/${load().verdicts[of] ?? of}/correction/` : `inspections/${part}/${kind}/`;
+}
+
+let sending = false;
+let failures = 0;
+let retry;
+
+async function send(entry) {
+  const kept = load();
+  save({ ...kept, entries: kept.entries.map((one) => (one.id === entry.id ? { ...one, tried: true } : one)) });
+  const body = entry.kind === "verdict" ? { ...entry.body, next: hooks.wantsNext() } : entry.body;
+  try {
+    const answer = await ask(pathOf(entry), body);
+    settle(entry, answer);
+    tell("outbox:sent", { entry, answer });
+  } catch (error) {
+    const signedOut = error.status === 401 || (error.status === 403 && /CSRF/.test(error.message));
+    if (!(error instanceof Refusal) || error.status >= 500 || error.status === 429 || signedOut) {
+      tell(signedOut ? "outbox:signed-out" : "outbox:stuck", { waiting: waiting() });
+      throw error;
+    }
+    settle(entry);
+    tell("outbox:refused", { entry, status: error.status, words: error.message });
+  }
+}
+
+/** Send what waits, the oldest first; after a failure again in a while, or when the network is back. */
+export async function flush() {
+  if (sending) return;
+  sending = true;
+  clearTimeout(retry);
+  try {
+    for (let entry = load().entries[0]; entry; entry = load().entries[0]) {
+      const early = entry.from - Date.now();
+      if (early > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(early, BEAT)));
+      if (load().entries[0]?.id === entry.id) await send(entry);
+    }
+    failures = 0;
+  } catch {
+    retry = setTimeout(flush, RETRY[Math.min(failures++, RETRY.length - 1)]);
+  } finally {
+    sending = false;
+  }
+}
+
+addEventListener("online", flush);

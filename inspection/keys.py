@@ -30,7 +30,7 @@ ACTIONS: dict[str, Action] = {
     "unsure": Action("judge", gettext_lazy("Unsure"), ("u", "ArrowDown"), at_once=True),
     "undo": Action("judge", gettext_lazy("Undo, or back"), ("z",), at_once=True),
     "comment": Action("judge", gettext_lazy("Write a comment"), ("n",)),
-    "clean": Action("judge", gettext_lazy("Clean and look again"), ("w",)),
+    "clean": Action("judge", gettext_lazy("Clean and look again"), ("x",)),
     "other": Action("judge", gettext_lazy("Pass on, put back"), ("o",)),
     "view": Action("look", gettext_lazy("View 1 to 8"), tuple("12345678"), written="1 – 8"),
     "fit": Action("look", gettext_lazy("Fit the photo"), ("f",)),

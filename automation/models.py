@@ -4,13 +4,20 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from automation.levels import Level
 from inspection.append_only import AppendOnly
 from inspection.models import Inspection, Line
 from shadow.models import ModelVersion, Prediction
 
-LEVELS = [(level.value, level.words) for level in Level]
+LEVELS = [
+    (Level.HUMAN_ONLY.value, _("human only")),
+    (Level.SHADOW.value, _("shadow")),
+    (Level.ASSIST.value, _("assist")),
+    (Level.PARTIAL.value, _("partial")),
+    (Level.FULL.value, _("full")),
+]
 
 
 class Policy(AppendOnly):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from automation.levels import Level
-from automation.models import Halt, Policy
+from automation.models import LEVELS, Halt, Policy
 from inspection.models import Line
 from inspection.roles import May, may, roles_of
 from monitoring.models import Alarm, Severity
@@ -36,14 +36,6 @@ PAGES = (
     (gettext_lazy("Set-up"), "setup", May.SET_UP),
 )
 IN_BAR = 7
-# The levels have their words where nothing knows of Django; here is where a person reads them.
-LEVEL_WORDS = {
-    Level.HUMAN_ONLY: gettext_lazy("human only"),
-    Level.SHADOW: gettext_lazy("shadow"),
-    Level.ASSIST: gettext_lazy("assist"),
-    Level.PARTIAL: gettext_lazy("partial"),
-    Level.FULL: gettext_lazy("full"),
-}
 ROOM = {"inspect", "verdict", "verdict_change"}  # the pages of the inspector's room
 
 
@@ -75,7 +67,7 @@ def line_state(line: Line) -> dict:
     A halted line also says the `reason`.
     """
     policy = Policy.objects.filter(line=line).order_by("-number").values("level").first()
-    words = str(LEVEL_WORDS[Level(policy["level"]) if policy else Level.HUMAN_ONLY])
+    words = str(dict(LEVELS)[policy["level"] if policy else Level.HUMAN_ONLY.value])
     if halt := halt_of(line):
         return {"level": words, **_halted(halt), "reason": halt.reason}
     alarms = Alarm.objects.open().filter(line=line).values_list("severity", flat=True)

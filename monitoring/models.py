@@ -4,14 +4,15 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from inspection.append_only import AppendOnly
 from inspection.models import Line
 
 
 class Severity(models.TextChoices):
-    WARNING = "warning", "Warning"
-    CRITICAL = "critical", "Critical"
+    WARNING = "warning", _("Warning")
+    CRITICAL = "critical", _("Critical")
 
 
 class AlarmQuerySet(models.QuerySet["Alarm"]):
@@ -48,8 +49,8 @@ class AlarmAction(AppendOnly):
     """Somebody acknowledged or closed an alarm, and why."""
 
     class Action(models.TextChoices):
-        ACKNOWLEDGED = "acknowledged", "Acknowledged"
-        CLOSED = "closed", "Closed"
+        ACKNOWLEDGED = "acknowledged", _("Acknowledged")
+        CLOSED = "closed", _("Closed")
 
     alarm = models.ForeignKey(Alarm, on_delete=models.PROTECT, related_name="actions")
     action = models.CharField(max_length=14, choices=Action)

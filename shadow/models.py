@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from inspection.append_only import AppendOnly
 from inspection.models import Inspection, Line
@@ -57,9 +58,9 @@ class Evaluation(AppendOnly):
 class Role(models.TextChoices):
     """What a version does on a line."""
 
-    LIVE = "live", "Live"
-    STANDBY = "standby", "Standby"
-    CANDIDATE = "candidate", "Candidate"
+    LIVE = "live", _("Live")
+    STANDBY = "standby", _("Standby")
+    CANDIDATE = "candidate", _("Candidate")
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
@@ -127,8 +128,8 @@ class ScoringJob(models.Model):
 class Answer(models.TextChoices):
     """What a version answers."""
 
-    OK = "ok", "OK"
-    SCRATCHED = "scratched", "Scratched"
+    OK = "ok", _("OK")
+    SCRATCHED = "scratched", _("Scratched")
 
 
 class Prediction(AppendOnly):
@@ -198,9 +199,9 @@ class HeatMap(AppendOnly):
 class Finding(models.TextChoices):
     """Who was right, as a supervisor found. It changes reports in a column of its own, never the evidence."""
 
-    PERSON = "person", "Person right"
-    MODEL = "model", "Model right"
-    AMBIGUOUS = "ambiguous", "Ambiguous"
+    PERSON = "person", _("Person right")
+    MODEL = "model", _("Model right")
+    AMBIGUOUS = "ambiguous", _("Ambiguous")
 
 
 class Adjudication(AppendOnly):

@@ -16,8 +16,8 @@ LINE = {
     "name": "Line B", "slug": "line-b", "time_zone": "Asia/Shanghai", "undo_seconds": "30", "lease_seconds": "300",
     "second_opinion_minutes": "60",
 }  # fmt: skip
-LISTS = ["setup_lines", "setup_stations", "setup_variants", "setup_shifts", "setup_defect_kinds", "setup_users"]
-FORMS = [f"setup_{one}_new" for one in ("line", "station", "variant", "shift", "defect_kind", "user")]
+LISTS = [f"setup_{many}" for many in ("lines", "stations", "variants", "shifts", "defect_kinds", "samples", "users")]
+FORMS = [f"setup_{one}_new" for one in ("line", "station", "variant", "shift", "defect_kind", "sample", "user")]
 ROWS = ["setup_line", "setup_line_remove", "setup_user", "setup_user_password"]
 
 

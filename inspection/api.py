@@ -15,6 +15,7 @@ from inspection.actions.intake import find_line
 from inspection.models import ApiToken, AuditEvent, Inspection, Lease, Line, User, Verdict
 from inspection.moves import OPEN, State
 from inspection.paging import NewestFirst
+from inspection.people import told_to
 from inspection.refusals import BadInput, Conflict, Unknown
 from inspection.roles import May, caller, judges_blind, may, must, needs_to, oversees
 from inspection.serializers import (
@@ -259,5 +260,5 @@ def audit_trail(request: Request) -> Response:
     if line := asked(request, "line"):
         events = events.filter(line=find_line(line, caller(request)).slug)
     pages = NewestFirst()
-    page = pages.paginate_queryset(events, request)
+    page = told_to(caller(request), pages.paginate_queryset(events, request) or [])
     return pages.get_paginated_response(AuditEventSerializer(page, many=True).data)

@@ -124,6 +124,8 @@ def setup(request: HttpRequest) -> HttpResponse:
 @needs(May.SET_UP)
 def setup_list(request: HttpRequest, section: str) -> HttpResponse:
     chosen = BY_NAME[section]
+    if section == "user":
+        actions.note_pseudonyms_read(by=caller(request))
     context = {
         "section": chosen, "sections": SECTIONS, "title": chosen.title, "rows": chosen.rows(),
         "new_url": reverse(f"{chosen.row_name}_new"),

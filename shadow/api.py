@@ -15,6 +15,7 @@ from shadow import discrepancies as listing
 from shadow.adjudicating import adjudicate
 from shadow.cards import current_assignments, health
 from shadow.models import ModelVersion, Prediction
+from shadow.pairs import seen_by
 from shadow.reports import agreement_report, figure, one_of, read_asked
 from shadow.serializers import (
     AdjudicationSerializer,
@@ -66,7 +67,9 @@ def discrepancies(request: Request) -> Response:
     query = request.query_params.copy()
     query["before"] = str(page.next)
     next = request.build_absolute_uri(f"?{query.urlencode()}") if page.next else None
-    return Response({"results": DiscrepancySerializer(page.pairs, many=True).data, "next": next})
+    return Response(
+        {"results": DiscrepancySerializer(seen_by(caller(request), page.pairs), many=True).data, "next": next}
+    )
 
 
 @extend_schema(request=NewAdjudicationSerializer, responses={201: AdjudicationSerializer})

@@ -10,7 +10,7 @@ from inspection.models import Line, User
 from inspection.refusals import BadInput, Unknown
 from shadow.days import EVERYTHING, Calendar, Span, read_span
 from shadow.models import Adjudication, ModelVersion, Prediction
-from shadow.pairs import CELLS, KINDS, Cell, Pair, pairs_of
+from shadow.pairs import CELLS, KINDS, Cell, Pair, pairs_of, seen_by
 from shadow.reports import one_of
 from shadow.versions import find_version
 
@@ -121,7 +121,7 @@ def find_judged_pair(prediction_id: int, by: User) -> Pair:
         raise Unknown(f"There is no prediction {prediction_id} on your lines.")
     if pair.cell is None:
         raise Unknown(f"Part {pair.serial} cannot be compared: it needs a verdict of ok or scratched and a score.")
-    return pair
+    return seen_by(by, [pair])[0]
 
 
 def next_open(sought: Sought, *, after: int) -> Pair | None:

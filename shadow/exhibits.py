@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from inspection.models import Correction, Defect, Disposition, Line, Photo, Verdict
+from inspection.models import Correction, Defect, Disposition, Line, Photo, User, Verdict
+from inspection.people import names_for
 from shadow.models import Adjudication, HeatMap, Prediction
 from shadow.pairs import Pair
 
@@ -103,15 +104,18 @@ class Told:
     words: str
 
 
-def history(pair: Pair) -> list[Told]:
-    """What people and the machine said and did about the part, oldest first."""
+def history(pair: Pair, reader: User) -> list[Told]:
+    """What people and the machine said and did about the part, oldest first. Who judged goes by a pseudonym."""
     told = [Told(pair.received_at, "station", "The part arrived.")]
-    for verdict in Verdict.objects.filter(inspection=pair.inspection_id).select_related("inspector"):
+    verdicts = list(Verdict.objects.filter(inspection=pair.inspection_id).select_related("inspector"))
+    names = names_for(reader, [verdict.inspector for verdict in verdicts])
+    for verdict in verdicts:
         comment = f", “{verdict.comment}”" if verdict.comment else ""
         words = f"{verdict.get_occasion_display()}: {verdict.outcome}{comment}"
-        told.append(Told(verdict.at, str(verdict.inspector or "import"), words))
+        told.append(Told(verdict.at, names.get(verdict.inspector_id or 0, "import"), words))
     for correction in Correction.objects.filter(verdict__inspection=pair.inspection_id).select_related("by"):
-        told.append(Told(correction.at, str(correction.by), f"Corrected to {correction.outcome}: {correction.reason}"))
+        author = names.get(correction.by_id, str(correction.by))  # who has not judged the part signs for it
+        told.append(Told(correction.at, author, f"Corrected to {correction.outcome}: {correction.reason}"))
     for disposition in Disposition.objects.filter(inspection=pair.inspection_id):
         who = "machine" if disposition.by_machine else "system"
         told.append(Told(disposition.at, who, f"Disposition {disposition.outcome}: {disposition.reason}"))

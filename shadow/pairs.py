@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple
 from django.db.models import Min, QuerySet
 
 from inspection.judging import finding_of
-from inspection.models import Correction, Line, ModelOutputShown, Origin, Outcome, Verdict
+from inspection.models import Correction, Line, ModelOutputShown, Origin, Outcome, User, Verdict
 from inspection.models.judgement import Occasion
+from inspection.people import usernames_for
 from shadow.models import Adjudication, ModelVersion, Prediction
 from shadow.vision.novelty import is_out_of_distribution
 
@@ -146,6 +147,13 @@ def pairs_of(predictions: QuerySet[Prediction]) -> list[Pair]:
         told = (outcome or None, null_reason, *said, bool(blind), served_before, live, retrospective, finding)
         found.append(Pair._make((*fields, *told)))
     return found
+
+
+def seen_by(reader: User, found: Iterable[Pair]) -> list[Pair]:
+    """The pairs as this reader may read them: the inspector by their own name or a pseudonym."""
+    found = list(found)
+    called = usernames_for(reader, {pair.inspector_id for pair in found})
+    return [pair._replace(inspector=called.get(pair.inspector_id)) for pair in found]
 
 
 def _judged(predictions: QuerySet[Prediction]) -> dict[int, _Judged]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from inspection.actions.intake import find_line
 from inspection.models import Line, Station, User, Variant
+from inspection.people import usernames_for
 from inspection.refusals import BadInput, Unknown
 from shadow.agreement import Confusion, Figure, Rate
 from shadow.charts import percent
@@ -33,6 +34,7 @@ class Asked:
     span: Span = EVERYTHING
     group_by: str = "day"
     evidence: str = "blind"
+    reader: User | None = None  # who finds their own name among the inspectors; all others go by pseudonyms
 
     @property
     def line(self) -> Line | None:
@@ -91,7 +93,8 @@ def read_asked(params: Mapping[str, str], by: User) -> Asked:
     evidence = one_of("evidence", params.get("evidence") or "blind", KINDS)
     lines = _lines(params.get("line", ""), by, every=group_by == "line")
     versions = _versions(params.get("model", ""), lines, every=group_by == "model")
-    return Asked(lines, versions, read_span(params.get("from", ""), params.get("to", ""), lines[0]), group_by, evidence)
+    span = read_span(params.get("from", ""), params.get("to", ""), lines[0])
+    return Asked(lines, versions, span, group_by, evidence, reader=by)
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -175,7 +178,7 @@ def _settled(kept: list[Pair], cell: str) -> Settled:
 
 def group_pairs(kept: list[Pair], asked: Asked, group_by: str) -> tuple[Group, ...]:
     """The counted pairs as rows of one table, in the order of their keys. They sum to the whole."""
-    key_of, name_of = _grouping(group_by, asked)
+    key_of, name_of = _grouping(group_by, asked, kept)
     cells: dict[str, Counter] = {}
     for pair in kept:
         if pair.cell:
@@ -183,7 +186,9 @@ def group_pairs(kept: list[Pair], asked: Asked, group_by: str) -> tuple[Group, .
     return tuple(Group(key, name_of(key), confusion_of(cells[key])) for key in sorted(cells))
 
 
-def _grouping(group_by: str, asked: Asked) -> tuple[Callable[[Pair], str | None], Callable[[str], str]]:
+def _grouping(
+    group_by: str, asked: Asked, kept: list[Pair]
+) -> tuple[Callable[[Pair], str | None], Callable[[str], str]]:
     """How a pair finds its row, and how the row is called."""
     if group_by in ("day", "week"):
         calendars = {line.slug: Calendar(line) for line in asked.lines}
@@ -197,8 +202,14 @@ def _grouping(group_by: str, asked: Asked) -> tuple[Callable[[Pair], str | None]
     elif group_by == "variant":
         names = dict(Variant.objects.values_list("slug", "name"))
     elif group_by == "inspector":
-        names = {user.username: str(user) for user in User.objects.filter(verdicts__isnull=False).distinct()}
-    return lambda pair: getattr(pair, group_by), lambda key: names.get(key, key) or NOBODY
+        called = usernames_for(asked.reader, {pair.inspector_id for pair in kept})
+        named = User.objects.filter(username__in=called.values())  # a pseudonym is nobody's user name
+        return lambda pair: called.get(pair.inspector_id), _called({user.username: str(user) for user in named})
+    return lambda pair: getattr(pair, group_by), _called(names)
+
+
+def _called(names: Mapping[str, str]) -> Callable[[str], str]:
+    return lambda key: names.get(key, key) or NOBODY
 
 
 def _week(day: date) -> str:

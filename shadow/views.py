@@ -20,6 +20,7 @@ from shadow.adjudicating import adjudicate
 from shadow.cards import current_assignments, health, read_card
 from shadow.exhibits import exhibits, history
 from shadow.models import Finding, ModelVersion, Prediction
+from shadow.pairs import seen_by
 from shadow.report_page import figures_of, rows, tiles, trends
 from shadow.showing import note_shown
 from shadow.studies import pictures_of, studies_of
@@ -81,7 +82,7 @@ def discrepancies(request: HttpRequest) -> HttpResponse:
     page = listing.find_pairs(sought, before=listing.read_cursor(params.pop("before", "")))
     note_shown(user=caller(request), inspections=[pair.inspection_id for pair in page.pairs], where="discrepancies")
     return render(request, "shadow/discrepancies.html", {
-        **choices(request), "exhibits": exhibits(page.pairs), "params": params, "query": query_of(params),
+        **choices(request), "exhibits": exhibits(seen_by(caller(request), page.pairs)), "params": params, "query": query_of(params),
         "older": query_of(params, before=str(page.next)) if page.next else "", "at_start": "before" not in request.GET,
         "tabs": [(kind, f"?{query_of(params, kind=kind)}") for kind in ("", *_tabs(sought))],
     })  # fmt: skip
@@ -109,7 +110,7 @@ def discrepancy(request: HttpRequest, pk: int) -> HttpResponse:
     [exhibit] = exhibits([pair])
     following = listing.next_open(sought, after=pk)
     return render(request, "shadow/discrepancy.html", {
-        "pair": pair, "exhibit": exhibit, "view": exhibit.view(_position(request.GET)), "told": history(pair),
+        "pair": pair, "exhibit": exhibit, "view": exhibit.view(_position(request.GET)), "told": history(pair, caller(request)),
         "findings": Finding.choices, "error": error, "typed": request.POST, "query": _filter(request),
         "following": following, "line": exhibit.line,
     }, status=400 if error else 200)  # fmt: skip

@@ -1,5 +1,6 @@
 """A part's history by serial: every time it stood in front of a station, as far as the reader may know it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.core.paginator import Paginator
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_GET
 from inspection import actions
 from inspection.models import AuditEvent, Correction, Disposition, Inspection, Photo, User, Verdict
 from inspection.moves import OPEN
+from inspection.people import names_for, told_to
 from inspection.roles import May, caller, judges_blind, needs, oversees
 from inspection.sight import own_disposition, readable
 
@@ -37,10 +39,11 @@ def latest(request: HttpRequest) -> dict:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with its marks and the second thoughts about it."""
+    """A verdict with its marks and the second thoughts about it, each with what its author is called to the reader."""
 
     verdict: Verdict
-    corrections: list[Correction]
+    by: str
+    corrections: list[tuple[Correction, str]]
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,25 @@ def chapter_for(user: User, inspection: Inspection) -> Chapter:
     dispositions = list(inspection.dispositions.all())
     if oversees(user):
         actions.note_decisions_shown(inspections=[inspection], user=user, where="part history")
-        trail = AuditEvent.objects.filter(subject=f"inspection {inspection.pk}")
+        trail = told_to(user, AuditEvent.objects.filter(subject=f"inspection {inspection.pk}"))
         events = [(event, event.action.replace("_", " ")) for event in trail]
-        judgements = [Judgement(verdict, list(verdict.corrections.all())) for verdict in verdicts]
+        names = names_for(user, [verdict.inspector for verdict in verdicts])
+        judgements = [_judgement(verdict, verdict.corrections.all(), names) for verdict in verdicts]
         return _chapter(inspection, str(inspection.get_state_display()), judgements, dispositions, events)
     own = [verdict for verdict in verdicts if verdict.inspector_id == user.pk]
-    judgements = [Judgement(row, [again for again in row.corrections.all() if again.by_id == user.pk]) for row in own]
+    names = names_for(user, [user])
+    judgements = [
+        _judgement(row, [again for again in row.corrections.all() if again.by_id == user.pk], names) for row in own
+    ]
     state = _("judged by you") if own else (_("waiting") if inspection.state in OPEN else _("closed"))
     came_of_it = own_disposition(user, inspection)
     return _chapter(inspection, state, judgements, [came_of_it] if came_of_it else [], None)
+
+
+def _judgement(verdict: Verdict, corrections: Iterable[Correction], names: dict[int, str]) -> Judgement:
+    """Whoever judged the part is called as their verdict is; anybody else signed for the correction."""
+    again = [(row, names.get(row.by_id) or str(row.by)) for row in corrections]
+    return Judgement(verdict, names.get(verdict.inspector_id or 0, _("imported label")), again)
 
 
 def _chapter(inspection, state, judgements, dispositions, events) -> Chapter:

@@ -386,7 +386,7 @@ def test_history_tells_an_overseer_everything_and_an_inspector_only_their_own(pa
     told = page(sam).get(url).content.decode()
     assert "ivy&#x27;s words" in told
     assert "&lt;i&gt;ian" in told
-    assert "verdict recorded by ian" in told
+    assert f"verdict recorded by {ian.pseudonym}" in told
     assert "Rejected" in told
     own = page(ivy).get(url).content.decode()
     assert "ivy&#x27;s words" in own

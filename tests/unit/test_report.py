@@ -87,7 +87,8 @@ def test_every_prediction_is_counted_or_left_out_for_one_reason(pair, sam):
         ("inspector", ["ian", "ivy"]), ("model", ["starter"]), ("variant", ["", "slab"]),
     ],
 )  # fmt: skip
-def test_groups_sum_to_the_whole(pair, sam, ian, station, group_by, keys):
+def test_groups_sum_to_the_whole(pair, sam, ian, station, group_by, keys, settings):
+    settings.SUPERVISORS_SEE_NAMES = True
     slab = Variant.objects.create(slug="slab", name="Slab")
     pair("ok", 0.1, station=station)
     pair("ok", 0.9, by=ian, variant=slab)

@@ -87,7 +87,8 @@ def sentence_of(days: list[LineToday]) -> str:
     first = _("A warning is open on {lines}.").format(lines=_listed(warned)) if warned else _("All quiet.")
     waiting = sum(day.waiting for day in days)
     words = ngettext("One part waits for a person.", "{n:,} parts wait for a person.", waiting)
-    return f"{first} {words.format(n=waiting) if waiting else _('No part waits.')}"
+    rest = words.format(n=waiting) if waiting else _("No part waits.")
+    return f"{first} {rest}"
 
 
 def _listed(names: list[str]) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from inspection import audit
 from inspection.models import Line, User
@@ -54,7 +55,7 @@ def acknowledge_alarm(*, alarm: Alarm, by: User, comment: str = "", now: datetim
 def close_alarm(*, alarm: Alarm, by: User, comment: str, now: datetime | None = None) -> AlarmAction:
     """Close an alarm with what was found. Raises BadInput without a comment, Conflict when it is closed."""
     if not comment.strip():
-        raise BadInput("Say what was found before you close the alarm.")
+        raise BadInput(_("Say what was found before you close the alarm."))
     alarm = _locked(alarm, by)
     _must_be_open(alarm)
     return _act(alarm, Action.CLOSED, by=by, comment=comment, now=now)
@@ -69,7 +70,8 @@ def _locked(alarm: Alarm, by: User) -> Alarm:
 def _must_be_open(alarm: Alarm) -> None:
     closed = alarm.actions.filter(action=Action.CLOSED).select_related("by").first()
     if closed:
-        raise Conflict(f"This alarm is closed already, by {closed.by}: {closed.comment}")
+        words = _("This alarm is closed already, by {by}: {comment}")
+        raise Conflict(words.format(by=closed.by, comment=closed.comment))
 
 
 def _act(alarm: Alarm, action: str, *, by: User, comment: str, now: datetime | None) -> AlarmAction:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
 
 from inspection.actions.intake import find_line
 from inspection.models import Line, User
@@ -56,11 +57,21 @@ def find_alarm(pk: int, by: User) -> Alarm:
 def sentence(rows: list[AlarmRow]) -> str:
     """The open alarms in one sentence, the critical ones first."""
     if not rows:
-        return "All quiet: no alarm is open."
+        return _("All quiet: no alarm is open.")
     critical = sum(row.alarm.severity == Severity.CRITICAL for row in rows)
     waiting = sum(row.state == "open" for row in rows)
+    if len(rows) == 1 and waiting:
+        return (
+            _("1 critical alarm is open; nobody is on it yet.")
+            if critical
+            else _("1 alarm is open; nobody is on it yet.")
+        )
     if len(rows) == 1:
-        counted = "1 critical alarm is open" if critical else "1 alarm is open"
-        return f"{counted}; nobody is on it yet." if waiting else f"{counted}, and somebody is on it."
-    grave = f", {critical} of them critical" if critical else ""
-    return f"{len(rows)} alarms are open{grave}; {waiting or 'none'} waiting for somebody."
+        return (
+            _("1 critical alarm is open, and somebody is on it.")
+            if critical
+            else _("1 alarm is open, and somebody is on it.")
+        )
+    grave = _(", {n} of them critical").format(n=critical) if critical else ""
+    words = _("{n} alarms are open{critical}; {waiting} waiting for somebody.")
+    return words.format(n=len(rows), critical=grave, waiting=waiting or _("none"))

@@ -5,14 +5,15 @@ from django.db import models
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from inspection.append_only import AppendOnly
 from inspection.models import Line
 
 
 class Severity(models.TextChoices):
-    WARNING = "warning", _("Warning")
-    CRITICAL = "critical", _("Critical")
+    WARNING = "warning", pgettext_lazy("alarm", "Warning")
+    CRITICAL = "critical", pgettext_lazy("alarm", "Critical")
 
 
 class AlarmQuerySet(models.QuerySet["Alarm"]):

@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from inspection.models import Line
@@ -35,7 +36,7 @@ def acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
     """Say that one is on it."""
     by = caller(request)
     acknowledge_alarm(alarm=find_alarm(pk, by), by=by, comment=request.POST.get("comment", ""))
-    messages.success(request, "Acknowledged: the others see that you are on it.")
+    messages.success(request, _("Acknowledged: the others see that you are on it."))
     return _back(request)
 
 
@@ -46,7 +47,7 @@ def close(request: HttpRequest, pk: int) -> HttpResponse:
     by = caller(request)
     try:
         close_alarm(alarm=find_alarm(pk, by), by=by, comment=request.POST.get("comment", ""))
-        messages.success(request, "The alarm is closed.")
+        messages.success(request, _("The alarm is closed."))
     except (BadInput, Conflict) as refusal:
         messages.error(request, str(refusal))
     return _back(request)

@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_GET
 
 from inspection import actions
@@ -17,6 +18,8 @@ from inspection.roles import May, caller, judges_blind, needs, oversees
 from inspection.sight import own_disposition, readable
 
 PER_PAGE = 10
+# What a person's disposition and an undone verdict say of themselves: kept in English, shown in the reader's language.
+KEPT_WORDS = (gettext_noop("judged ok"), gettext_noop("judged scratched"), gettext_noop("undo"))
 
 
 @needs(May.JUDGE)

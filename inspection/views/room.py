@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -139,7 +140,7 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
     """Put a part back unjudged, and leave the room: it would be offered again at once."""
     part = find_judged(caller(request), pk)
     actions.release(inspection=part, by=caller(request), token=checked(LeaseForm(request.POST))["lease"])
-    messages.success(request, f"Part {part.serial} is back in the queue.")
+    messages.success(request, _("Part {serial} is back in the queue.").format(serial=part.serial))
     return redirect("parts")
 
 
@@ -150,7 +151,7 @@ def skip(request: HttpRequest, pk: int) -> HttpResponse:
     part = find_judged(caller(request), pk)
     fields = checked(ReasonForm(request.POST))
     actions.skip(inspection=part, by=caller(request), token=fields["lease"], reason=fields["reason"])
-    messages.success(request, f"Part {part.serial} goes to another person.")
+    messages.success(request, _("Part {serial} goes to another person.").format(serial=part.serial))
     return redirect("inspect", line=part.line.slug)
 
 
@@ -160,14 +161,15 @@ def retake(request: HttpRequest, pk: int) -> HttpResponse:
     """Clean and look again."""
     part = find_judged(caller(request), pk)
     actions.send_to_retake(inspection=part, by=caller(request), **checked(ReasonForm(request.POST)))
-    messages.success(request, f"Part {part.serial} is to be cleaned and photographed again.")
+    words = _("Part {serial} is to be cleaned and photographed again.")
+    messages.success(request, words.format(serial=part.serial))
     return redirect("inspect", line=part.line.slug)
 
 
 def find_correctable(user: User, pk: int) -> Verdict:
     verdict = Verdict.objects.select_related("inspection__line", "inspector").filter(pk=pk).first()
     if verdict is None or not (oversees(user) or verdict.inspector_id == user.pk):
-        raise Unknown(f"There is no verdict {pk} that you may correct.")
+        raise Unknown(_("There is no verdict {number} that you may correct.").format(number=pk))
     user.must_work_on(verdict.inspection.line)
     return verdict
 
@@ -181,7 +183,7 @@ def verdict_change(request: HttpRequest, pk: int) -> HttpResponse:
     part, own = verdict.inspection, verdict.inspector_id == caller(request).pk
     limit = verdict.at + timedelta(seconds=part.line.undo_seconds)
     if own and not oversees(caller(request)) and limit < timezone.now():
-        messages.warning(request, "The time to undo this verdict has passed. Ask a supervisor to correct it.")
+        messages.warning(request, _("The time to undo this verdict has passed. Ask a supervisor to correct it."))
         return redirect("inspect", line=part.line.slug)
     context = {
         "line": part.line, "part": part, "verdict": verdict, "own": own, "outcome": outcome_now(verdict),
@@ -197,8 +199,8 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
     verdict = find_correctable(caller(request), pk)
     fields = checked(CorrectionForm(request.POST))
     actions.correct_verdict(verdict=verdict, by=caller(request), **fields)
-    words = Outcome(fields["outcome"]).label.lower()
-    messages.success(request, f"The verdict on part {verdict.inspection.serial} is now {words}.")
+    words, outcome = _("The verdict on part {serial} is now {outcome}."), str(Outcome(fields["outcome"]).label).lower()
+    messages.success(request, words.format(serial=verdict.inspection.serial, outcome=outcome))
     return redirect(_after_change(verdict, verdict.inspector_id == caller(request).pk))
 
 

@@ -85,7 +85,8 @@ def _facts(event: AuditEvent) -> list[tuple[str, str]]:
 
 def _words(value: Any) -> str:
     if isinstance(value, dict) and value.keys() == {"before", "after"}:
-        return f"{_words(value['before']) or _('nothing')} → {_words(value['after']) or _('nothing')}"
+        before, after = (_words(value[name]) or _("nothing") for name in ("before", "after"))
+        return f"{before} → {after}"
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -1,0 +1,304 @@
+"""Every word that is marked has its Chinese, the compiled catalogues are the sources', and an inspector reads no English."""
+
+import ast
+import gettext
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polib
+import pytest
+from django.conf import settings
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation.template import templatize
+
+from inspection import actions
+from inspection.models import Line
+
+BASE = settings.BASE_DIR
+CATALOGUES = sorted((BASE / "locale").glob("*/LC_MESSAGES/*.po"))
+CHINESE = {"zh-hans": "简体中文"}
+
+
+@pytest.fixture(autouse=True)
+def english_again():
+    """A page leaves its language with the thread; the next test starts from none."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture(params=CATALOGUES, ids=lambda path: path.stem)
+def catalogue(request) -> polib.POFile:
+    return polib.pofile(str(request.param))
+
+
+def key_of(entry: polib.POEntry) -> str:
+    """As the compiled catalogue keeps a message: its context before it."""
+    return f"{entry.msgctxt}\x04{entry.msgid}" if entry.msgctxt else entry.msgid
+
+
+def test_every_language_beside_english_has_both_catalogues():
+    languages = {code for code, _ in settings.LANGUAGES} - {"en"}
+    found = {(path.parts[-3], path.stem) for path in CATALOGUES}
+    assert found == {(translation.to_locale(code), name) for code in languages for name in ("django", "djangojs")}
+
+
+def test_what_is_compiled_is_what_was_translated(catalogue):
+    """`make messages` compiles; a clean clone has no GNU gettext and uses what is committed."""
+    with Path(catalogue.fpath).with_suffix(".mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)._catalog
+    compiled.pop("")
+    expected = {}
+    for entry in catalogue:
+        if entry.msgid_plural:
+            expected |= {(key_of(entry), number): words for number, words in entry.msgstr_plural.items()}
+        else:
+            expected[key_of(entry)] = entry.msgstr
+    assert compiled == expected
+
+
+def test_nothing_is_left_untranslated_or_guessed(catalogue):
+    assert [entry.msgid for entry in catalogue.untranslated_entries()] == []
+    assert [entry.msgid for entry in catalogue.fuzzy_entries()] == []
+    assert [entry.msgid for entry in catalogue.obsolete_entries()] == []
+
+
+# %(name)s, %s, {name}, {name:,} and the HTML in a sentence.
+PLACES = re.compile(r"%\(\w+\)s|%s|%%|\{\w*(?:![rs])?(?::[^}]*)?\}|</?\w+[^>]*>")
+
+
+def places(words: str) -> list[str]:
+    return sorted(PLACES.findall(words))
+
+
+def test_placeholders_survive_the_translation(catalogue):
+    for entry in catalogue:
+        source = entry.msgid_plural or entry.msgid
+        for words in entry.msgstr_plural.values() if entry.msgid_plural else [entry.msgstr]:
+            assert places(words) == places(source), entry.msgid
+
+
+# A call that marks a message, in Python, in what Django makes of a template, and in a script.
+STRINGS = r"""((?:u?(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')\s*)+)"""
+CALL = re.compile(rf"(?<![\w.])(_|n?p?gettext(?:_lazy|_noop)?)\(\s*{STRINGS}(?:,\s*{STRINGS})?")
+
+
+def marked(source: str) -> Iterator[str]:
+    for name, *strings in CALL.findall(source):
+        first, second = (ast.literal_eval(f"({text})") if text else "" for text in strings)
+        yield f"{first}\x04{second}" if "pgettext" in name else first
+
+
+def sources(domain: str) -> Iterator[str]:
+    if domain == "djangojs":
+        yield from (path.read_text() for path in (BASE / "static" / "js").glob("**/*.js"))
+        return
+    yield from (templatize(path.read_text()) for path in (BASE / "templates").glob("**/*.html"))
+    for app in ("inspection", "shadow", "monitoring", "automation", "config"):
+        yield from (path.read_text() for path in (BASE / app).glob("**/*.py"))
+
+
+def test_the_catalogues_hold_what_the_sources_mark(catalogue):
+    """After a change of words: `make messages`, translate, `make messages` again."""
+    found = {message for source in sources(Path(catalogue.fpath).stem) for message in marked(source)}
+    kept = {key_of(entry) for entry in catalogue}
+    assert (sorted(found - kept), sorted(kept - found)) == ([], [])
+
+
+# The pages, read in Chinese
+
+# Names and units that are the same in Chinese: the product, the cast, serials, what is printed on keys, formats.
+SAME = re.compile(
+    r"Shadowline|\bSN\w+|\b(ivy|sam|ada)\b|\bP-\w+|\b(Shift|Enter|Esc|Backspace|Delete|Del|Left|PgUp|PgDn|Ins|Home|End|F13)\b"
+    r"|\b(JPEG|PNG|WebP|CLAHE|CSV|JSON|API)\b|\b(station|variant|line-[abz]|cam-1|front|scratch|oil)\b"
+    r"|\b(UTC|Asia/Shanghai|Europe/Berlin)\b"
+)
+READ = ("title", "aria-label", "placeholder", "alt", "data-confirm", "data-said", "label")
+
+
+class Reader(HTMLParser):
+    """Collects what a page shows or a screen reader says, but not what another language's `lang` marks as its own."""
+
+    VOID = {"meta", "link", "img", "input", "br", "hr", "path", "source"}
+
+    def __init__(self):
+        super().__init__()
+        self.words: list[str] = []
+        self.skipped: list[str] = []  # the open elements from the one that is not read inwards
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        foreign = tag != "html" and attributes.get("lang", "zh-hans") != "zh-hans"
+        if (self.skipped or foreign or tag in ("script", "style")) and tag not in self.VOID:
+            self.skipped.append(tag)
+        if not self.skipped:
+            self.words += [attributes[name] or "" for name in READ if name in attributes]
+
+    def handle_endtag(self, tag):
+        if tag in self.skipped:
+            del self.skipped[self.skipped.index(tag) :]
+
+    def handle_data(self, data):
+        if not self.skipped:
+            self.words.append(data)
+
+
+def english_in(html: str) -> list[str]:
+    reader = Reader()
+    reader.feed(html)
+    return [words.strip() for words in reader.words if re.search(r"[A-Za-z]{3,}", SAME.sub("", words))]
+
+
+def test_the_reader_of_pages_finds_english():
+    page = '<html lang="zh-hans"><p title="Left">判定 <b>Judge it</b><i lang="en">English</i><script>let a</script> SN1</p>'
+    assert english_in(page) == ["Judge it"]
+
+
+@pytest.fixture
+def zh(client, line, kinds):
+    """A browser that asks for Chinese, on a line whose own names are Chinese too."""
+    Line.objects.filter(pk=line.pk).update(name="一号线")
+    for kind, name in zip(kinds, ("划痕", "油渍"), strict=True):
+        type(kind).objects.filter(pk=kind.pk).update(name=name)
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "zh-CN,zh;q=0.9,en;q=0.5"
+    return client
+
+
+def reads_chinese(response, status=200) -> str:
+    html = response.content.decode()
+    assert response.status_code == status
+    assert '<html lang="zh-hans"' in html
+    assert english_in(html) == []
+    return html
+
+
+def test_the_door_reads_chinese(zh, ivy, settings):
+    login = reverse("login")
+    assert "登录" in reads_chinese(zh.get(login))
+    reads_chinese(zh.get(login, {"next": "/parts/"}))
+    reads_chinese(zh.post(login, {"username": "ivy", "password": "wrong"}))
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        locked = zh.post(login, {"username": "ivy", "password": "wrong"}, REMOTE_ADDR="10.0.0.8")
+    reads_chinese(locked, locked.status_code)
+
+
+INSPECTORS_PAGES = [
+    ("inspect", []),
+    ("inspect", ["line-a"]),
+    ("parts", []),
+    ("part_history", ["SN1"]),
+    ("preferences", []),
+    ("shift_summary", ["line-a"]),
+    ("samples", ["line-a"]),
+]
+
+
+@pytest.mark.parametrize(("name", "args"), INSPECTORS_PAGES, ids=lambda value: str(value))
+@pytest.mark.parametrize("parts", [0, 3])
+def test_an_inspector_reads_chinese(zh, ivy, make_part, judge, name, args, parts):
+    if name == "inspect" and not args:
+        Line.objects.create(slug="line-b", name="二号线")
+    if parts or name == "part_history":
+        judge(make_part("SN1", photos=2), ivy, "scratched")
+    for number in range(2, parts + 1):
+        make_part(f"SN{number}", photos=2)
+    zh.force_login(ivy)
+    reads_chinese(zh.get(reverse(name, args=args)))
+
+
+def test_an_inspector_reads_chinese_when_something_is_refused(zh, ivy, make_part):
+    zh.force_login(ivy)
+    reads_chinese(zh.get(reverse("queue")), 403)
+    reads_chinese(zh.get("/nowhere/"), 404)
+    reads_chinese(zh.get(reverse("inspect", args=["line-z"])), 404)
+    reads_chinese(zh.get(reverse("parts"), {"serial": "SN404"}), 404)
+    reads_chinese(zh.get(reverse("photo", args=[1])), 404)
+    part = make_part()
+    reads_chinese(zh.post(reverse("verdict", args=[part.pk]), {"outcome": "ok"}), 400)
+    reads_chinese(zh.post(reverse("release", args=[part.pk]), {"lease": "gone"}), 409)
+    zh.handler.enforce_csrf_checks = True
+    reads_chinese(zh.post(reverse("logout")), 403)
+
+
+def test_an_inspector_reads_chinese_after_each_act(zh, ivy, make_part, line):
+    zh.force_login(ivy)
+    for name, said in (("release", {}), ("skip", {"reason": "眩光"}), ("retake", {"reason": "油渍"})):
+        make_part()
+        lease = actions.claim(line=line, by=ivy)
+        url = reverse(name, args=[lease.inspection_id])
+        reads_chinese(zh.post(url, {"lease": lease.token, **said}, follow=True))
+
+
+def test_the_second_thought_reads_chinese(zh, ivy, make_part, judge):
+    verdict = judge(make_part("SN1"), ivy, "ok")
+    zh.force_login(ivy)
+    reads_chinese(zh.get(reverse("verdict_change", args=[verdict.pk])))
+    reads_chinese(zh.post(reverse("correct", args=[verdict.pk]), {"outcome": "scratched"}, follow=True))
+    reads_chinese(zh.get(reverse("part_history", args=["SN1"])))
+
+
+def test_the_api_refuses_in_the_callers_language(zh, ivy):
+    zh.force_login(ivy)
+    answer = zh.post("/api/v1/queue/claim/", {"line": "line-z"}, content_type="application/json").json()
+    assert english_in(answer["detail"]) == []
+    assert answer["title"] == "未找到"
+
+
+SUPERVISORS_PAGES = ["home", "queue", "containments", "alarms", "discrepancies"]
+
+
+@pytest.mark.parametrize("name", SUPERVISORS_PAGES)
+def test_a_supervisors_lists_read_chinese(zh, sam, ivy, make_part, judge, name):
+    judge(make_part("SN1"), ivy, "ok")
+    make_part("SN2")
+    zh.force_login(sam)
+    reads_chinese(zh.get(reverse(name)))
+
+
+# Which language
+
+
+def test_ones_own_language_goes_before_the_browsers(client, ivy, line):
+    client.force_login(ivy)
+    asked = {"HTTP_ACCEPT_LANGUAGE": "en"}
+    assert '<html lang="en"' in client.get(reverse("parts"), **asked).content.decode()
+    type(ivy).objects.filter(pk=ivy.pk).update(language="zh-hans")
+    response = client.get(reverse("parts"), **asked)
+    assert '<html lang="zh-hans"' in response.content.decode()
+    assert response["Content-Language"] == "zh-hans"
+
+
+def test_a_language_that_is_gone_is_as_none(client, ivy, line):
+    type(ivy).objects.filter(pk=ivy.pk).update(language="tlh")
+    client.force_login(ivy)
+    assert '<html lang="en"' in client.get(reverse("parts")).content.decode()
+
+
+def test_the_switch_at_the_door_is_kept_for_a_year(client, db):
+    chosen = client.post(reverse("set_language"), {"language": "zh-hans", "next": "/login/?next=/parts/"})
+    assert (chosen.status_code, chosen.url) == (302, "/login/?next=/parts/")
+    assert chosen.cookies[settings.LANGUAGE_COOKIE_NAME]["max-age"] == 365 * 24 * 3600
+    assert '<html lang="zh-hans"' in client.get(reverse("login")).content.decode()
+
+
+# The scripts' words
+
+
+def test_the_scripts_words_come_once_and_are_kept(client):
+    url = reverse("script_words", args=["zh-hans"])
+    first = client.get(url)
+    assert "刚刚" in json.loads(re.search(r"const newcatalog = (\{.*?\});", first.content.decode(), re.S)[1]).values()
+    assert first["Cache-Control"] == "public, max-age=14400"
+    again = client.get(url, headers={"If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get(reverse("script_words", args=["en"]))["ETag"] != first["ETag"]
+    assert client.get(reverse("script_words", args=["xx"])).status_code == 404
+
+
+def test_a_page_loads_the_words_before_its_modules(client, db):
+    html = client.get(reverse("login")).content.decode()
+    assert f'<script defer src="{reverse("script_words", args=["en"])}">' in html
+    assert html.index("jsi18n") < html.index('type="module"')

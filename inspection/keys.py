@@ -57,10 +57,10 @@ ACTIONS: dict[str, Action] = {
 }
 GROUPS: dict[str, str | Promise] = {
     "judge": pgettext_lazy("keys", "Judge"),
+    "work": pgettext_lazy("keys", "Your work"),
     "look": pgettext_lazy("keys", "Look"),
     "light": pgettext_lazy("keys", "Light"),
     "mark": pgettext_lazy("keys", "Mark"),
-    "work": pgettext_lazy("keys", "Your work"),
 }
 OWN = tuple(name for name, action in ACTIONS.items() if not action.written)  # those that a person may set
 

@@ -33,7 +33,8 @@ def scan(request: HttpRequest) -> HttpResponse:
         if readable(by).filter(serial=serial).exists():
             return redirect("part_history", serial=serial)
     asked = request.POST.get("serial", "").strip()
-    context = {"asked": asked, "said": _none(by).format(serial=asked), **latest(request)}
+    said = _none(by).format(serial=asked) if asked else _("Scan or type a serial.")
+    context = {"asked": asked, "said": said, **latest(request)}
     return render(request, "inspection/parts.html", context, status=404)
 
 

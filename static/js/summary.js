@@ -1,5 +1,5 @@
-// The shift summary over the room: the link with data-action="summary" opens its page's inside in a dialog, so that the
-// room and what it holds stay. Without this module the link leads to the page.
+// The shift summary over the room: what has data-action="summary" opens the inside of its page in a dialog, so that the
+// room and what it holds stay. Without this module the link in the person's menu leads to the page.
 
 async function show(link) {
   const answer = await fetch(`${link.href}?fragment`).catch(() => null);
@@ -22,9 +22,9 @@ async function show(link) {
 }
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("a[data-action=summary]");
-  if (!link || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
+  const target = event.target.closest("[data-action=summary]");
+  if (!target || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
   event.preventDefault();
-  link.closest("details")?.removeAttribute("open");
-  show(link);
+  target.closest("details")?.removeAttribute("open");
+  show(document.querySelector("a[data-action=summary]"));
 });

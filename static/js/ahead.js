@@ -32,25 +32,29 @@ export function add(claim) {
 }
 
 /** Claim until two are ahead. Returns whether the queue had none left. */
-export function fill(line, known) {
-  filling ??= claimUntilFull(line, known).finally(() => (filling = null));
+export function fill(line, knows) {
+  filling ??= claimUntilFull(line, knows).finally(() => (filling = null));
   return filling;
 }
 
-async function claimUntilFull(line, known) {
+async function claimUntilFull(line, knows) {
   while (lacks()) {
-    const claim = await ask("queue/claim/", { line }).catch((error) => adopt(error, line, known));
+    const claim = (await ask("queue/claim/", { line }).catch(full)) ?? (await unknown(line, knows));
     if (!claim) return true;
     add(claim);
   }
   return false;
 }
 
-/** With eight in hand the server gives no ninth: those that this page does not know (an answer was lost) come first. */
-async function adopt(error, line, known) {
+/** With eight in hand the server gives no ninth. */
+function full(error) {
   if (!(error instanceof Refusal) || error.status !== 409) throw error;
+}
+
+/** A part that this person holds and this page does not know, because the answer to its claim was lost. */
+async function unknown(line, knows) {
   const mine = await ask("queue/mine/");
-  return mine.find(({ inspection }) => inspection.line === line && !known().includes(inspection.id)) ?? null;
+  return mine.find((claim) => claim.inspection.line === line && !knows(claim));
 }
 
 /** Give up all parts ahead, for others to take, and say which leases they were. */

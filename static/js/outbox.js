@@ -32,7 +32,7 @@ function save(kept) {
 
 const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
 export const waiting = () => load().entries.length;
-export const holds = (part) => load().entries.some((entry) => entry.part === part && entry.kind !== "correction");
+export const parts = () => load().entries.map(({ part }) => part);
 
 /** Put an answer in. kind: verdict, correction (of the verdict of entry `of`), skip or retake. Returns its id. */
 export function put(kind, part, serial, body, of = null) {

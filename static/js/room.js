@@ -20,12 +20,13 @@ const SCANNED = 120; // ms in which an answer may turn out to be a scanner's fir
 const page = document.querySelector("[data-room-page]");
 const { line } = page.dataset;
 const given = new Map(); // the last answers' claims, by their entry in the outbox
+const done = new Set(); // the parts that this page has answered or passed on
 let current = null; // the claim that awaits its verdict
 let again = null; // the last answer, while it is looked at a second time
 let before = null; // what could be undone before the last answer
 let shownAt = 0;
 
-const known = () => [current, ...ahead.held()].filter(Boolean).map(({ inspection }) => inspection.id);
+const knows = ({ inspection: { id } }) => done.has(id) || [current, ...ahead.held()].some((claim) => claim?.inspection.id === id);
 const leases = () => [current, ...ahead.held()].filter(Boolean).map(({ lease }) => lease);
 
 function put(claim) {
@@ -46,7 +47,7 @@ function proceed() {
 /** Fill up what is ahead; into an empty room the first part comes at once. */
 async function look() {
   if (!ahead.lacks() && current) return;
-  const none = await ahead.fill(line, known).catch(() => false);
+  const none = await ahead.fill(line, knows).catch(() => false);
   if (current || again || isPaused()) return;
   if (ahead.held().length) proceed();
   else if (none) showNone("none");
@@ -78,6 +79,7 @@ function answer(outcome, button) {
   keep(current);
   const body = { outcome, lease: lease.token, defects: JSON.parse(current.defects), comment: current.comment, duration_ms: milliseconds() };
   const entry = outbox.put("verdict", part.id, part.serial, body);
+  done.add(part.id);
   given.set(entry, current);
   if (given.size > 8) given.delete(given.keys().next().value);
   before = lastAnswer();
@@ -146,6 +148,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   if (!current) return;
   const { inspection: part, lease } = current;
+  done.add(part.id);
   outbox.put(kind, part.id, part.serial, { lease: lease.token, reason: event.target.elements.reason.value });
   notice(interpolate(event.target.dataset.done, [part.serial]), "success");
   event.target.reset();
@@ -167,7 +170,7 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("outbox:sent", ({ detail: { entry, answer } }) => {
   const claim = answer?.next;
-  if (claim && !known().includes(claim.inspection.id)) ahead.add(claim);
+  if (claim && !knows(claim)) ahead.add(claim);
   if (!current && !again) look();
   else if (entry.kind !== "verdict") look();
 });
@@ -197,7 +200,8 @@ document.addEventListener("room:resumed", look);
 // The start: what this person holds already is shown first.
 
 outbox.hooks.wantsNext = () => ahead.lacks();
-const claims = JSON.parse(document.getElementById("claims").textContent).filter(({ inspection }) => !outbox.holds(inspection.id));
+for (const part of outbox.parts()) done.add(part);
+const claims = JSON.parse(document.getElementById("claims").textContent).filter((claim) => !knows(claim));
 for (const claim of claims) ahead.add(claim);
 if (claims[0]?.inspection.id === Number(page.dataset.part)) {
   keep(claims[0]); // a refused verdict comes back with what was marked and written

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from django.db import connection
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import PASSWORD
@@ -13,6 +14,14 @@ CHROMIUM = next(
 )
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 expect.set_options(timeout=20_000)  # the machine that runs the tests may be busy
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory):
+    """A file, as in production: the unit tests' SQLite in memory fails at once where a second writer would wait."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "journeys.sqlite3")
+        connection.settings_dict["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"  # nobody cuts the power here
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +43,9 @@ def sign_in(browser: Browser, live_server):
     pages: list[Page] = []
     faults: list[str] = []
 
-    def open_page(username: str, password: str = PASSWORD) -> Page:
-        context = browser.new_context(viewport={"width": 1280, "height": 720}, base_url=live_server.url)
+    def open_page(username: str, password: str = PASSWORD, **options) -> Page:
+        size = options.pop("viewport", {"width": 1280, "height": 720})
+        context = browser.new_context(viewport=size, base_url=live_server.url, **options)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
         page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)

@@ -6,15 +6,16 @@ const LEVELS = 256;
 /** Rec. 601 luma in whole levels; the weights are those of JPEG, in 1/65536. */
 const luma = (rgba, at) => (19595 * rgba[at] + 38470 * rgba[at + 1] + 7471 * rgba[at + 2] + 32768) >> 16;
 
-// The clipped counts are given to all levels alike, and what is left of that one by one from the lowest on.
+// What is clipped is given to all levels alike, and the rest of it to levels that lie evenly apart: a flat photo stays
+// as bright as it is.
 function clipped(counts, limit) {
   let excess = 0;
   for (let level = 0; level < LEVELS; level++) {
     excess += Math.max(0, counts[level] - limit);
     counts[level] = Math.min(limit, counts[level]);
   }
-  const each = Math.floor(excess / LEVELS);
-  for (let level = 0; level < LEVELS; level++) counts[level] += each + (level < excess % LEVELS ? 1 : 0);
+  const given = (levels) => Math.floor((levels * excess) / LEVELS);
+  for (let level = 0; level < LEVELS; level++) counts[level] += given(level + 1) - given(level);
 }
 
 /** A tile's new level for each old one, written to `levels`: its clipped histogram, summed up. */

@@ -5,8 +5,8 @@ import { boxes } from "./frames.js";
 
 const KEPT = 4; // photos; one of 12 megapixels takes 48 MB
 const AHEAD = 2; // parts, of each the photo that is shown first
-const PHOTO = "figure:not([hidden]) [data-layers] > img:not([data-over])";
-const done = new Map(); // a photo's address -> its canvas, the last used at the end
+const PHOTO = "figure:not([hidden]) [data-layers] > img:not([data-over], [data-equalised])";
+const done = new Map(); // a photo's address -> its equalised picture, the last used at the end
 const failed = new Set();
 let coming = [];
 let worker;
@@ -19,14 +19,15 @@ const shown = () => boxes().map((box) => [...box.querySelectorAll(PHOTO)].at(-1)
 function lay() {
   const laid = new Set();
   for (const photo of on ? shown() : []) {
-    const canvas = done.get(photo.src);
-    if (!canvas) continue;
-    if (canvas.previousElementSibling !== photo) photo.after(canvas);
+    const picture = done.get(photo.src);
+    if (!picture) continue;
+    if (picture.previousElementSibling !== photo) photo.after(picture);
+    picture.alt = photo.alt;
     done.delete(photo.src);
-    done.set(photo.src, canvas);
-    laid.add(canvas);
+    done.set(photo.src, picture);
+    laid.add(picture);
   }
-  for (const canvas of document.querySelectorAll("[data-equalised]")) if (!laid.has(canvas)) canvas.remove();
+  for (const picture of document.querySelectorAll("[data-equalised]")) if (!laid.has(picture)) picture.remove();
   document.dispatchEvent(new CustomEvent("photo:drawn"));
 }
 
@@ -46,23 +47,26 @@ function begun() {
   return beginning;
 }
 
-function take({ url, picture }) {
+async function take({ url, picture }) {
+  const image = picture && (await imageOf(picture));
   working = "";
-  if (picture) done.set(url, canvasOf(picture));
+  if (image) done.set(url, image);
   else failed.add(url);
-  for (const oldest of [...done.keys()].slice(0, -KEPT)) done.delete(oldest);
-  if (!picture && shown().some(({ src }) => src === url)) {
+  for (const [oldest, { src }] of [...done].slice(0, -KEPT)) {
+    done.delete(oldest);
+    URL.revokeObjectURL(src);
+  }
+  if (!image && shown().some(({ src }) => src === url)) {
     document.dispatchEvent(new CustomEvent("say", { detail: gettext("This photo cannot be equalised.") }));
   }
   show();
 }
 
-function canvasOf(picture) {
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width: picture.width, height: picture.height });
-  canvas.dataset.equalised = "";
-  canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture);
-  return canvas;
+/** An image, not a canvas: a browser scales it down as well as it does the photo, and keeps thin lines whole. */
+async function imageOf(picture) {
+  const image = Object.assign(new Image(), { decoding: "sync", src: URL.createObjectURL(picture) });
+  image.dataset.equalised = "";
+  return image.decode().then(() => image, () => null);
 }
 
 function show() {

@@ -39,7 +39,14 @@ export function measure() {
     if (!box.width || !photo) continue;
     frames.set(element, frameOf(box, photo));
     lay(element, frames.get(element));
+    for (const image of element.querySelectorAll("[data-layers] > img + img:not([data-equalised])")) if (shown(image)) uncover(image);
   }
+}
+
+// A preview under its whole photo would be painted with it in every frame.
+function uncover(image) {
+  const preview = image.previousElementSibling;
+  if (preview?.matches("img")) image.decode().then(() => preview.remove(), () => {});
 }
 
 function remeasure() {

@@ -20,8 +20,8 @@ const loupe = () => document.querySelector("[data-loupe]");
 
 /** The best picture of the photo that is here: equalised, whole, or its preview. */
 function picture() {
-  const layers = [...stage().querySelectorAll("[data-view]:not([hidden]) [data-layers] > :is(img:not([data-over]), canvas)")];
-  return layers.findLast((each) => each.matches("canvas") || (each.complete && each.naturalWidth));
+  const layers = [...stage().querySelectorAll("[data-view]:not([hidden]) [data-layers] > img:not([data-over])")];
+  return layers.findLast((each) => each.complete && each.naturalWidth);
 }
 
 /** CSS pixels for a pixel of the photo. Where the line's limit lets nothing be larger, the loupe shows what there is. */
@@ -40,7 +40,7 @@ function paint() {
   loupe().style.transform = `translate(${Math.round(left - SIDE / 2)}px, ${Math.round(top - SIDE / 2)}px)`;
   const scale = scaleOf(now);
   const [u, v] = shareAt(now.frame, now.look, ...at);
-  draw(source, u, v, scale, (source.naturalWidth ?? source.width) / photo.width);
+  draw(source, u, v, scale, source.naturalWidth / photo.width);
 }
 
 /** `density`: pixels of the picture at hand for one of the photo. */
@@ -52,7 +52,7 @@ function draw(source, u, v, scale, density) {
   context.imageSmoothingEnabled = scale * devicePixelRatio < PIXELS_SHOW;
   context.fillRect(0, 0, size, size);
   const side = (SIDE / scale) * density;
-  const [width, height] = [source.naturalWidth ?? source.width, source.naturalHeight ?? source.height];
+  const { naturalWidth: width, naturalHeight: height } = source;
   context.drawImage(source, u * width - side / 2, v * height - side / 2, side, side, 0, 0, size, size);
 }
 

@@ -7,10 +7,12 @@ import { about, corner, limits, moved, settled } from "./zoom.js";
 
 const FITTED = { zoom: 1, u: 0.5, v: 0.5 };
 const PIXELS_SHOW = 3; // from 300 % on a pixel is a square and not a blur
-const CALM = 120; // ms without a change until the scale is said
+const CALM = 120; // ms without a change: the move is over, and the scale is said
 let look = FITTED;
 let keeps = recall("keep-zoom", false);
 let due = 0;
+let painted = 0;
+let calming;
 let saying;
 
 const main = () => frames.get(stage());
@@ -21,9 +23,21 @@ const percent = () => `${Math.round(main().fit * look.zoom * devicePixelRatio * 
 /** The stage as it stands: its frame, what it shows, and its limits; null without a photo. */
 export const view = () => main() && { frame: main(), look: settled(main(), look), ...range() };
 
+// While it moves on and on the photo is a layer of its own, which the browser need not paint anew in every frame.
+function keepMoving() {
+  const now = performance.now();
+  if (now - painted < CALM) for (const element of frames.keys()) element.classList.add("moving");
+  painted = now;
+  clearTimeout(calming);
+  calming = setTimeout(() => {
+    for (const element of frames.keys()) element.classList.remove("moving");
+  }, CALM);
+}
+
 function paint() {
   due = 0;
   if (!main()) return;
+  keepMoving();
   for (const [element, frame] of frames) {
     const own = settled(frame, look);
     const [left, top] = corner(frame, own, devicePixelRatio);

@@ -6,8 +6,16 @@ bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_PROCESSES", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))  # of each process; stations waiting for an answer take up to half
+keepalive = 75  # a browser's connection lives from one verdict to the next; an idle one holds no thread
 timeout = 60
 graceful_timeout = 5  # a waiting station asks again; nobody waits for it at the stop
 control_socket_disable = True  # it would lie in the home folder, one for all instances
 accesslog = None  # config.middleware writes one structured line per request
 loglevel = "warning"
+
+
+def post_worker_init(worker):
+    """Load every view before the first request: an inspector's first answer after a restart must not wait for that."""
+    from django.urls import get_resolver
+
+    _ = get_resolver().url_patterns

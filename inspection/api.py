@@ -12,30 +12,34 @@ from rest_framework.response import Response
 
 from inspection import actions
 from inspection.actions.intake import find_line
-from inspection.models import ApiToken, AuditEvent, Inspection, Lease, Line, User, Verdict
+from inspection.models import ApiToken, AuditEvent, Inspection, Lease, Line, UrgentLot, User, Verdict
 from inspection.moves import OPEN, State
 from inspection.paging import NewestFirst
 from inspection.people import told_to
-from inspection.refusals import BadInput, Conflict, Unknown
+from inspection.refusals import BadInput, Unknown
 from inspection.roles import May, caller, judges_blind, may, must, needs_to, oversees
 from inspection.serializers import (
     AuditEventSerializer,
     ClaimSerializer,
     CorrectionSerializer,
+    DispositionSerializer,
     InspectionSerializer,
     LeaseReasonSerializer,
     LeaseSerializer,
     LeaseTokenSerializer,
-    LineNameSerializer,
+    LeaseTokensSerializer,
+    LeavingSerializer,
     MarkedDefectSerializer,
+    NewClaimSerializer,
     NewCorrectionSerializer,
     NewInspectionSerializer,
     NewVerdictSerializer,
+    RenewedSerializer,
+    UrgentLotSerializer,
     VerdictAnswerSerializer,
     VerdictSerializer,
-    own_disposition_data,
 )
-from inspection.sight import find_judged, find_readable, readable
+from inspection.sight import as_of, find_judged, find_readable, readable
 from inspection.waiting import wait_for_disposition
 
 
@@ -149,14 +153,15 @@ def _claim_answer(lease: Lease | None) -> dict | None:
 
 
 @extend_schema(
-    request=LineNameSerializer, responses={200: ClaimSerializer, 204: OpenApiResponse(description="Nothing to do")}
+    request=NewClaimSerializer, responses={200: ClaimSerializer, 204: OpenApiResponse(description="Nothing to do")}
 )
 @api_view(["POST"])
 @permission_classes([needs_to(May.JUDGE)])
 def claim(request: Request) -> Response:
-    """Take the next part of a line."""
-    line = find_line(checked(LineNameSerializer, request)["line"], caller(request))
-    lease = actions.claim(line=line, by=caller(request))
+    """Take the next part of a line, or with a serial that part; what the caller holds already is answered again."""
+    fields = checked(NewClaimSerializer, request)
+    line = find_line(fields.pop("line"), caller(request))
+    lease = actions.claim(line=line, by=caller(request), **fields)
     return Response(_claim_answer(lease)) if lease else Response(status=204)
 
 
@@ -165,8 +170,59 @@ def claim(request: Request) -> Response:
 @permission_classes([needs_to(May.JUDGE)])
 def mine(request: Request) -> Response:
     """The parts that the caller holds."""
-    leases = Lease.objects.held_by(caller(request)).select_related("inspection__line")
+    leases = Lease.objects.held_by(caller(request))
+    leases = leases.select_related("inspection__line", "inspection__station", "inspection__variant")
     return Response(ClaimSerializer(leases, many=True).data)
+
+
+@extend_schema(request=LeaseTokensSerializer, responses=RenewedSerializer)
+@api_view(["POST"])
+@permission_classes([needs_to(May.JUDGE)])
+def renew_all(request: Request) -> Response:
+    """Keep several held parts a while longer, and say which are gone."""
+    tokens = checked(LeaseTokensSerializer, request)["leases"]
+    leases = actions.renew_all(tokens=tokens, by=caller(request))
+    kept = {lease.token for lease in leases}
+    gone = [token for token in tokens if token not in kept]
+    return Response({"leases": LeaseSerializer(leases, many=True).data, "gone": gone})
+
+
+@extend_schema(request=LeavingSerializer, responses={204: None})
+@api_view(["POST"])
+@permission_classes([needs_to(May.JUDGE)])
+def leave(request: Request) -> Response:
+    """Put held parts back as the page closes; a lease that was renewed since its `expires_at` stays."""
+    leases = [actions.HeldLease(**lease) for lease in checked(LeavingSerializer, request)["leases"]]
+    actions.leave(leases=leases, by=caller(request))
+    return Response(status=204)
+
+
+@extend_schema(methods=["GET"], parameters=[OpenApiParameter("line", str)], responses=UrgentLotSerializer(many=True))
+@extend_schema(methods=["POST"], request=UrgentLotSerializer, responses={201: UrgentLotSerializer})
+@api_view(["GET", "POST"])
+@permission_classes([needs_to(May.SUPERVISE)])
+def urgent_lots(request: Request) -> Response:
+    """The lots that are judged before all others (GET), or one more (POST)."""
+    if request.method == "POST":
+        fields = checked(UrgentLotSerializer, request)
+        line = find_line(fields["line"], caller(request))
+        urgent = actions.mark_lot_urgent(line=line, lot=fields["lot"], by=caller(request))
+        return Response({"line": line.slug, "lot": urgent.lot}, status=201)
+    lots = UrgentLot.objects.filter(line__in=Line.objects.for_user(caller(request)))
+    if line_asked := asked(request, "line"):
+        lots = lots.filter(line=find_line(line_asked, caller(request)))
+    return Response([{"line": slug, "lot": lot} for slug, lot in lots.values_list("line__slug", "lot")])
+
+
+@extend_schema(request=UrgentLotSerializer, responses={204: None})
+@api_view(["POST"])
+@permission_classes([needs_to(May.SUPERVISE)])
+def end_urgency(request: Request) -> Response:
+    """Let a lot wait its turn again."""
+    fields = checked(UrgentLotSerializer, request)
+    line = find_line(fields["line"], caller(request))
+    actions.end_urgency(line=line, lot=fields["lot"], by=caller(request))
+    return Response(status=204)
 
 
 @extend_schema(request=LeaseTokenSerializer, responses=LeaseSerializer)
@@ -219,23 +275,16 @@ def verdicts(request: Request, pk: int) -> Response:
     fields = checked(NewVerdictSerializer, request)
     part = find_judged(caller(request), pk)
     wants_next = fields.pop("next")
-    marks = [MarkedDefectSerializer().create(defect) for defect in fields.pop("defects")]
-    verdict = actions.record_verdict(inspection=part, by=caller(request), defects=marks, **fields)
-    part.refresh_from_db()
+    fields["defects"] = [MarkedDefectSerializer().create(defect) for defect in fields["defects"]]
+    judged = actions.judge(inspection=part, by=caller(request), claim_next=wants_next, **fields)
+    told = as_of(judged.verdict, judged.disposition, judged.part.state)
     answer: dict[str, dict | None] = {
-        "verdict": VerdictSerializer(verdict).data,
-        "disposition": own_disposition_data(caller(request), part),
+        "verdict": VerdictSerializer(judged.verdict).data,
+        "disposition": DispositionSerializer(told).data if told else None,
     }
     if wants_next:
-        answer["next"] = _next(part.line, caller(request))
+        answer["next"] = _claim_answer(judged.next)
     return Response(answer, status=201)
-
-
-def _next(line: Line, user: User) -> dict | None:
-    try:
-        return _claim_answer(actions.claim(line=line, by=user))
-    except Conflict:  # eight held already: the verdict stands, and there is no next
-        return None
 
 
 @extend_schema(request=NewCorrectionSerializer, responses={201: CorrectionSerializer})

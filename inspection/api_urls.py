@@ -15,5 +15,9 @@ urlpatterns = [
     path("verdicts/<int:pk>/correction/", api.correction, name="api_correction"),
     path("queue/claim/", api.claim, name="api_claim"),
     path("queue/mine/", api.mine, name="api_mine"),
+    path("queue/renew/", api.renew_all, name="api_renew_all"),
+    path("queue/leave/", api.leave, name="api_leave"),
+    path("queue/urgent-lots/", api.urgent_lots, name="api_urgent_lots"),
+    path("queue/urgent-lots/end/", api.end_urgency, name="api_end_urgency"),
     path("audit/", api.audit_trail, name="api_audit"),
 ]

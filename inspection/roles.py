@@ -16,6 +16,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from inspection.models import User
+from inspection.prepared import Given, Prepared
 from inspection.refusals import NotAllowed
 
 
@@ -56,12 +57,15 @@ TABLE: dict[May, frozenset[Role]] = {
 }
 
 
+GROUPS = Prepared(lambda: Group.objects.filter(user=Given("user")).values_list("name"))
+
+
 def roles_of(user) -> frozenset[Role]:
     """The roles of a user; a superuser is an admin. Asked once per request object."""
     if not user.is_authenticated:
         return frozenset()
     if not hasattr(user, "_roles"):
-        names = set(user.groups.values_list("name", flat=True)) | ({"admin"} if user.is_superuser else set())
+        names = {name for (name,) in GROUPS(user=user.pk)} | ({"admin"} if user.is_superuser else set())
         user._roles = frozenset(role for role in Role if role.value in names)
     return user._roles
 

@@ -1,5 +1,8 @@
 """The shapes of the floor's API: what is taken and what is answered."""
 
+from datetime import UTC, datetime
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from inspection.actions import MarkedDefect
@@ -17,8 +20,11 @@ from inspection.models import (
     Verdict,
 )
 from inspection.moves import OPEN, State
+from inspection.prepared import Given, Prepared
 from inspection.roles import judges_blind
-from inspection.sight import own_disposition
+from inspection.sight import origin_for, own_disposition
+
+MANY = 20  # leases in one request: a person holds 8 at most
 
 
 class PhotoSerializer(serializers.ModelSerializer):
@@ -36,6 +42,12 @@ class DispositionSerializer(serializers.ModelSerializer):
     class Meta:
         model = Disposition
         fields = ["outcome", "by_machine", "reason", "at"]
+
+    def to_representation(self, disposition: Disposition) -> dict:
+        return {
+            "outcome": disposition.outcome, "by_machine": disposition.by_machine, "reason": disposition.reason,
+            "at": moment(disposition.at),
+        }  # fmt: skip
 
 
 def disposition_for(user: User, inspection: Inspection) -> dict | None:
@@ -60,6 +72,7 @@ class InspectionSerializer(serializers.ModelSerializer):
     station = serializers.CharField(source="station.slug", default=None)
     variant = serializers.CharField(source="variant.slug", default=None)
     state = serializers.SerializerMethodField()
+    origin = serializers.SerializerMethodField()
     photos = PhotoSerializer(many=True)
     disposition = serializers.SerializerMethodField()
 
@@ -75,6 +88,10 @@ class InspectionSerializer(serializers.ModelSerializer):
         if judges_blind(self.context["request"].user) and inspection.state in OPEN:
             return State.WAITING
         return inspection.state
+
+    @extend_schema_field(serializers.ChoiceField(choices=Origin.choices))
+    def get_origin(self, inspection: Inspection) -> str:
+        return origin_for(self.context["request"].user, inspection)
 
     def get_disposition(self, inspection: Inspection) -> dict | None:
         return disposition_for(self.context["request"].user, inspection)
@@ -98,32 +115,94 @@ class NewInspectionSerializer(serializers.Serializer):
     )
 
 
+def moment(at: datetime) -> str:
+    """A moment as every answer spells it."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 class LeaseSerializer(serializers.ModelSerializer):
     class Meta:
         model = Lease
         fields = ["token", "expires_at"]
+
+    def to_representation(self, lease: Lease) -> dict:
+        return {"token": lease.token, "expires_at": moment(lease.expires_at)}
 
 
 class ClaimedPartSerializer(serializers.ModelSerializer):
     """What an inspector is served of a part: nothing of the model, and nothing that tells an audit."""
 
     line = serializers.CharField(source="line.slug")
+    station = serializers.CharField(help_text="The station's name, or nothing.")
+    variant = serializers.CharField(help_text="The variant's name, or nothing.")
+    unsure_refused = serializers.BooleanField(help_text="Nobody comes after a supervisor: this part is to be decided.")
     photos = PhotoSerializer(many=True)
 
     class Meta:
         model = Inspection
-        fields = ["id", "serial", "lot", "line", "photos"]
+        fields = ["id", "serial", "lot", "line", "station", "variant", "unsure_refused", "photos"]
+
+
+PHOTOS = Prepared(
+    lambda: (
+        Photo.objects.filter(inspection=Given("part"))
+        .order_by("position")
+        .values_list("pk", "sha256", "view", "width", "height")
+    )
+)  # fmt: skip
 
 
 class ClaimSerializer(serializers.Serializer):
-    """A claimed part with its lease."""
+    """A claimed part with its lease.
+
+    It stands behind every verdict, so the answer is written out by hand; the fields are for the API's description.
+    """
 
     inspection = ClaimedPartSerializer()
     lease = LeaseSerializer(source="*")
 
+    def to_representation(self, lease: Lease) -> dict:
+        part = lease.inspection
+        photos = [
+            {"id": pk, "sha256": sha256, "view": view, "width": width, "height": height, "url": f"/photos/{pk}/"}
+            for pk, sha256, view, width, height in PHOTOS(part=part.pk)
+        ]
+        told = {
+            "id": part.pk, "serial": part.serial, "lot": part.lot, "line": part.line.slug,
+            "station": part.station.name if part.station else "", "variant": part.variant.name if part.variant else "",
+            "unsure_refused": part.state == State.WITH_SUPERVISOR, "photos": photos,
+        }  # fmt: skip
+        return {"inspection": told, "lease": {"token": lease.token, "expires_at": moment(lease.expires_at)}}
 
-class LineNameSerializer(serializers.Serializer):
+
+class NewClaimSerializer(serializers.Serializer):
     line = serializers.CharField(max_length=40)
+    serial = serializers.CharField(max_length=120, required=False, help_text="The part of this serial, or none.")
+
+
+class LeaseTokensSerializer(serializers.Serializer):
+    leases = serializers.ListField(child=serializers.CharField(max_length=43), max_length=MANY)
+
+
+class RenewedSerializer(serializers.Serializer):
+    """The leases as they are now, and the tokens of those that the caller holds no more."""
+
+    leases = LeaseSerializer(many=True)
+    gone = serializers.ListField(child=serializers.CharField())
+
+
+class HeldLeaseSerializer(serializers.Serializer):
+    token = serializers.CharField(max_length=43)
+    expires_at = serializers.DateTimeField(help_text="As last heard of: a lease that was renewed since stays.")
+
+
+class LeavingSerializer(serializers.Serializer):
+    leases = serializers.ListField(child=HeldLeaseSerializer(), max_length=MANY)
+
+
+class UrgentLotSerializer(serializers.Serializer):
+    line = serializers.CharField(max_length=40)
+    lot = serializers.CharField(max_length=80)
 
 
 class LeaseTokenSerializer(serializers.Serializer):
@@ -160,8 +239,17 @@ class VerdictSerializer(serializers.ModelSerializer):
         model = Verdict
         fields = ["id", "inspection", "inspector", "outcome", "comment", "duration_ms", "at"]
 
+    def to_representation(self, verdict: Verdict) -> dict:
+        return {
+            "id": verdict.pk, "inspection": verdict.inspection_id,
+            "inspector": verdict.inspector.username if verdict.inspector else None, "outcome": verdict.outcome,
+            "comment": verdict.comment, "duration_ms": verdict.duration_ms, "at": moment(verdict.at),
+        }  # fmt: skip
+
 
 class VerdictAnswerSerializer(serializers.Serializer):
+    """The verdict as it was written, what it came to, and with `next` the next claim."""
+
     verdict = VerdictSerializer()
     disposition = DispositionSerializer(allow_null=True)
     next = ClaimSerializer(required=False, allow_null=True)

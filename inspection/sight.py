@@ -1,11 +1,13 @@
 """Which inspections a person may read or judge: asked by page and API alike."""
 
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Q, QuerySet
+from django.utils.translation import gettext as _
 
-from inspection.models import Disposition, DispositionOutcome, Inspection, Lease, Line, Outcome, User, Verdict
+from inspection.models import Disposition, DispositionOutcome, Inspection, Lease, Line, Origin, Outcome, User, Verdict
 from inspection.moves import OPEN
+from inspection.prepared import Given, Prepared
 from inspection.refusals import Unknown
-from inspection.roles import May, may, oversees
+from inspection.roles import May, judges_blind, may, oversees
 
 
 def readable(user: User) -> QuerySet[Inspection]:
@@ -22,29 +24,48 @@ def readable(user: User) -> QuerySet[Inspection]:
 def find_readable(user: User, pk: int) -> Inspection:
     inspection = readable(user).select_related("line", "station", "variant").filter(pk=pk).first()
     if inspection is None:
-        raise Unknown(f"There is no inspection {pk} that you may read.")
+        raise Unknown(_("There is no inspection %(number)s that you may read.") % {"number": pk})
     return inspection
+
+
+ON_LINES = Prepared(
+    lambda: (
+        Inspection.objects.select_related("line")
+        .filter(pk=Given("part"), line__in=Line.objects.for_user(Given("user")))
+    )
+)  # fmt: skip
 
 
 def find_judged(user: User, pk: int) -> Inspection:
     """An inspection of a line that the user works on; whether they hold it is the lease's question."""
-    inspection = Inspection.objects.select_related("line").filter(pk=pk).first()
-    if inspection is None or not Line.objects.for_user(user).filter(pk=inspection.line_id).exists():
-        raise Unknown(f"There is no inspection {pk} on your lines.")
+    inspection = ON_LINES.first(part=pk, user=user.pk) if pk <= BigIntegerField.MAX_BIGINT else None
+    if inspection is None:
+        raise Unknown(_("There is no inspection %(number)s on your lines.") % {"number": pk})
     return inspection
 
 
 def own_disposition(user: User, inspection: Inspection) -> Disposition | None:
-    """What the person's own verdict came to: nothing before it, nor while another person's is awaited.
+    """What the person's own verdict came to: nothing before it, nor while another person's is awaited."""
+    own = [verdict for verdict in inspection.verdicts.all() if verdict.inspector_id == user.pk]
+    return as_of(own[-1], inspection.disposition, inspection.state) if own else None
+
+
+def as_of(own: Verdict, disposition: Disposition | None, state: str) -> Disposition | None:
+    """A part's disposition as the person of that verdict may know it.
 
     It reads the same whether the part was an audit or not: where the machine's decision stands because the person
     agreed, it reads as theirs.
     """
-    disposition = inspection.disposition
-    own = [verdict for verdict in inspection.verdicts.all() if verdict.inspector_id == user.pk]
-    if disposition is None or not own or inspection.state in OPEN:
+    if disposition is None or state in OPEN:
         return None
     if disposition.by_machine:
         word = Outcome.OK if disposition.outcome == DispositionOutcome.PASS else Outcome.SCRATCHED
-        disposition = Disposition(outcome=disposition.outcome, reason=f"judged {word}", at=own[-1].at)
+        return Disposition(outcome=disposition.outcome, reason=f"judged {word}", at=own.at)
     return disposition
+
+
+def origin_for(user: User, inspection: Inspection) -> str:
+    """Where the part came from, as this reader may know it: to its judge a seeded part is one of the line's own."""
+    if inspection.origin == Origin.SEEDED and judges_blind(user):
+        return Origin.LIVE
+    return inspection.origin

@@ -2,10 +2,12 @@
 
 from inspection.actions.intake import MAX_PHOTOS, NewPhoto, import_history, receive_inspection
 from inspection.actions.judging import (
+    Judged,
     MarkedDefect,
     close_containment,
     correct_verdict,
     escalate_overdue_opinions,
+    judge,
     record_verdict,
     send_to_retake,
 )
@@ -22,12 +24,25 @@ from inspection.actions.machine import (
 )
 from inspection.actions.moving import lock_all
 from inspection.actions.preferring import note_pseudonyms_read, set_own_keys, set_own_language
-from inspection.actions.queue import claim, free_lease, release, renew, skip
+from inspection.actions.queue import (
+    HeldLease,
+    claim,
+    end_urgency,
+    free_lease,
+    leave,
+    mark_lot_urgent,
+    release,
+    renew,
+    renew_all,
+    skip,
+)
 from inspection.actions.samples import add_sample, remove_sample
 from inspection.actions.setting_up import remove, reset_password, set_up, set_up_user
 
 __all__ = [
     "MAX_PHOTOS",
+    "HeldLease",
+    "Judged",
     "MachineDecision",
     "MarkedDefect",
     "NewPhoto",
@@ -37,12 +52,16 @@ __all__ = [
     "correct_verdict",
     "decide_by_machine",
     "decide_parts_by_machine",
+    "end_urgency",
     "escalate_overdue_opinions",
     "free_lease",
     "hand_parts_to_people",
     "hand_to_people",
     "import_history",
+    "judge",
+    "leave",
     "lock_all",
+    "mark_lot_urgent",
     "note_decisions_shown",
     "note_model_output_shown",
     "note_pseudonyms_read",
@@ -53,6 +72,7 @@ __all__ = [
     "remove",
     "remove_sample",
     "renew",
+    "renew_all",
     "reset_password",
     "send_to_retake",
     "set_hold",

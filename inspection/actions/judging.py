@@ -2,15 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import OuterRef
+from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from inspection import audit
 from inspection.actions.moving import lock, move
-from inspection.actions.queue import LEASE_GONE, held_lease
+from inspection.actions.queue import held_lease, take_next
 from inspection.judging import finding_of
 from inspection.models import (
     Containment,
@@ -21,6 +26,8 @@ from inspection.models import (
     DispositionOutcome,
     Inspection,
     Lease,
+    Line,
+    ModelOutputShown,
     Outcome,
     Photo,
     Severity,
@@ -29,11 +36,12 @@ from inspection.models import (
 )
 from inspection.models.judgement import Occasion
 from inspection.moves import State
+from inspection.prepared import Given, Prepared
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from inspection.roles import oversees
 
 MAX_DEFECTS = 100
-SUPERVISOR_DECIDES = "Nobody comes after a supervisor: decide ok or scratched, or ask for a retake."
+SUPERVISOR_DECIDES = gettext_lazy("Nobody comes after a supervisor: decide ok or scratched, or ask for a retake.")
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,27 @@ OCCASIONS = {
 }
 
 
+FIRST_SHOWN = Prepared(
+    lambda: (
+        ModelOutputShown.objects.filter(inspection=Given("part"), user=Given("user"))
+        .order_by("at")
+        .values_list("at")[:1]
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict, the part as it stands after it, the disposition in force, and the next part if one was asked for."""
+
+    verdict: Verdict
+    part: Inspection
+    disposition: Disposition | None
+    next: Lease | None = None
+
+
 @transaction.atomic
-def record_verdict(
+def judge(
     *,
     inspection: Inspection,
     by: User,
@@ -63,68 +90,101 @@ def record_verdict(
     defects: Sequence[MarkedDefect] = (),
     comment: str = "",
     duration_ms: int = 0,
+    claim_next: bool = False,
     now: datetime | None = None,
-) -> Verdict:
-    """Write a person's verdict and what follows from it.
+) -> Judged:
+    """Write a person's verdict and what follows from it, and on demand take the line's next part: one wait for the disk.
 
     The same verdict under the same lease again returns the first row: a browser that lost the answer may repeat itself.
-    Raises Conflict when the lease is gone, BadInput when the marks and the outcome do not fit.
+    With full hands the verdict stands and there is no next part. Raises Conflict when the lease is gone, BadInput when
+    the marks and the outcome do not fit.
     """
     now = now or timezone.now()
     inspection = lock(inspection)
-    if lease and (earlier := Verdict.objects.filter(inspection=inspection, inspector=by, lease_token=lease).first()):
-        if earlier.outcome == outcome:
-            return earlier
-        raise Conflict(LEASE_GONE)
-    held_lease(inspection, by, lease)
-    occasion = OCCASIONS.get(State(inspection.state), Occasion.FIRST)
-    marks = _checked(inspection, outcome, occasion, defects)
-    verdict = Verdict.objects.create(
-        inspection=inspection, inspector=by, occasion=occasion, outcome=outcome, comment=comment[:4000],
-        duration_ms=max(0, min(duration_ms, 86_400_000)), at=now, lease_token=lease,
-    )  # fmt: skip
-    for mark in marks:
-        mark.verdict = verdict
-    Defect.objects.bulk_create(marks)
-    Lease.objects.filter(inspection=inspection).delete()
-    audit.record(
-        "verdict_recorded", by=by, line=inspection.line.slug, subject=inspection, outcome=outcome, occasion=occasion
-    )
-    _follow(inspection, now=now)
-    return verdict
+    judged = _judged_under(inspection, by, lease, outcome)
+    if judged is None:
+        occasion = OCCASIONS.get(State(inspection.state), Occasion.FIRST)
+        marks = _checked(inspection, outcome, occasion, defects)
+        shown = FIRST_SHOWN.first(part=inspection.pk, user=by.pk)
+        verdict = Verdict.objects.create(
+            inspection=inspection, inspector=by, occasion=occasion, outcome=outcome, comment=comment[:4000],
+            duration_ms=max(0, min(duration_ms, 86_400_000)), at=now, lease_token=lease,
+            advice_shown_at=shown[0] if shown else None,
+        )  # fmt: skip
+        for mark in marks:
+            mark.verdict = verdict
+        Defect.objects.bulk_create(marks)
+        Lease.objects.filter(inspection=inspection).delete()
+        audit.record(
+            "verdict_recorded", by=by, line=inspection.line.slug, subject=inspection, outcome=outcome, occasion=occasion
+        )
+        judged = Judged(verdict, inspection, _follow(inspection, now=now))
+    return replace(judged, next=_next(inspection.line, by, now)) if claim_next else judged
+
+
+def _judged_under(inspection: Inspection, by: User, lease: str, outcome: str) -> Judged | None:
+    """What was judged under this lease before; None: nothing yet, and the lease is held."""
+    try:
+        held_lease(inspection, by, lease)
+    except Conflict:
+        earlier = Verdict.objects.filter(inspection=inspection, inspector=by, lease_token=lease).first()
+        if not lease or earlier is None or earlier.outcome != outcome:
+            raise
+        return Judged(earlier, inspection, inspection.disposition)
+    return None
+
+
+def _next(line: Line, by: User, now: datetime) -> Lease | None:
+    try:
+        return take_next(line=line, by=by, now=now)
+    except Conflict:  # eight held already
+        return None
+
+
+def record_verdict(*, inspection: Inspection, by: User, lease: str, outcome: str, **told: Any) -> Verdict:
+    """Write a person's verdict as `judge` does, and return its row."""
+    return judge(inspection=inspection, by=by, lease=lease, outcome=outcome, **told).verdict
+
+
+def _no_such_outcome(outcome: str) -> BadInput:
+    given = {"outcome": repr(outcome), "known": ", ".join(Outcome.values)}
+    return BadInput(_("The outcome %(outcome)s is not one of %(known)s.") % given)
 
 
 def _checked(inspection: Inspection, outcome: str, occasion: str, defects: Sequence[MarkedDefect]) -> list[Defect]:
     if outcome not in Outcome.values:
-        raise BadInput(f"The outcome {outcome!r} is not one of {', '.join(Outcome.values)}.")
+        raise _no_such_outcome(outcome)
     if outcome == Outcome.UNSURE and occasion == Occasion.SUPERVISOR:
-        raise BadInput(SUPERVISOR_DECIDES)
+        raise BadInput(str(SUPERVISOR_DECIDES))
     if len(defects) > MAX_DEFECTS:
-        raise BadInput(f"At most {MAX_DEFECTS} marks are taken; {len(defects)} were sent.")
+        raise BadInput(_("At most %(limit)s marks are taken.") % {"limit": MAX_DEFECTS})
     kinds = {kind.slug: kind for kind in DefectKind.objects.all()} if defects else {}
     photos = {photo.pk: photo for photo in inspection.photos.all()} if defects else {}
     marks = [_mark(defect, kinds, photos) for defect in defects]
     rejecting = [mark for mark in marks if mark.kind.rejects]
     if outcome == Outcome.OK and rejecting:
-        kind = rejecting[0].kind.name.lower()
-        raise BadInput(f"A {kind} is marked, and that rejects. Judge scratched, or remove the mark.")
+        given = {"kind": rejecting[0].kind.name.lower()}
+        raise BadInput(_("A %(kind)s is marked, and that rejects. Judge scratched, or remove the mark.") % given)
     if outcome == Outcome.SCRATCHED and inspection.line.box_required and not rejecting:
-        raise BadInput("This line asks for the scratch to be marked. Mark it on the photo, then judge again.")
+        raise BadInput(_("This line asks for the scratch to be marked. Mark it on the photo, then judge again."))
     return marks
 
 
 def _mark(defect: MarkedDefect, kinds: dict[str, DefectKind], photos: dict[int, Photo]) -> Defect:
     if defect.kind not in kinds:
-        known = ", ".join(sorted(kinds)) or "none yet"
-        raise BadInput(f"There is no defect kind {defect.kind!r}. Known kinds: {known}.")
+        given = {"kind": repr(defect.kind), "known": ", ".join(sorted(kinds)) or _("none yet")}
+        raise BadInput(_("There is no defect kind %(kind)s. Known kinds: %(known)s.") % given)
     if defect.photo not in photos:
-        raise BadInput(f"Photo {defect.photo} is not one of this part's photos.")
+        raise BadInput(_("Photo %(photo)s is not one of this part's photos.") % {"photo": defect.photo})
     if defect.severity not in Severity.values:
-        raise BadInput(f"The severity {defect.severity!r} is not one of {', '.join(Severity.values)}.")
+        given = {"severity": repr(defect.severity), "known": ", ".join(Severity.values)}
+        raise BadInput(_("The severity %(severity)s is not one of %(known)s.") % given)
     x, y, width, height = defect.box
     inside = all(math.isfinite(value) and 0 <= value <= 1 for value in defect.box)
     if not inside or x + width > 1.001 or y + height > 1.001:
-        raise BadInput("A mark's box is [x, y, width, height] in shares of the photo, from 0 to 1, inside the photo.")
+        raise BadInput(
+            _("A mark's box is [x, y, width, height] in shares of the photo, from 0 to 1, inside the photo.")
+        )
     return Defect(
         photo=photos[defect.photo], kind=kinds[defect.kind], severity=defect.severity,
         x=x, y=y, width=width, height=height,
@@ -137,26 +197,39 @@ def outcome_now(verdict: Verdict) -> str:
     return last.outcome if last else verdict.outcome
 
 
-def _follow(inspection: Inspection, *, now: datetime) -> None:
-    """Move the part where its verdicts say, and write the disposition when it is new or changed."""
-    verdicts = list(inspection.verdicts.prefetch_related("corrections"))
-    outcomes = [outcome_now(verdict) for verdict in verdicts]
-    finding = finding_of(outcomes)
+OUTCOMES = Prepared(
+    lambda: (
+        Verdict.objects.filter(inspection=Given("part"))
+        .annotate(second=Correction.objects.filter(verdict=OuterRef("pk")).order_by("-pk").values("outcome")[:1])
+        .order_by("pk")
+        .values_list("pk", Coalesce("second", "outcome"))
+    )
+)  # fmt: skip
+LAST_DISPOSITION = Prepared(
+    lambda: Disposition.objects.filter(inspection=Given("part")).order_by("-pk")[:1]
+)  # fmt: skip
+
+
+def _follow(inspection: Inspection, *, now: datetime) -> Disposition | None:
+    """Move the part where its verdicts say, write the disposition when it is new or changed, and return what is in force."""
+    rows = OUTCOMES(part=inspection.pk)
+    finding = finding_of([outcome for _key, outcome in rows])
+    before = LAST_DISPOSITION.first(part=inspection.pk)
     if finding.state != inspection.state or finding.state == State.DECIDED:
         move(inspection, finding.state, now=now)
     if finding.index is None:
-        return
-    outcome = DispositionOutcome.PASS if outcomes[finding.index] == Outcome.OK else DispositionOutcome.REJECT
-    before = inspection.dispositions.last()
-    if before and before.outcome == outcome and (before.by_machine or before.verdict_id == verdicts[finding.index].pk):
-        return  # an audit that agrees leaves the machine's disposition standing
+        return before if before and before.by_machine else None
+    verdict, judged = rows[finding.index]
+    outcome = DispositionOutcome.PASS if judged == Outcome.OK else DispositionOutcome.REJECT
+    if before and before.outcome == outcome and (before.by_machine or before.verdict_id == verdict):
+        return before  # an audit that agrees leaves the machine's disposition standing
     # The reason reads the same for every part, or it would tell the inspector which of them was an audit.
-    reason = f"judged {outcomes[finding.index]}"
-    Disposition.objects.create(
-        inspection=inspection, outcome=outcome, verdict=verdicts[finding.index], reason=reason, at=now
+    disposition = Disposition.objects.create(
+        inspection=inspection, outcome=outcome, verdict_id=verdict, reason=f"judged {judged}", at=now
     )
     if before and before.by_machine and outcome == DispositionOutcome.REJECT:
         open_containment(inspection, "The machine passed this part and a person found it scratched.", now=now)
+    return disposition
 
 
 def open_containment(inspection: Inspection, reason: str, *, now: datetime) -> Containment:
@@ -172,10 +245,10 @@ def open_containment(inspection: Inspection, reason: str, *, now: datetime) -> C
 @transaction.atomic
 def close_containment(*, containment: Containment, cause: str, by: User, now: datetime | None = None) -> None:
     if not cause.strip():
-        raise BadInput("Name the cause before you close the containment.")
+        raise BadInput(_("Name the cause before you close the containment."))
     containment = Containment.objects.select_for_update().select_related("inspection__line").get(pk=containment.pk)
     if containment.closed_at:
-        raise Conflict("This containment is closed already.")
+        raise Conflict(_("This containment is closed already."))
     containment.cause, containment.closed_by, containment.closed_at = cause.strip()[:500], by, now or timezone.now()
     containment.save()
     inspection = containment.inspection
@@ -186,26 +259,33 @@ def close_containment(*, containment: Containment, cause: str, by: User, now: da
 def correct_verdict(
     *, verdict: Verdict, outcome: str, reason: str, by: User, now: datetime | None = None
 ) -> Correction:
-    """Write a second thought: one's own within the line's undo time, a supervisor's at any time."""
+    """Write a second thought: one's own within the line's undo time, a supervisor's at any time.
+
+    The same person's same second thought again returns the first row: a browser that lost the answer may repeat itself.
+    """
     now = now or timezone.now()
     if outcome not in Outcome.values:
-        raise BadInput(f"The outcome {outcome!r} is not one of {', '.join(Outcome.values)}.")
+        raise _no_such_outcome(outcome)
     inspection = lock(verdict.inspection)
     by.must_work_on(inspection.line)
+    last = verdict.corrections.order_by("pk").last()
+    if last and last.by_id == by.pk and last.outcome == outcome:
+        return last
     own = verdict.inspector_id == by.pk
     limit = timedelta(seconds=inspection.line.undo_seconds)
     if not own and not oversees(by):
-        raise NotAllowed("Only the person who judged, or a supervisor, may correct a verdict.")
+        raise NotAllowed(_("Only the person who judged, or a supervisor, may correct a verdict."))
     if not oversees(by) and now - verdict.at > limit:
-        raise Conflict(f"A verdict can be undone for {limit.seconds} seconds. Ask a supervisor to correct it.")
+        given = {"seconds": limit.seconds}
+        raise Conflict(_("A verdict can be undone for %(seconds)s seconds. Ask a supervisor to correct it.") % given)
     if not own and not reason.strip():
-        raise BadInput("Say why the verdict is corrected.")
+        raise BadInput(_("Say why the verdict is corrected."))
     if outcome == outcome_now(verdict):
-        raise Conflict(f"The verdict says {outcome} already.")
+        raise Conflict(_("The verdict says %(outcome)s already.") % {"outcome": outcome})
     if outcome == Outcome.UNSURE and verdict.occasion == Occasion.SUPERVISOR:
-        raise BadInput(SUPERVISOR_DECIDES)
+        raise BadInput(str(SUPERVISOR_DECIDES))
     if inspection.state == State.RETAKE:
-        raise Conflict("The part was sent to be cleaned; its next inspection is judged anew.")
+        raise Conflict(_("The part was sent to be cleaned; its next inspection is judged anew."))
     correction = Correction.objects.create(
         verdict=verdict, outcome=outcome, reason=reason.strip()[:500] or "undo", by=by, at=now
     )

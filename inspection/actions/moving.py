@@ -3,14 +3,25 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from inspection.models import Inspection
+from inspection.models.part import STATES
 from inspection.moves import State, may_move
+from inspection.prepared import Given, Prepared
 from inspection.refusals import Conflict
+
+LOCKED = Prepared(
+    lambda: Inspection.objects.select_for_update(of=("self",)).select_related("line").filter(pk=Given("part"))
+)
 
 
 def lock(inspection: Inspection) -> Inspection:
     """The row as it is now, locked to the end of the transaction (SQLite locks the whole database at BEGIN)."""
-    return Inspection.objects.select_for_update(of=("self",)).select_related("line").get(pk=inspection.pk)
+    locked = LOCKED.first(part=inspection.pk)
+    if locked is None:
+        raise Inspection.DoesNotExist
+    return locked
 
 
 def lock_all(keys: Iterable[int]) -> dict[int, Inspection]:
@@ -28,10 +39,8 @@ def move_all(inspections: Sequence[Inspection], end: State, *, now: datetime) ->
     """Move locked inspections to one state. Raises Conflict, and moves none, if the table does not hold one's move."""
     for inspection in inspections:
         if not may_move(inspection.state, end):
-            raise Conflict(
-                f"Part {inspection.serial} is {inspection.get_state_display()} and cannot become "
-                f"{end.replace('_', ' ')}."
-            )
+            given = {"serial": inspection.serial, "state": inspection.get_state_display(), "end": dict(STATES)[end]}
+            raise Conflict(_("Part %(serial)s is %(state)s and cannot become %(end)s.") % given)
     if inspections:
         keys = [inspection.pk for inspection in inspections]
         Inspection.objects.filter(pk__in=keys).update(state=end, state_since=now)

@@ -1,55 +1,131 @@
 """People take parts and give them back; a part is never with two people."""
 
 import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from django.db import transaction
+from django.db.models import Count, Exists, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from inspection import audit
-from inspection.actions.moving import lock, move
-from inspection.models import Inspection, Lease, Line, Skip, User
+from inspection.actions.moving import lock, lock_all, move
+from inspection.models import Inspection, Lease, Line, Skip, UrgentLot, User
 from inspection.moves import State
+from inspection.prepared import MOMENT, TEXT, Given, Prepared
 from inspection.refusals import BadInput, Conflict
 from inspection.roles import oversees
 
 MAX_HELD = 8
-LEASE_GONE = (
+MAX_LOT = 80
+LEASE_GONE = gettext_lazy(
     "This part is no longer yours: the lease ended or was freed, or another person has taken it. Claim the next part."
 )
 
+LOCKED_USER = Prepared(
+    lambda: User.objects.select_for_update(no_key=True).filter(pk=Given("user")).order_by().values_list("pk")
+)
+
+
+def _held_and_urgent() -> QuerySet:
+    held = Lease.objects.filter(user=Given("user"), expires_at__gt=Given("now", MOMENT)).order_by().values("user")
+    urgent = UrgentLot.objects.filter(line=Given("line"))
+    count = Coalesce(Subquery(held.annotate(count=Count("pk")).values("count")), 0)
+    return Line.objects.filter(pk=Given("line")).values_list(count, Exists(urgent))
+
+
+HELD_AND_URGENT = Prepared(_held_and_urgent)
+
+
+@cache
+def _queue(which: str, *, supervisor: bool) -> Prepared:
+    """The oldest part of a line that waits for a person, locked: of `all` parts, of the `urgent` lots, or of one `serial`."""
+
+    def build() -> QuerySet:
+        queue = _awaiting(supervisor)
+        if which == "urgent":
+            queue = queue.filter(lot__in=UrgentLot.objects.filter(line=Given("line")).values("lot"))
+        if which == "serial":
+            queue = queue.filter(serial=Given("serial", TEXT))
+        return queue.select_for_update(skip_locked=True).values_list("pk")[:1]
+
+    return Prepared(build)
+
+
+@cache
+def _still_awaiting(*, supervisor: bool) -> Prepared[Inspection]:
+    """One part of the queue with what is told of it, if it still waits for the person."""
+    parts = _awaiting(supervisor).filter(pk=Given("part")).order_by()
+    return Prepared(lambda: parts.select_related("line", "station", "variant"))
+
+
+def _awaiting(supervisor: bool) -> QuerySet[Inspection]:
+    line = Inspection.objects.filter(line=Given("line"))
+    return line.awaiting(Given("user"), now=Given("now", MOMENT), supervisor=supervisor)
+
 
 @transaction.atomic
-def claim(*, line: Line, by: User, now: datetime | None = None) -> Lease | None:
-    """Take the oldest part that waits for this person, or None when there is none.
+def claim(*, line: Line, by: User, serial: str | None = None, now: datetime | None = None) -> Lease | None:
+    """Take the next part that waits for this person, or None when there is none: urgent lots first, then the oldest.
 
-    Raises Conflict when the person holds 8 already.
+    With a serial, take the part of that serial; what the person holds already is theirs. Raises Conflict when the
+    person holds 8 parts.
     """
-    now = now or timezone.now()
     by.must_work_on(line)
+    return take_next(line=line, by=by, serial=serial, now=now or timezone.now())
+
+
+def take_next(*, line: Line, by: User, now: datetime, serial: str | None = None) -> Lease | None:
+    """What `claim` does, inside the caller's transaction. The caller knows that the person may work on the line."""
     # One person's claims go one after the other, or two at once could both be the eighth.
-    User.objects.select_for_update(no_key=True).get(pk=by.pk)
-    if Lease.objects.filter(user=by, expires_at__gt=now).count() >= MAX_HELD:
-        raise Conflict(f"You hold {MAX_HELD} parts. Judge or release one before you take another.")
-    queue = line.inspections.awaiting(by, now=now, supervisor=oversees(by))
-    passed_over: list[int] = []
-    while inspection := queue.exclude(pk__in=passed_over).select_for_update(skip_locked=True, of=("self",)).first():
+    LOCKED_USER(user=by.pk)
+    if serial is not None and (own := _own(line, by, serial, now)):
+        return own
+    held, urgent = HELD_AND_URGENT(user=by.pk, line=line.pk, now=now)[0]
+    if held >= MAX_HELD:
+        raise Conflict(
+            _("You hold %(count)s parts. Judge or release one before you take another.") % {"count": MAX_HELD}
+        )
+    if serial is not None:
+        return _take_first("serial", line, by, now, serial=serial)
+    return (urgent and _take_first("urgent", line, by, now)) or _take_first("all", line, by, now)
+
+
+def _own(line: Line, by: User, serial: str, now: datetime) -> Lease | None:
+    held = Lease.objects.held_by(by, now=now).filter(inspection__line=line, inspection__serial=serial)
+    return held.select_related("inspection__line", "inspection__station", "inspection__variant").first()
+
+
+def _take_first(which: str, line: Line, by: User, now: datetime, **more: str) -> Lease | None:
+    supervisor = oversees(by)
+    queue, still_awaiting = _queue(which, supervisor=supervisor), _still_awaiting(supervisor=supervisor)
+    asked = {"line": line.pk, "user": by.pk, "now": now}
+    while found := queue.first(**asked, **more):
         # The lock was had, but another claim may have committed between our reading and our locking: look again.
-        if not queue.filter(pk=inspection.pk).exists():
-            passed_over.append(inspection.pk)
-            continue
-        return _take(inspection, line, by, now)
+        if inspection := still_awaiting.first(**asked, part=found[0]):
+            return _take(inspection, by, now)
     return None
 
 
-def _take(inspection: Inspection, line: Line, by: User, now: datetime) -> Lease:
+def _take(inspection: Inspection, by: User, now: datetime) -> Lease:
     if inspection.state == State.HELD:
         move(inspection, State.WAITING, now=now)  # from here on it is a person's, for good
-    Lease.objects.filter(inspection=inspection).delete()  # one that has expired
-    return Lease.objects.create(
+    lease = Lease(
         inspection=inspection, user=by, token=secrets.token_urlsafe(32), opened_at=now,
-        expires_at=now + timedelta(seconds=line.lease_seconds),
+        expires_at=now + timedelta(seconds=inspection.line.lease_seconds),
     )  # fmt: skip
+    fields = ["user", "token", "opened_at", "expires_at"]
+    # In the place of one that has expired, if there is one.
+    Lease.objects.bulk_create([lease], update_conflicts=True, unique_fields=["inspection"], update_fields=fields)
+    return lease
+
+
+LEASE = Prepared(lambda: Lease.objects.filter(inspection=Given("part"), user=Given("user"), token=Given("token", TEXT)))
 
 
 def held_lease(inspection: Inspection, by: User, token: str) -> Lease:
@@ -57,9 +133,9 @@ def held_lease(inspection: Inspection, by: User, token: str) -> Lease:
 
     A lease past its time that nobody has taken over still counts: the person has looked, and nobody else has.
     """
-    lease = Lease.objects.filter(inspection=inspection, user=by, token=token).first()
+    lease = LEASE.first(part=inspection.pk, user=by.pk, token=token)
     if lease is None:
-        raise Conflict(LEASE_GONE)
+        raise Conflict(str(LEASE_GONE))
     return lease
 
 
@@ -73,6 +149,39 @@ def renew(*, inspection: Inspection, by: User, token: str, now: datetime | None 
 
 
 @transaction.atomic
+def renew_all(*, tokens: Collection[str], by: User, now: datetime | None = None) -> list[Lease]:
+    """Renew those of the leases that are still this person's, in one go, and return them; the others are gone."""
+    now = now or timezone.now()
+    own = Lease.objects.filter(user=by, token__in=tokens)
+    parts = lock_all(own.values_list("inspection_id", flat=True))
+    leases = list(own.filter(inspection__in=parts).order_by("opened_at", "pk"))  # as they are behind the locks
+    for lease in leases:
+        lease.expires_at = now + timedelta(seconds=parts[lease.inspection_id].line.lease_seconds)
+    Lease.objects.bulk_update(leases, ["expires_at"])
+    return leases
+
+
+@dataclass(frozen=True)
+class HeldLease:
+    """A lease as the holder last heard of it. The time tells it from the same lease renewed since."""
+
+    token: str
+    expires_at: datetime
+
+
+@transaction.atomic
+def leave(*, leases: Sequence[HeldLease], by: User) -> int:
+    """Give several parts back at once, and say how many; a lease that was renewed since stays.
+
+    A page says so when it closes. If it was only reloaded, its successor has renewed the leases before this is heard.
+    """
+    same = Q(pk__in=[])
+    for lease in leases:
+        same |= Q(token=lease.token, expires_at=lease.expires_at)
+    return Lease.objects.filter(same, user=by).delete()[0]
+
+
+@transaction.atomic
 def release(*, inspection: Inspection, by: User, token: str) -> None:
     """Give a part back unjudged; it is offered again at once, to this person too."""
     lock(inspection)
@@ -83,7 +192,7 @@ def release(*, inspection: Inspection, by: User, token: str) -> None:
 def skip(*, inspection: Inspection, by: User, token: str, reason: str) -> None:
     """Pass a part on to somebody else, with a reason."""
     if not reason.strip():
-        raise BadInput("Say why you pass this part on.")
+        raise BadInput(_("Say why you pass this part on."))
     lock(inspection)
     held_lease(inspection, by, token).delete()
     Skip.objects.create(inspection=inspection, by=by, reason=reason.strip()[:300])
@@ -98,3 +207,24 @@ def free_lease(*, inspection: Inspection, by: User) -> None:
     if lease:
         lease.delete()
         audit.record("lease_freed", by=by, line=inspection.line.slug, subject=inspection, held_by=lease.user.username)
+
+
+@transaction.atomic
+def mark_lot_urgent(*, line: Line, lot: str, by: User, now: datetime | None = None) -> UrgentLot:
+    """Have the parts of a lot judged before all others of the line. Harmless when it is urgent already."""
+    by.must_work_on(line)
+    lot = lot.strip()
+    if not 1 <= len(lot) <= MAX_LOT:
+        raise BadInput(_("Name the lot, in at most %(count)s characters.") % {"count": MAX_LOT})
+    urgent, new = UrgentLot.objects.get_or_create(line=line, lot=lot, defaults={"by": by, "at": now or timezone.now()})
+    if new:
+        audit.record("lot_marked_urgent", by=by, line=line.slug, subject=line, lot=lot)
+    return urgent
+
+
+@transaction.atomic
+def end_urgency(*, line: Line, lot: str, by: User) -> None:
+    """Let the parts of a lot wait their turn again. Harmless when it is not urgent."""
+    by.must_work_on(line)
+    if UrgentLot.objects.filter(line=line, lot=lot.strip()).delete()[0]:
+        audit.record("lot_urgency_ended", by=by, line=line.slug, subject=line, lot=lot.strip())

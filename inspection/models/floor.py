@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -20,8 +21,10 @@ def real_time_zone(name: str) -> None:
 class LineQuerySet(models.QuerySet["Line"]):
     def for_user(self, user) -> "LineQuerySet":
         """The lines that a person may work on: those bound to them, or all when none is."""
-        bound = user.lines.all()
-        return self.filter(pk__in=bound) if bound.exists() else self
+        from inspection.models.people import User
+
+        bound = User.lines.through.objects.filter(user=user)
+        return self.filter(Exists(bound.filter(line=OuterRef("pk"))) | ~Exists(bound))
 
 
 class Line(models.Model):

@@ -202,12 +202,22 @@ def test_nobody_else_corrects(make_part, judge, ivy, ian):
     assert not Correction.objects.exists()
 
 
-def test_a_correction_to_what_is_said_already_is_refused(make_part, judge, ivy):
+def test_a_correction_to_what_is_said_already_is_refused(make_part, judge, ivy, sam):
     verdict = judge(make_part(), ivy, "ok")
+    with pytest.raises(Conflict, match="says ok already"):
+        correct(verdict, ivy, "ok")
     correct(verdict, ivy, "scratched")
     with pytest.raises(Conflict, match="says scratched already"):
-        correct(verdict, ivy, "scratched")
+        correct(verdict, sam, "scratched")
     assert Correction.objects.count() == 1
+
+
+def test_the_same_correction_again_is_the_same_row(make_part, judge, ivy):
+    verdict = judge(make_part(), ivy, "ok")
+    twice = [correct(verdict, ivy, "scratched", after=after) for after in (1, 3600)]
+    assert twice[0] == twice[1], "a lost answer is asked for again, perhaps after the time to undo"
+    assert (Correction.objects.count(), Disposition.objects.count()) == (1, 2)
+    assert AuditEvent.objects.filter(action="verdict_corrected").count() == 1
 
 
 def test_an_unknown_outcome_is_refused(line, make_part, judge, ivy):

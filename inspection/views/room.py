@@ -58,9 +58,8 @@ def _held(user: User, line: Line, asked: str) -> list[Lease]:
 
     They are renewed: the farewell of a page that was just reloaded names the old times and so takes none away.
     """
-    leases = list(Lease.objects.held_by(user).filter(inspection__line=line).select_related("inspection__line"))
-    for lease in leases:
-        actions.renew(inspection=lease.inspection, by=user, token=lease.token)
+    held = Lease.objects.held_by(user).filter(inspection__line=line)
+    actions.renew_all(tokens=list(held.values_list("token", flat=True)), by=user)
     held = Lease.objects.held_by(user).filter(inspection__line=line)
     held = held.select_related("inspection__line", "inspection__station", "inspection__variant")
     return sorted(held.prefetch_related("inspection__photos"), key=lambda lease: str(lease.inspection_id) != asked)

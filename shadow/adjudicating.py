@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from inspection import audit
 from inspection.actions.moving import lock
@@ -24,12 +25,13 @@ def adjudicate(
     if finding not in Finding.values:
         raise BadInput(f"The finding {finding!r} is not one of {', '.join(Finding.values)}.")
     if not reason.strip():
-        raise BadInput("Say why: the reason is what the next reader learns from.")
+        raise BadInput(_("Say why: the reason is what the next reader learns from."))
     inspection = lock(prediction.inspection)  # no verdict changes between the look and the row
     by.must_work_on(inspection.line)
     [pair] = pairs_of(Prediction.objects.filter(pk=prediction.pk))
     if not pair.differs:
-        raise Conflict(f"Person and model do not differ on part {pair.serial}: there is nothing to settle.")
+        words = _("Person and model do not differ on part {serial}: there is nothing to settle.")
+        raise Conflict(words.format(serial=pair.serial))
     reason = reason.strip()[:500]
     last = prediction.adjudications.last()
     if last and (last.finding, last.reason, last.by_id) == (finding, reason, by.pk):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from inspection.models import Correction, Defect, Disposition, Line, Photo, User, Verdict
 from inspection.people import names_for
 from shadow.models import Adjudication, HeatMap, Prediction
@@ -106,22 +108,34 @@ class Told:
 
 def history(pair: Pair, reader: User) -> list[Told]:
     """What people and the machine said and did about the part, oldest first. Who judged goes by a pseudonym."""
-    told = [Told(pair.received_at, "station", "The part arrived.")]
+    told = [Told(pair.received_at, _("station"), _("The part arrived."))]
     verdicts = list(Verdict.objects.filter(inspection=pair.inspection_id).select_related("inspector"))
     names = names_for(reader, [verdict.inspector for verdict in verdicts])
     for verdict in verdicts:
         comment = f", “{verdict.comment}”" if verdict.comment else ""
-        words = f"{verdict.get_occasion_display()}: {verdict.outcome}{comment}"
-        told.append(Told(verdict.at, names.get(verdict.inspector_id or 0, "import"), words))
+        words = f"{verdict.get_occasion_display()}: {_lower(verdict.get_outcome_display())}{comment}"
+        told.append(Told(verdict.at, names.get(verdict.inspector_id or 0, _("import")), words))
     for correction in Correction.objects.filter(verdict__inspection=pair.inspection_id).select_related("by"):
         author = names.get(correction.by_id, str(correction.by))  # who has not judged the part signs for it
-        told.append(Told(correction.at, author, f"Corrected to {correction.outcome}: {correction.reason}"))
+        words = _("Corrected to {outcome}: {reason}")
+        outcome = _lower(correction.get_outcome_display())
+        told.append(Told(correction.at, author, words.format(outcome=outcome, reason=correction.reason)))
     for disposition in Disposition.objects.filter(inspection=pair.inspection_id):
-        who = "machine" if disposition.by_machine else "system"
-        told.append(Told(disposition.at, who, f"Disposition {disposition.outcome}: {disposition.reason}"))
+        who = _("machine") if disposition.by_machine else _("system")
+        words = _("Disposition {outcome}: {reason}")
+        outcome, reason = _lower(disposition.get_outcome_display()), _(disposition.reason) if disposition.reason else ""
+        told.append(Told(disposition.at, who, words.format(outcome=outcome, reason=reason)))
     for prediction in Prediction.objects.filter(inspection=pair.inspection_id).select_related("version"):
-        answer = prediction.null_reason or f"{prediction.outcome}, score {prediction.score:.3f}"
-        told.append(Told(prediction.at, prediction.version.name, f"Model: {answer}"))
+        answer = prediction.null_reason
+        if not answer:
+            words = _("{outcome}, score {score:.3f}")
+            answer = words.format(outcome=_lower(prediction.get_outcome_display()), score=prediction.score)
+        told.append(Told(prediction.at, prediction.version.name, _("Model: {answer}").format(answer=answer)))
     for row in Adjudication.objects.filter(prediction=pair.prediction_id).select_related("by"):
         told.append(Told(row.at, str(row.by), f"{row.get_finding_display()}: {row.reason}"))
     return sorted(told, key=lambda row: row.at)
+
+
+def _lower(label: str) -> str:
+    """A label inside a sentence."""
+    return str(label).lower()

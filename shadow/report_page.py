@@ -7,22 +7,48 @@ from datetime import date
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from shadow.agreement import Confusion, Figure
 from shadow.charts import Point, interval_bar, percent, reach, trend
 from shadow.reports import CONFIDENCE, AgreementReport, Group
 
 PERCENT = "\u00a0%"
-ONE_CLASS = "not defined: only one class seen"
+ONE_CLASS = gettext_lazy("not defined: only one class seen")
 # name in Confusion: (as it is called, its denominator in words, what to say without one)
 FIGURES = {
-    "miss_rate": ("Miss rate", "of scratched parts, called ok", "not defined: no scratched part yet"),
-    "false_alarm_rate": ("False-alarm rate", "of good parts, called scratched", "not defined: no good part yet"),
-    "escape_rate": ("Escape rate", "of parts called ok, scratched", "not defined: no part called ok yet"),
-    "overkill_rate": ("Overkill rate", "of parts called scratched, good", "not defined: none called scratched"),
-    "agreement": ("Agreement", "of all parts, answered alike", "not defined: no part yet"),
-    "positive_agreement": ("Positive agreement", "of calls of scratched, shared", "not defined: none called scratched"),
-    "kappa": ("Kappa", "agreement beyond chance", ONE_CLASS),
+    "miss_rate": (
+        gettext_lazy("Miss rate"),
+        gettext_lazy("of scratched parts, called ok"),
+        gettext_lazy("not defined: no scratched part yet"),
+    ),
+    "false_alarm_rate": (
+        gettext_lazy("False-alarm rate"),
+        gettext_lazy("of good parts, called scratched"),
+        gettext_lazy("not defined: no good part yet"),
+    ),
+    "escape_rate": (
+        gettext_lazy("Escape rate"),
+        gettext_lazy("of parts called ok, scratched"),
+        gettext_lazy("not defined: no part called ok yet"),
+    ),
+    "overkill_rate": (
+        gettext_lazy("Overkill rate"),
+        gettext_lazy("of parts called scratched, good"),
+        gettext_lazy("not defined: none called scratched"),
+    ),
+    "agreement": (
+        gettext_lazy("Agreement"),
+        gettext_lazy("of all parts, answered alike"),
+        gettext_lazy("not defined: no part yet"),
+    ),
+    "positive_agreement": (
+        gettext_lazy("Positive agreement"),
+        gettext_lazy("of calls of scratched, shared"),
+        gettext_lazy("not defined: none called scratched"),
+    ),
+    "kappa": (gettext_lazy("Kappa"), gettext_lazy("agreement beyond chance"), ONE_CLASS),
 }
 TRENDS = ("miss_rate", "false_alarm_rate", "agreement")
 IN_ROWS = ("miss_rate", "false_alarm_rate", "agreement")
@@ -74,17 +100,21 @@ class Trend:
 def shown(name: str, confusion: Confusion, *, bottom: float = 0.0, top: float = 1.0) -> Shown:
     """A figure of a table of counts, its interval drawn on a scale from `bottom` to `top`."""
     figure: Figure = getattr(confusion, name)
-    title, meaning, undefined = FIGURES[name]
+    title, meaning, undefined = map(str, FIGURES[name])
     low, high = figure.interval(CONFIDENCE)
     if figure.value is None:
         return Shown(title, meaning, False, None, low, high, undefined, "", figure.n, interval_bar(None, low, high))
     if name == "kappa":
-        words, between = f"{figure.value:.2f}", f"{low:.2f} to {high:.2f}"
+        words, between = f"{figure.value:.2f}", _between(f"{low:.2f}", f"{high:.2f}")
         bottom = -1.0 if low < 0 else 0.0
     else:
-        words, between = percent(figure.value), f"{percent(low).rstrip(PERCENT)} to {percent(high)}"
+        words, between = percent(figure.value), _between(percent(low).rstrip(PERCENT), percent(high))
     bar = interval_bar(figure.value, low, high, bottom=bottom, top=top)
     return Shown(title, meaning, True, figure.value, low, high, words, between, figure.n, bar)
+
+
+def _between(low: str, high: str) -> str:
+    return _("{low} to {high}").format(low=low, high=high)
 
 
 def figures_of(report: AgreementReport) -> list[Shown]:
@@ -95,7 +125,7 @@ def figures_of(report: AgreementReport) -> list[Shown]:
 def tiles(report: AgreementReport) -> list[Tile]:
     """The 2x2 table: rows are the person's answer, columns the model's."""
     labels = {
-        "both_ok": "Both ok", "overkill": "Overkill", "escape": "Escape", "both_scratched": "Both scratched",
+        "both_ok": _("Both ok"), "overkill": _("Overkill"), "escape": _("Escape"), "both_scratched": _("Both scratched"),
     }  # fmt: skip
     return [
         Tile(cell, label, getattr(report.confusion, cell), _settled(report, cell), _photos_of(report, cell))
@@ -108,10 +138,10 @@ def _settled(report: AgreementReport, cell: str) -> str:
     if settled is None or not getattr(report.confusion, cell):
         return ""
     counts = {
-        "person right": settled.person,
-        "model right": settled.model,
-        "ambiguous": settled.ambiguous,
-        "open": settled.open,
+        _("person right"): settled.person,
+        _("model right"): settled.model,
+        _("ambiguous"): settled.ambiguous,
+        _("not settled"): settled.open,
     }
     return ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
 
@@ -140,7 +170,7 @@ def trends(report: AgreementReport, by_day: Sequence[Row]) -> list[Trend]:
     found = []
     for place, name in enumerate(TRENDS):
         points = [_point(row, row.figures[place]) for row in by_day]
-        chart = trend(f"{FIGURES[name][0]} by day", points, from_top=name == "agreement")
+        chart = trend(_("{figure} by day").format(figure=FIGURES[name][0]), points, from_top=name == "agreement")
         found.append(Trend(shown(name, report.confusion), chart))
     return found
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
+
 from inspection.actions.intake import find_line
 from inspection.models import Line, Station, User, Variant
 from inspection.people import usernames_for
@@ -21,6 +24,12 @@ CONFIDENCE = 0.95
 GROUPINGS = ("day", "week", "line", "station", "inspector", "model", "variant")
 FIGURES = (
     "agreement", "kappa", "positive_agreement", "miss_rate", "false_alarm_rate", "escape_rate", "overkill_rate",
+)  # fmt: skip
+# The groupings and kinds of evidence as words, for those who translate.
+WORDS = (
+    gettext_noop("day"), gettext_noop("week"), gettext_noop("line"), gettext_noop("station"), gettext_noop("inspector"),
+    gettext_noop("model"), gettext_noop("variant"), gettext_noop("blind"), gettext_noop("assisted"),
+    gettext_noop("retrospective"),
 )  # fmt: skip
 NOBODY = "not known"
 
@@ -235,30 +244,40 @@ def counts(confusion: Confusion) -> dict[str, int]:
 
 
 EVIDENCE_WORDS = {
-    "blind": "judged blind",
-    "assisted": "judged by people who may have known the model's answer",
-    "retrospective": "scored afterwards or imported",
+    "blind": gettext_lazy("judged blind"),
+    "assisted": gettext_lazy("judged by people who may have known the model's answer"),
+    "retrospective": gettext_lazy("scored afterwards or imported"),
 }
 
 
 def sentence(report: AgreementReport) -> str:
     """The report in one sentence: what the model misses, and what good parts it would reject."""
     lines = report.asked.lines
-    where = f"on {lines[0].name}" if len(lines) == 1 else f"on {len(lines)} lines"
+    where = lines[0].name if len(lines) == 1 else _("{n} lines").format(n=len(lines))
     if not report.confusion.n:
-        return f"No part {where} was {EVIDENCE_WORDS[report.asked.evidence]} and scored yet."
+        words = _("No part on {lines} was {judged} and scored yet.")
+        return words.format(lines=where, judged=EVIDENCE_WORDS[report.asked.evidence])
     one = len(report.asked.versions) == 1
     miss, alarm = report.confusion.miss_rate, report.confusion.false_alarm_rate
-    alarms = f"{'it calls' if one else 'they call'} {percent(alarm.value)} of good parts scratched{between(alarm)}"
+    words = _("it calls {share} of good parts scratched{between}")
+    if not one:
+        words = _("they call {share} of good parts scratched{between}")
+    alarms = words.format(share=percent(alarm.value), between=between(alarm))
     if miss.value is None:
-        return f"No scratched part {where} was found yet, so what the model misses is not known; {alarms}."
-    verb = "The model misses" if one else "The models miss"
-    misses = f"{verb} {percent(miss.value)} of scratched parts {where}{between(miss)}"
-    return f"{misses}; {alarms}." if alarm.value is not None else f"{misses}. No good part was judged yet."
+        words = _("No scratched part on {lines} was found yet, so what the model misses is not known; {alarms}.")
+        return words.format(lines=where, alarms=alarms)
+    words = _("The model misses {share} of scratched parts on {lines}{between}")
+    if not one:
+        words = _("The models miss {share} of scratched parts on {lines}{between}")
+    misses = words.format(share=percent(miss.value), lines=where, between=between(miss))
+    if alarm.value is None:
+        return _("{misses}. No good part was judged yet.").format(misses=misses)
+    return _("{misses}; {alarms}.").format(misses=misses, alarms=alarms)
 
 
 def between(rate: Rate) -> str:
     """The interval and the counts behind a rate, as the sentence carries them."""
     low, high = rate.interval(CONFIDENCE)
     lowest = percent(low).rstrip("%\u00a0")
-    return f", between {lowest} and {percent(high)} ({rate.k:,}\u00a0of\u00a0{rate.n:,})"
+    counts = _("{k:,} of {n:,}").format(k=rate.k, n=rate.n).replace(" ", "\u00a0")
+    return _(", between {low} and {high} ({counts})").format(low=lowest, high=percent(high), counts=counts)

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from inspection.models import Line
@@ -126,7 +127,7 @@ def _settle(request: HttpRequest, pk: int, sought: listing.Sought) -> HttpRespon
     prediction = Prediction.objects.select_related("inspection").get(pk=pk)
     finding, reason = request.POST.get("finding", ""), request.POST.get("reason", "")
     if not finding:
-        raise BadInput("Choose who was right: the person (P), the model (M), or say that it is ambiguous (A).")
+        raise BadInput(_("Choose who was right: the person (P), the model (M), or say that it is ambiguous (A)."))
     row = adjudicate(prediction=prediction, finding=finding, reason=reason, by=caller(request))
     messages.success(request, f"{pair.serial}: {row.get_finding_display().lower()}.")
     following = listing.next_open(sought, after=pk)

@@ -54,5 +54,5 @@ def checked(form: forms.Form) -> dict:
     """The form's values. Raises BadInput with what is wrong, field by field."""
     if not form.is_valid():
         wrong = [(form.fields[name].label, error) for name, errors in form.errors.items() for error in errors]
-        raise BadInput(*(f"{label}: {error}" if label else error for label, error in wrong))
+        raise BadInput(*(f"{label}: {error}" if label else str(error) for label, error in wrong))
     return form.cleaned_data

@@ -18,6 +18,9 @@ let due = 0;
 
 const loupe = () => document.querySelector("[data-loupe]");
 
+/** Not over a photo that is covered because its time is over. */
+const works = () => (on && !stage().closest("[data-covered], [data-empty]") && view()) || null;
+
 /** The best picture of the photo that is here: equalised, whole, or its preview. */
 function picture() {
   const layers = [...stage().querySelectorAll("[data-view]:not([hidden]) [data-layers] > img:not([data-over])")];
@@ -31,8 +34,8 @@ function scaleOf({ frame, look, own, most }) {
 
 function paint() {
   due = 0;
-  const now = view();
-  const source = on && now && picture();
+  const now = works();
+  const source = now && picture();
   loupe().hidden = !source;
   if (!source) return;
   const { box, photo } = now.frame;
@@ -88,7 +91,7 @@ document.addEventListener(
   "keydown",
   (event) => {
     const elsewhere = event.defaultPrevented || event.ctrlKey || event.metaKey || event.target.matches("input, textarea");
-    if (!on || !view() || elsewhere || stage().classList.contains("marking")) return;
+    if (!works() || elsewhere || stage().classList.contains("marking")) return;
     const way = !event.shiftKey && WAYS[event.key];
     if (event.key === "Escape") toggle(false);
     else if (way) moveTo(at[0] + way[0] * STEP, at[1] + way[1] * STEP);

@@ -57,8 +57,8 @@ def percent(page: Page) -> int:
     return int(page.locator("[data-scale]").inner_text().rstrip(" %"))
 
 
-def rendered(page: Page) -> dict:
-    return page.locator("[data-view]:not([hidden]) img").last.bounding_box() or {}
+def rendered(page: Page) -> dict[str, float]:
+    return page.locator("[data-view]:not([hidden]) img").last.evaluate("(img) => img.getBoundingClientRect().toJSON()")
 
 
 def settle(page: Page) -> None:
@@ -217,9 +217,12 @@ def contrast_of_scratch(pixels: np.ndarray) -> float:
     return rows[1] - (rows[0] + rows[2]) / 2
 
 
+ROW = "(canvas) => [...canvas.getContext('2d').getImageData(0, 130, 260, 1).data].filter((_, at) => at % 4 === 0)"
+
+
 def test_the_loupe_follows_pointer_and_arrows_and_an_arrow_is_no_answer_meanwhile(room, stripes):
     page = room(stripes)
-    loupe, stage = page.locator("[data-loupe]"), page.locator("[data-stage]").bounding_box()
+    loupe = page.locator("[data-loupe]")
     page.mouse.move(500, 300)
     page.keyboard.press("l")
     expect(loupe).to_be_visible()
@@ -230,10 +233,14 @@ def test_the_loupe_follows_pointer_and_arrows_and_an_arrow_is_no_answer_meanwhil
     page.keyboard.press("ArrowLeft")
     page.wait_for_timeout(150)
     assert middle(loupe)[0] == pytest.approx(676, abs=1)
-    page.keyboard.press("0")  # at 1:1 the loupe shows 200 %: each column is two pixels wide
+    page.keyboard.press("0")
+    expect(page.locator("[data-scale]")).to_have_text("100 %")
+    shown = np.array(loupe.locator("canvas").evaluate(ROW))  # at 200 %: a dark and a light column take four pixels
+    assert np.abs(shown[4:] - shown[:-4]).max() <= 2
+    assert np.abs(shown[2:] - shown[:-2]).max() > 100
     page.keyboard.press("Escape")
     expect(loupe).to_be_hidden()
-    assert stage and not Verdict.objects.exists()
+    assert not Verdict.objects.exists()
 
 
 def middle(locator) -> tuple[float, float]:

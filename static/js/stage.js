@@ -11,7 +11,7 @@ const CALM = 120; // ms without a change: the move is over, and the scale is sai
 let look = FITTED;
 let keeps = recall("keep-zoom", false);
 let due = 0;
-let painted = 0;
+let lastMove = -Infinity;
 let calming;
 let saying;
 
@@ -20,14 +20,14 @@ const cap = () => Number(stage().dataset.zoomLimit) || 0;
 const range = () => limits(main(), cap(), devicePixelRatio);
 const percent = () => `${Math.round(main().fit * look.zoom * devicePixelRatio * 100)} %`;
 
-/** The stage as it stands: its frame, what it shows, and its limits; null without a photo. */
+/** The stage as it stands: its frame, what it shows, and its limits; nothing without a photo. */
 export const view = () => main() && { frame: main(), look: settled(main(), look), ...range() };
 
 // While it moves on and on the photo is a layer of its own, which the browser need not paint anew in every frame.
 function keepMoving() {
   const now = performance.now();
-  if (now - painted < CALM) for (const element of frames.keys()) element.classList.add("moving");
-  painted = now;
+  if (now - lastMove < CALM) for (const element of frames.keys()) element.classList.add("moving");
+  lastMove = now;
   clearTimeout(calming);
   calming = setTimeout(() => {
     for (const element of frames.keys()) element.classList.remove("moving");
@@ -37,7 +37,6 @@ function keepMoving() {
 function paint() {
   due = 0;
   if (!main()) return;
-  keepMoving();
   for (const [element, frame] of frames) {
     const own = settled(frame, look);
     const [left, top] = corner(frame, own, devicePixelRatio);
@@ -69,6 +68,7 @@ export function zoomTo(wanted, [x, y] = [0, 0], frame = main()) {
   const { least, most } = range();
   const zoom = Math.min(most, Math.max(least, wanted));
   look = about(frame, settled(frame, look), zoom, x, y);
+  keepMoving();
   draw();
   tell(cap() && wanted > most);
 }
@@ -77,6 +77,7 @@ export const zoomBy = (factor, ...at) => zoomTo(look.zoom * factor, ...at);
 export function move(dx, dy, frame = main()) {
   if (!frame) return;
   look = moved(frame, settled(frame, look), dx, dy);
+  keepMoving();
   draw();
 }
 

@@ -31,11 +31,12 @@ function arrange() {
 
 function show() {
   if (!order.length || panel.hidden) return;
+  panel.querySelector("[data-sample-count]").textContent = interpolate(gettext("%s of %s"), [at + 1, order.length]);
+  if (!order[at].hidden) return; // it stands there already
   for (const sample of samples) sample.hidden = sample !== order[at];
   for (const sample of [order[at], order[(at + 1) % order.length]]) {
     for (const image of sample.querySelectorAll("img")) image.loading = "eager"; // the next one is fetched ahead
   }
-  panel.querySelector("[data-sample-count]").textContent = interpolate(gettext("%s of %s"), [at + 1, order.length]);
   dispatchEvent(new Event("resize")); // another size of photo: the stage measures again
 }
 

@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from inspection.actions.setting_up import frozen_fields, name_of
 from inspection.models import DefectKind, Line, Photo, Sample, Shift, Station, User, Variant
@@ -17,6 +17,11 @@ from inspection.roles import Role
 
 FROZEN_HINT = gettext_lazy("It stands in the history and cannot change.")
 DEMO_HINT = gettext_lazy("Simulated parts count as live on a demo line. Settled, because the line has parts.")
+# Django's own sentence, which its Chinese lacks: marked here, ours stands in for it.
+TOO_SHORT = ngettext_lazy(
+    "This password is too short. It must contain at least %d character.",
+    "This password is too short. It must contain at least %d characters.",
+)
 CLOCK = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
 
 

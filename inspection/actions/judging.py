@@ -281,7 +281,7 @@ def correct_verdict(
     if not own and not reason.strip():
         raise BadInput(_("Say why the verdict is corrected."))
     if outcome == outcome_now(verdict):
-        raise Conflict(_("The verdict says %(outcome)s already.") % {"outcome": outcome})
+        raise Conflict(_("The verdict says %(outcome)s already.") % {"outcome": str(Outcome(outcome).label).lower()})
     if outcome == Outcome.UNSURE and verdict.occasion == Occasion.SUPERVISOR:
         raise BadInput(str(SUPERVISOR_DECIDES))
     if inspection.state == State.RETAKE:

@@ -18,8 +18,11 @@ from inspection.roles import May, caller, judges_blind, needs, oversees
 from inspection.sight import own_disposition, readable
 
 PER_PAGE = 10
-# What a person's disposition and an undone verdict say of themselves: kept in English, shown in the reader's language.
-KEPT_WORDS = (gettext_noop("judged ok"), gettext_noop("judged scratched"), gettext_noop("undo"))
+# What rows say that people's verdicts lead to: kept in English, shown in the reader's language.
+KEPT_WORDS = (
+    gettext_noop("judged ok"), gettext_noop("judged scratched"), gettext_noop("undo"),
+    gettext_noop("The machine passed this part and a person found it scratched."),
+)  # fmt: skip
 
 
 @needs(May.JUDGE)

@@ -5,6 +5,7 @@ import gettext
 import json
 import re
 from collections.abc import Iterator
+from datetime import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from django.utils import translation
 from django.utils.translation.template import templatize
 
 from inspection import actions
-from inspection.models import Line
+from inspection.models import Line, Shift, Station, Variant
+from inspection.moves import State
 
 BASE = settings.BASE_DIR
 CATALOGUES = sorted((BASE / "locale").glob("*/LC_MESSAGES/*.po"))
@@ -67,7 +69,7 @@ def test_nothing_is_left_untranslated_or_guessed(catalogue):
 
 
 # %(name)s, %s, {name}, {name:,} and the HTML in a sentence.
-PLACES = re.compile(r"%\(\w+\)s|%s|%%|\{\w*(?:![rs])?(?::[^}]*)?\}|</?\w+[^>]*>")
+PLACES = re.compile(r"%\(\w+\)s|%[sd]|%%|\{\w*(?:![rs])?(?::[^}]*)?\}|</?\w+[^>]*>")
 
 
 def places(words: str) -> list[str]:
@@ -113,7 +115,7 @@ def test_the_catalogues_hold_what_the_sources_mark(catalogue):
 # Names and units that are the same in Chinese: the product, the cast, serials, what is printed on keys, formats.
 SAME = re.compile(
     r"Shadowline|\bSN\w+|\b(ivy|sam|ada)\b|\bP-\w+|\b(Shift|Enter|Esc|Backspace|Delete|Del|Left|PgUp|PgDn|Ins|Home|End|F13)\b"
-    r"|\b(JPEG|PNG|WebP|CLAHE|CSV|JSON|API)\b|\b(station|variant|line-[abz]|cam-1|front|scratch|oil)\b"
+    r"|\b(JPEG|PNG|WebP|CLAHE|CSV|JSON|API|Cookie)\b|\b(station|variant|line-[abz]|cam-1|front|scratch|oil)\b"
     r"|\b(UTC|Asia/Shanghai|Europe/Berlin)\b"
 )
 READ = ("title", "aria-label", "placeholder", "alt", "data-confirm", "data-said", "label")
@@ -132,7 +134,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag, attrs):
         attributes = dict(attrs)
         foreign = tag != "html" and attributes.get("lang", "zh-hans") != "zh-hans"
-        if (self.skipped or foreign or tag in ("script", "style")) and tag not in self.VOID:
+        if (self.skipped or foreign or tag in ("script", "style", "code")) and tag not in self.VOID:
             self.skipped.append(tag)
         if not self.skipped:
             self.words += [attributes[name] or "" for name in READ if name in attributes]
@@ -236,7 +238,9 @@ def test_the_second_thought_reads_chinese(zh, ivy, make_part, judge):
     verdict = judge(make_part("SN1"), ivy, "ok")
     zh.force_login(ivy)
     reads_chinese(zh.get(reverse("verdict_change", args=[verdict.pk])))
-    reads_chinese(zh.post(reverse("correct", args=[verdict.pk]), {"outcome": "scratched"}, follow=True))
+    correct = reverse("correct", args=[verdict.pk])
+    reads_chinese(zh.post(correct, {"outcome": "scratched"}, follow=True))
+    reads_chinese(zh.post(correct, {"outcome": "scratched"}, follow=True))
     reads_chinese(zh.get(reverse("part_history", args=["SN1"])))
 
 
@@ -247,7 +251,8 @@ def test_the_api_refuses_in_the_callers_language(zh, ivy):
     assert answer["title"] == "未找到"
 
 
-SUPERVISORS_PAGES = ["home", "queue", "containments", "alarms", "discrepancies"]
+SUPERVISORS_PAGES = ["home", "queue", "containments", "alarms", "agreement_report", "discrepancies", "models"]
+SETUP = ("lines", "stations", "variants", "shifts", "defect_kinds", "samples", "users")
 
 
 @pytest.mark.parametrize("name", SUPERVISORS_PAGES)
@@ -256,6 +261,32 @@ def test_a_supervisors_lists_read_chinese(zh, sam, ivy, make_part, judge, name):
     make_part("SN2")
     zh.force_login(sam)
     reads_chinese(zh.get(reverse(name)))
+
+
+def test_a_containment_reads_chinese(zh, sam, ivy, make_part, line, later):
+    part = make_part("SN1", lot="SN")
+    part.state, part.hold_until = State.HELD, later(60)
+    part.save()
+    actions.decide_by_machine(inspection=part, outcome="pass", reason="score 0.01", audited=True)
+    lease = actions.claim(line=line, by=ivy)
+    actions.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="scratched")
+    zh.force_login(sam)
+    assert "SN1" in reads_chinese(zh.get(reverse("containments")))
+    close = reverse("close_containment", args=[part.containment.pk])
+    reads_chinese(zh.post(close, {"cause": "灯不亮"}, follow=True))
+    reads_chinese(zh.post(close, {"cause": "灯不亮"}), 409)
+
+
+@pytest.mark.parametrize("many", SETUP)
+def test_an_admin_sets_up_in_chinese(zh, ada, ivy, station, many):
+    Shift.objects.create(line=station.line, name="夜班", starts_at=time(22), ends_at=time(6))
+    Variant.objects.create(slug="variant", name="一号机")
+    Station.objects.update(name="一号相机")
+    zh.force_login(ada)
+    reads_chinese(zh.get(reverse(f"setup_{many}")))
+    new = reverse(f"setup_{many.removesuffix('s')}_new")
+    reads_chinese(zh.get(new))
+    reads_chinese(zh.post(new, {"name": "", "password": "123"}), 400)
 
 
 # Which language

@@ -37,11 +37,12 @@ function put(claim) {
   setTimeout(() => (page.dataset.ready = ""), GUARD);
 }
 
-function proceed() {
+/** Show the next part. An answer on its way brings the one after it; after anything else the queue is asked. */
+function proceed({ answered = false } = {}) {
   const claim = ahead.next() ?? null;
   put(claim);
   if (!claim) showNone("coming");
-  look();
+  if (!claim || !answered) look();
 }
 
 /** Fill up what is ahead; into an empty room the first part comes at once. */
@@ -85,7 +86,7 @@ function answer(outcome, button) {
   before = lastAnswer();
   remember({ claim: current, outcome, entry, body, at: performance.now(), until: Date.now() + page.dataset.undoSeconds * 1000 });
   flash(button);
-  proceed();
+  proceed({ answered: true });
 }
 
 /** Look at the last answer again. */

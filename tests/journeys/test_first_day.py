@@ -58,6 +58,7 @@ def test_ivy_undoes_a_verdict(sign_in, shadowed, make_part, ivy):
     page.keyboard.press("j")
     expect(page.get_by_text("Nothing to", exact=False).first).to_be_visible()
     page.keyboard.press("z")
+    page.locator("[data-again][data-ready]").wait_for()
     page.get_by_role("button", name="Scratched").first.click()
     expect(page.get_by_text("Nothing to", exact=False).first).to_be_visible()
     assert Correction.objects.get().outcome == "scratched"

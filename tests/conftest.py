@@ -12,7 +12,7 @@ import pytest
 import torch
 from django.db import connection
 from django.test import TransactionTestCase
-from django.utils import timezone
+from django.utils import timezone, translation
 from PIL import Image, ImageDraw
 from rest_framework.test import APIClient
 from safetensors.torch import save
@@ -37,6 +37,13 @@ def own_folders(tmp_path, settings):
     """Each test keeps photos and weights in a folder of its own."""
     settings.PHOTO_ROOT = tmp_path / "photos"
     settings.MODEL_ROOT = tmp_path / "models"
+
+
+@pytest.fixture(autouse=True)
+def in_english():
+    """A page's language stays with the thread after it; here the next test begins without."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 // The discrepancy desk's keys: P, M and A choose who was right and go to the reason, H hides and shows the heat map,
-// N goes to the next open part. A click on a photo looks closer at that point of both, Z closes the look again.
-// Without this module the page is an ordinary form.
+// N goes to the next open part; none of them when a scanner types. A click on a photo looks closer at that point of
+// both, Z closes the look again. Without this module the page is an ordinary form.
+
+import { unlessScanned } from "./typing.js";
 
 const heat = document.querySelector("[data-heat]");
 const heatSwitch = document.querySelector("[data-heat-switch]");
@@ -29,16 +31,17 @@ for (const layer of layers) {
   });
 }
 
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.matches("input:not([type=radio]), textarea, select");
-  if (event.key === "Escape" && typing) event.target.blur();
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const key = event.key.toLowerCase();
+function act(key) {
   if (key === "h") return toggleHeat();
   if (key === "z") return photos?.classList.remove("zoomed");
   const target = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
-  if (!target) return;
-  event.preventDefault();
-  target.click();
-  if (target.matches("input")) document.getElementById("reason").focus();
+  target?.click();
+  if (target?.matches("input")) document.getElementById("reason").focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches("input:not([type=radio]), textarea, select");
+  if (event.key === "Escape" && typing) event.target.blur();
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) return;
+  unlessScanned(() => act(event.key.toLowerCase()));
 });

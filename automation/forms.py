@@ -5,25 +5,28 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 
 from automation.gates import Limits
 from automation.models import Policy
 from inspection.refusals import BadInput
 
 PERCENT_WORDS = {
-    "alpha": "Scratched among passed, at most",
-    "delta": "Error probability",
-    "miss_limit": "Scratched parts passed, at most",
-    "false_alarm_limit": "Good called scratched, at most",
-    "overkill_limit": "Good among rejected, at most",
-    "null_limit": "Without an answer, at most",
-    "escalation_limit": "In the unsure band, at most",
+    "alpha": gettext_lazy("Scratched among passed, at most"),
+    "delta": gettext_lazy("Error probability"),
+    "miss_limit": gettext_lazy("Scratched parts passed, at most"),
+    "false_alarm_limit": gettext_lazy("Good called scratched, at most"),
+    "overkill_limit": gettext_lazy("Good among rejected, at most"),
+    "null_limit": gettext_lazy("Without an answer, at most"),
+    "escalation_limit": gettext_lazy("In the unsure band, at most"),
 }
 COUNT_WORDS = {
-    "blind_pairs": "Blind verdicts, at least",
-    "shifts": "Shifts with verdicts, at least",
-    "days": "Days with verdicts, at least",
-    "held_days": "Days at partial, at least",
+    "blind_pairs": gettext_lazy("Blind verdicts, at least"),
+    "shifts": gettext_lazy("Shifts with verdicts, at least"),
+    "days": gettext_lazy("Days with verdicts, at least"),
+    "held_days": gettext_lazy("Days at partial, at least"),
 }
 
 PLAIN = ("audit_share", "blind_share", "hold_seconds", "assist_wait", "quorum")
@@ -34,10 +37,12 @@ def to_percent(share: float) -> Decimal:
     return (Decimal(str(share)) * 100).normalize() + 0
 
 
-def percent_field(label: str, help_text: str = "") -> forms.DecimalField:
+def percent_field(label: Promise, help_text: Any = "") -> forms.DecimalField:
     widget = forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"})
     least = Decimal("0.0001")
-    return forms.DecimalField(label=f"{label} (%)", min_value=least, max_value=100, help_text=help_text, widget=widget)
+    return forms.DecimalField(
+        label=format_lazy("{} (%)", label), min_value=least, max_value=100, help_text=help_text, widget=widget
+    )
 
 
 class ProposalForm(forms.Form):
@@ -68,23 +73,36 @@ class AskedForm(forms.Form):
 class PolicyForm(forms.Form):
     """The quieter fields of a policy, with the limits that the gates ask for."""
 
-    audit_share = percent_field("Audit share", "Of the parts that the machine decides, judged blind by a person.")
-    blind_share = percent_field("Blind share", "At assist, of the parts that are judged without advice.")
+    audit_share = percent_field(
+        gettext_lazy("Audit share"), gettext_lazy("Of the parts that the machine decides, judged blind by a person.")
+    )
+    blind_share = percent_field(
+        gettext_lazy("Blind share"), gettext_lazy("At assist, of the parts that are judged without advice.")
+    )
     hold_seconds = forms.IntegerField(
-        label="Hold (s)", min_value=1, max_value=3600, help_text="A part waits this long for the machine."
+        label=gettext_lazy("Hold (s)"),
+        min_value=1,
+        max_value=3600,
+        help_text=gettext_lazy("A part waits this long for the machine."),
     )
     assist_wait = forms.IntegerField(
-        label="Assist wait (s)", min_value=0, max_value=60, help_text="A part waits this long for advice."
+        label=gettext_lazy("Assist wait (s)"),
+        min_value=0,
+        max_value=60,
+        help_text=gettext_lazy("A part waits this long for advice."),
     )
     quorum = forms.IntegerField(
-        label="Quorum", min_value=1, max_value=3, help_text="People who agree before the machine decides."
+        label=gettext_lazy("Quorum"),
+        min_value=1,
+        max_value=3,
+        help_text=gettext_lazy("People who agree before the machine decides."),
     )
     sensitivity_from_seeds = forms.BooleanField(
-        label="Measure inspectors by seeded parts",
+        label=gettext_lazy("Measure inspectors by seeded parts"),
         required=False,
-        help_text="Switched off, the certificate takes inspectors as perfect.",
+        help_text=gettext_lazy("Switched off, the certificate takes inspectors as perfect."),
     )
-    reason = forms.CharField(label="Reason", required=False, max_length=500)
+    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=500)
 
     def __init__(self, policy: Policy, data: Any = None):
         self.policy = policy

@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 
 from automation import actions, policies, reports
@@ -30,11 +32,11 @@ from shadow.models import ModelVersion, Prediction
 HEAT_MAP_SIDE = 960  # pixels of the longer side; the browser stretches it over the photo
 FORECAST_DAYS = 365  # beyond it the pace of one week says nothing
 LEVEL_WORDS = {
-    Level.HUMAN_ONLY: "People judge every part.",
-    Level.SHADOW: "The model answers beside people; nobody sees it.",
-    Level.ASSIST: "People judge every part, most with the model's advice.",
-    Level.PARTIAL: "The machine decides the clear parts, people the rest.",
-    Level.FULL: "The machine decides every part that it can score.",
+    Level.HUMAN_ONLY: gettext_lazy("People judge every part."),
+    Level.SHADOW: gettext_lazy("The model answers beside people; nobody sees it."),
+    Level.ASSIST: gettext_lazy("People judge every part, most with the model's advice."),
+    Level.PARTIAL: gettext_lazy("The machine decides the clear parts, people the rest."),
+    Level.FULL: gettext_lazy("The machine decides every part that it can score."),
 }
 
 
@@ -164,8 +166,14 @@ def _outcome_of(change: Change) -> str:
     applied = change.policies.first()
     if applied is None:
         missing = change.quorum - 1 - change.approvals.count()
-        return f"Proposed. {missing} more {'person has' if missing == 1 else 'people have'} to approve before it holds."
-    return f"{change.line.name} is at {Level(applied.level).words}, by policy {applied.number}."
+        words = ngettext(
+            "Proposed. {n} more person has to approve before it holds.",
+            "Proposed. {n} more people have to approve before it holds.",
+            missing,
+        )
+        return words.format(n=missing)
+    words = _("{line} is at {level}, by policy {number}.")
+    return words.format(line=change.line.name, level=applied.get_level_display(), number=applied.number)
 
 
 @needs(May.PROPOSE)
@@ -175,7 +183,7 @@ def propose_change(request: HttpRequest, line: str) -> HttpResponse:
     def act(line: Line) -> str:
         form = ProposalForm(request.POST)
         if not form.is_valid():
-            raise BadInput("A threshold is a score from 0 to 1. Choose one of the version's own.")
+            raise BadInput(_("A threshold is a score from 0 to 1. Choose one of the version's own."))
         return _outcome_of(actions.propose_change(line=line, by=caller(request), **form.proposal()))
 
     return _carry_out(request, line, act)
@@ -198,7 +206,8 @@ def approve_change(request: HttpRequest, line: str) -> HttpResponse:
     def act(line: Line) -> str:
         change = policies.pending_change(line)
         if change is None or str(change.pk) != request.POST.get("change", ""):
-            raise Conflict(f"The change that you read of {line.name} no longer awaits approval. See what does now.")
+            words = _("The change that you read of {line} no longer awaits approval. See what does now.")
+            raise Conflict(words.format(line=line.name))
         remark = request.POST.get("reason", "")
         return _outcome_of(actions.approve_change(change=change, by=caller(request), reason=remark))
 
@@ -214,8 +223,8 @@ def halt_line(request: HttpRequest, line: str) -> HttpResponse:
         whole = not on and request.POST.get("scope") == "factory"
         actions.set_halt(line=None if whole else line, on=on, by=caller(request), reason=request.POST.get("reason", ""))
         if on:
-            return f"{line.name} is halted. People judge every part."
-        return f"{'The factory' if whole else line.name} runs again."
+            return _("{line} is halted. People judge every part.").format(line=line.name)
+        return _("The factory runs again.") if whole else _("{line} runs again.").format(line=line.name)
 
     return _carry_out(request, line, act)
 
@@ -225,11 +234,12 @@ def roll_back(request: HttpRequest, line: str) -> HttpResponse:
     def act(line: Line) -> str:
         to = request.POST.get("to", "")
         if to and not to.isdecimal():
-            raise BadInput("Roll back to a policy's number.")
+            raise BadInput(_("Roll back to a policy's number."))
         policy = actions.roll_back(
             line=line, by=caller(request), reason=request.POST.get("reason", ""), to=int(to) if to else None
         )
-        return f"Rolled back: {line.name} is at {Level(policy.level).words}, by policy {policy.number}."
+        words = _("Rolled back: {line} is at {level}, by policy {number}.")
+        return words.format(line=line.name, level=policy.get_level_display(), number=policy.number)
 
     return _carry_out(request, line, act)
 

@@ -2,7 +2,33 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from inspection.models import AuditEvent, User
+
+# What the events of all apps are called, for those who translate: a row keeps the English word.
+ACTIONS = (
+    gettext_noop("verdict recorded"), gettext_noop("verdict corrected"), gettext_noop("retake asked"),
+    gettext_noop("part skipped"), gettext_noop("lease freed"), gettext_noop("second opinion overdue"),
+    gettext_noop("lot marked urgent"), gettext_noop("lot urgency ended"), gettext_noop("containment opened"),
+    gettext_noop("containment closed"), gettext_noop("history imported"), gettext_noop("history purged"),
+    gettext_noop("hold set"), gettext_noop("own keys set"), gettext_noop("own language set"),
+    gettext_noop("pseudonyms read"), gettext_noop("token issued"), gettext_noop("password reset"),
+    gettext_noop("sample added"), gettext_noop("sample removed"), gettext_noop("line set up"),
+    gettext_noop("line changed"), gettext_noop("line removed"), gettext_noop("station set up"),
+    gettext_noop("station changed"), gettext_noop("station removed"), gettext_noop("variant set up"),
+    gettext_noop("variant changed"), gettext_noop("variant removed"), gettext_noop("shift set up"),
+    gettext_noop("shift changed"), gettext_noop("shift removed"), gettext_noop("defect kind set up"),
+    gettext_noop("defect kind changed"), gettext_noop("defect kind removed"), gettext_noop("sample changed"),
+    gettext_noop("user set up"), gettext_noop("user changed"), gettext_noop("alarm opened"),
+    gettext_noop("alarm became critical"), gettext_noop("alarm acknowledged"), gettext_noop("alarm closed"),
+    gettext_noop("version registered"), gettext_noop("version evaluated"), gettext_noop("version assigned"),
+    gettext_noop("assignments ended"), gettext_noop("discrepancy adjudicated"), gettext_noop("change proposed"),
+    gettext_noop("change approved"), gettext_noop("level raise"), gettext_noop("level lower"),
+    gettext_noop("level switch"), gettext_noop("level edit"), gettext_noop("rolled back"), gettext_noop("fell back"),
+    gettext_noop("halted"), gettext_noop("demo seeded"),
+)  # fmt: skip
 
 
 def name_of(by: User | str) -> str:
@@ -15,3 +41,8 @@ def record(action: str, *, by: User | str, line: str = "", subject: Any = "", **
     if subject and not isinstance(subject, str):
         subject = f"{type(subject).__name__.lower()} {subject.pk}"
     return AuditEvent.objects.create(by=name_of(by), action=action, line=line, subject=subject, data=data)
+
+
+def words_of(event: AuditEvent) -> str:
+    """What happened, in the reader's language."""
+    return _(event.action.replace("_", " "))

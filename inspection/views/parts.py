@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_GET
 
-from inspection import actions
+from inspection import actions, audit
 from inspection.models import AuditEvent, Correction, Disposition, Inspection, Photo, User, Verdict
 from inspection.moves import OPEN
 from inspection.people import names_for, told_to
@@ -88,7 +88,7 @@ def chapter_for(user: User, inspection: Inspection) -> Chapter:
     if oversees(user):
         actions.note_decisions_shown(inspections=[inspection], user=user, where="part history")
         trail = told_to(user, AuditEvent.objects.filter(subject=f"inspection {inspection.pk}"))
-        events = [(event, event.action.replace("_", " ")) for event in trail]
+        events = [(event, audit.words_of(event)) for event in trail]
         names = names_for(user, [verdict.inspector for verdict in verdicts])
         judgements = [_judgement(verdict, verdict.corrections.all(), names) for verdict in verdicts]
         return _chapter(inspection, str(inspection.get_state_display()), judgements, dispositions, events)

@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from inspection import seals
+from inspection import audit, seals
 from inspection.models import AuditEvent, AuditSeal, Line, User
 from inspection.people import told_to
 from inspection.roles import May, caller, needs
@@ -69,7 +69,7 @@ class Entry(NamedTuple):
 def _entries(events: Sequence[AuditEvent]) -> list[Entry]:
     zones = dict(Line.objects.values_list("slug", "time_zone"))
     sealed = _sealed(events)
-    return [Entry(e, e.action.replace("_", " "), _facts(e), zones.get(e.line, "UTC"), e.pk in sealed) for e in events]
+    return [Entry(e, audit.words_of(e), _facts(e), zones.get(e.line, "UTC"), e.pk in sealed) for e in events]
 
 
 def _sealed(events: Sequence[AuditEvent]) -> set[int]:

@@ -14,6 +14,7 @@ from inspection import actions
 from inspection.actions.intake import find_line
 from inspection.models import Containment, Inspection, Line, User
 from inspection.moves import State
+from inspection.people import names_for
 from inspection.refusals import Unknown
 from inspection.roles import May, caller, needs
 from inspection.sight import find_judged
@@ -52,7 +53,9 @@ def queue(request: HttpRequest) -> HttpResponse:
     tiles = [(word, label, parts.filter(which).count()) for word, (label, which) in known.items()]
     rows = parts.filter(known[chosen][1]).select_related("line", "station", "lease__user").prefetch_related("photos")
     page = Paginator(rows.order_by("received_at", "pk"), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page_obj": page, "tiles": tiles, "chosen": chosen, "label": known[chosen][0], "now": now}
+    holders = names_for(caller(request), [part.lease.user for part in page if hasattr(part, "lease")])
+    held = [(part, holders[part.lease.user_id] if hasattr(part, "lease") else "") for part in page]
+    context = {"page_obj": page, "rows": held, "tiles": tiles, "chosen": chosen, "label": known[chosen][0], "now": now}
     return render(request, "inspection/queue.html", context)
 
 

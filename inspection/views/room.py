@@ -16,6 +16,7 @@ from inspection.actions.intake import find_line
 from inspection.actions.judging import outcome_now
 from inspection.models import DefectKind, Inspection, Lease, Line, Outcome, Photo, Severity, User, Verdict
 from inspection.moves import State
+from inspection.people import name_for
 from inspection.refusals import BadInput, Conflict, Unknown
 from inspection.roles import May, caller, needs, oversees
 from inspection.serializers import ClaimSerializer
@@ -186,7 +187,7 @@ def verdict_change(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("inspect", line=part.line.slug)
     context = {
         "line": part.line, "part": part, "verdict": verdict, "own": own, "outcome": outcome_now(verdict),
-        "judged_by": verdict.inspector, "views": _views(request, part), "back": _after_change(verdict, own),
+        "judged_by": name_for(caller(request), verdict.inspector), "views": _views(request, part), "back": _after_change(verdict, own),
     }  # fmt: skip
     return render(request, "inspection/verdict_change.html", context)
 

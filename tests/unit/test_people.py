@@ -90,6 +90,15 @@ def test_the_discrepancys_page_too(page, judged, ivy, sam):
     assert "Ivy" not in text
 
 
+def test_who_holds_a_part_and_whose_verdict_is_changed(page, make_part, line, judged, ivy, sam):
+    make_part("SN2")
+    actions.claim(line=line, by=ivy)
+    for url in (reverse("queue"), reverse("verdict_change", args=[judged.pk])):
+        text = words(page(sam).get(url))
+        assert ivy.pseudonym in text
+        assert "Ivy" not in text
+
+
 def test_own_verdicts_stand_under_the_own_name(page, judged, ivy):
     text = words(page(ivy).get(reverse("part_history", args=["SN1"])))
     assert "<td>Ivy Long" in text

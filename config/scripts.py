@@ -21,7 +21,7 @@ def script_words(request: HttpRequest, language: str) -> HttpResponseBase:
     script, digest = _catalogue(language)
     response = get_conditional_response(request, etag=digest)
     response = response or HttpResponse(script, content_type="text/javascript; charset=utf-8")
-    response["ETag"] = digest
+    response["ETag"], response["Content-Language"] = digest, language
     patch_cache_control(response, public=True, max_age=FRESH)
     return response
 

@@ -7,13 +7,13 @@ import { Refusal, ask } from "./api.js";
 const BEAT = 60; // ms: a barcode scanner's second character comes sooner
 const RETRY = [1000, 2000, 4000, 8000, 15_000];
 const NAME = `outbox.${document.querySelector("[data-room-page]").dataset.user}`;
-let memory = { entries: [], verdicts: {} }; // where a browser has no storage
+let memory = { entries: [], verdicts: {}, done: [] }; // where a browser has no storage
 
 export const hooks = { wantsNext: () => false };
 
 function load() {
   try {
-    memory = JSON.parse(localStorage.getItem(NAME)) ?? memory;
+    memory = { ...memory, ...JSON.parse(localStorage.getItem(NAME)) };
   } catch {
     // Without storage an answer lives as long as the page.
   }
@@ -32,7 +32,8 @@ function save(kept) {
 
 const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
 export const waiting = () => load().entries.length;
-export const parts = () => load().entries.map(({ part }) => part);
+/** The parts that are answered: those on their way, and the last that have arrived, which a page may still hold. */
+export const parts = () => [...load().entries.map(({ part }) => part), ...load().done];
 
 /** Put an answer in. kind: verdict, correction (of the verdict of entry `of`), skip or retake. Returns its id. */
 export function put(kind, part, serial, body, of = null) {
@@ -57,7 +58,8 @@ function settle(entry, answer) {
   const kept = load();
   const verdicts = Object.fromEntries(Object.entries(kept.verdicts).slice(-8));
   if (answer?.verdict?.id) verdicts[entry.id] = answer.verdict.id;
-  save({ entries: kept.entries.filter(({ id }) => id !== entry.id), verdicts });
+  const done = answer === undefined ? kept.done : [...kept.done, entry.part].slice(-16); // a refused part is not done
+  save({ entries: kept.entries.filter(({ id }) => id !== entry.id), verdicts, done });
 }
 
 function pathOf({ kind, part, of }) {

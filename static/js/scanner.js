@@ -49,5 +49,12 @@ function listen(event) {
   timer = setTimeout(end, UNFINISHED, false);
 }
 
+// A box that comes back with what was not found takes the next code in its place, not behind it.
+const box = document.querySelector("input[name=serial][autofocus]");
+if (box?.value) {
+  box.focus();
+  box.select();
+}
+
 // On the window and on the way down: before every other listener.
 if (form) addEventListener("keydown", listen, { capture: true });

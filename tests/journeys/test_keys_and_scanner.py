@@ -158,6 +158,10 @@ def test_a_scan_of_what_does_not_wait_leads_to_its_history_or_says_so(sign_in, l
     expect(page.get_by_role("heading", level=1)).to_have_text("SN0001")
     scan(page, "SN9999")
     expect(page.get_by_role("alert")).to_contain_text("No part SN9999 waits for you")
+    page.wait_for_load_state("load")
+    page.keyboard.type("SN0001")  # into the box, in the place of what stands there
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/parts/SN0001/")
 
 
 def test_a_scan_opens_the_serial_from_the_overview(sign_in, line, make_part, sam):

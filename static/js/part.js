@@ -38,7 +38,7 @@ function linkOf(photo, number) {
 export function show(claim) {
   const { inspection: part, lease, images } = claim;
   delete page().dataset.empty;
-  page().dataset.part = part.id;
+  Object.assign(page().dataset, { part: part.id, views: part.photos.length });
   document.title = part.serial;
   put("serial", part.serial);
   put("lot", part.lot && interpolate(gettext("lot %s"), [part.lot]));

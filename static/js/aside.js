@@ -23,6 +23,8 @@ async function ask() {
     document.querySelector(`[data-view="${over.dataset.over}"] [data-layers]`)?.append(over);
   }
   place.replaceChildren(html.content);
+  document.dispatchEvent(new CustomEvent("aside:shown"));
+  document.dispatchEvent(new CustomEvent("aside:shown"));
 }
 
 async function painted(photo) {
@@ -37,9 +39,5 @@ function toggleMaps() {
 }
 
 document.addEventListener("click", (event) => event.target.closest("[data-heat-map]") && toggleMaps());
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.matches("input:not([type=range]), textarea");
-  if (event.key.toLowerCase() === "h" && mapsButton() && !typing && !event.ctrlKey && !event.metaKey) toggleMaps();
-});
 document.addEventListener("part:shown", ask);
 document.addEventListener("part:none", ask);

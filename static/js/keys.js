@@ -58,5 +58,5 @@ document.addEventListener("keydown", (event) => {
   else unlessScanned(() => act(action, key, event));
 });
 
-document.addEventListener("part:shown", letter);
+for (const sign of ["part:shown", "aside:shown"]) document.addEventListener(sign, letter);
 letter();

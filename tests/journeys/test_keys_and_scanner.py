@@ -83,6 +83,22 @@ def test_a_key_of_ones_own_judges_and_the_default_no_longer_does(sign_in, line, 
     eventually(lambda: verdicts() == [("SN1", "scratched")])
 
 
+def test_a_key_of_ones_own_reaches_what_comes_later(sign_in, line, make_part, ivy):
+    make_part("SN1")
+    User.objects.filter(pk=ivy.pk).update(keys={"heat": ["q"]})
+    page = sign_in("ivy")
+    button = '<button data-heat-map data-action="heat" aria-pressed="false">Map <kbd data-key-of="heat"></kbd></button>'
+    page.route("**/advice/**", lambda route: route.fulfill(status=200, content_type="text/html", body=button))
+    page.goto(f"/inspect/{line.slug}/")
+    in_room(page, "SN1")
+    switch = page.locator("[data-heat-map]")
+    expect(switch.locator("kbd")).to_have_text("Q")
+    press(page, "q")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    press(page, "h", "q")
+    expect(switch).to_have_attribute("aria-pressed", "false")
+
+
 def test_preferences_by_keyboard_alone(sign_in, line, make_part, ivy):
     make_part("SN1")
     page = sign_in("ivy")

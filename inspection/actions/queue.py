@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from django.db import transaction
-from django.db.models import Count, Exists, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from inspection import audit
 from inspection.actions.moving import lock, lock_all, move
 from inspection.models import Inspection, Lease, Line, Skip, UrgentLot, User
+from inspection.models.part import InspectionQuerySet
 from inspection.moves import State
 from inspection.prepared import MOMENT, TEXT, Given, Prepared
 from inspection.refusals import BadInput, Conflict
@@ -33,10 +34,18 @@ LOCKED_USER = Prepared(
 
 
 def _held_and_urgent() -> QuerySet:
+    """How many parts the person holds, and whether there are open parts of urgent lots on the line."""
     held = Lease.objects.filter(user=Given("user"), expires_at__gt=Given("now", MOMENT)).order_by().values("user")
-    urgent = UrgentLot.objects.filter(line=Given("line"))
     count = Coalesce(Subquery(held.annotate(count=Count("pk")).values("count")), 0)
-    return Line.objects.filter(pk=Given("line")).values_list(count, Exists(urgent))
+    return Line.objects.filter(pk=Given("line")).values_list(count, Exists(_urgent(_queued())))
+
+
+def _queued() -> InspectionQuerySet:
+    return Inspection.objects.queued([Given("line")])
+
+
+def _urgent(parts: InspectionQuerySet) -> InspectionQuerySet:
+    return parts.filter(lot__in=UrgentLot.objects.filter(line=Given("line")).values("lot"))
 
 
 HELD_AND_URGENT = Prepared(_held_and_urgent)
@@ -47,9 +56,10 @@ def _queue(which: str, *, supervisor: bool) -> Prepared:
     """The oldest part of a line that waits for a person, locked: of `all` parts, of the `urgent` lots, or of one `serial`."""
 
     def build() -> QuerySet:
-        queue = _awaiting(supervisor)
+        queue = _queued().awaiting(Given("user"), now=Given("now", MOMENT), supervisor=supervisor)
         if which == "urgent":
-            queue = queue.filter(lot__in=UrgentLot.objects.filter(line=Given("line")).values("lot"))
+            # Sorted by what no index holds, so the database takes the lots' index and does not walk the whole queue.
+            queue = _urgent(queue).order_by(Coalesce("received_at", "received_at"), "pk")
         if which == "serial":
             queue = queue.filter(serial=Given("serial", TEXT))
         return queue.select_for_update(skip_locked=True).values_list("pk")[:1]
@@ -57,16 +67,14 @@ def _queue(which: str, *, supervisor: bool) -> Prepared:
     return Prepared(build)
 
 
-@cache
-def _still_awaiting(*, supervisor: bool) -> Prepared[Inspection]:
-    """One part of the queue with what is told of it, if it still waits for the person."""
-    parts = _awaiting(supervisor).filter(pk=Given("part")).order_by()
-    return Prepared(lambda: parts.select_related("line", "station", "variant"))
+def _still_free() -> QuerySet[Inspection]:
+    """A part with what is told of it, if nobody holds it. Its state is behind our lock, its verdicts are behind the lease."""
+    leased = Lease.objects.filter(inspection=OuterRef("pk"), expires_at__gt=Given("now", MOMENT))
+    parts = Inspection.objects.filter(~Exists(leased), pk=Given("part")).order_by()
+    return parts.select_related("line", "station", "variant")
 
 
-def _awaiting(supervisor: bool) -> QuerySet[Inspection]:
-    line = Inspection.objects.filter(line=Given("line"))
-    return line.awaiting(Given("user"), now=Given("now", MOMENT), supervisor=supervisor)
+STILL_FREE = Prepared(_still_free)
 
 
 @transaction.atomic
@@ -102,12 +110,10 @@ def _own(line: Line, by: User, serial: str, now: datetime) -> Lease | None:
 
 
 def _take_first(which: str, line: Line, by: User, now: datetime, **more: str) -> Lease | None:
-    supervisor = oversees(by)
-    queue, still_awaiting = _queue(which, supervisor=supervisor), _still_awaiting(supervisor=supervisor)
-    asked = {"line": line.pk, "user": by.pk, "now": now}
-    while found := queue.first(**asked, **more):
+    queue = _queue(which, supervisor=oversees(by))
+    while found := queue.first(line=line.pk, user=by.pk, now=now, **more):
         # The lock was had, but another claim may have committed between our reading and our locking: look again.
-        if inspection := still_awaiting.first(**asked, part=found[0]):
+        if inspection := STILL_FREE.first(part=found[0], now=now):
             return _take(inspection, by, now)
     return None
 

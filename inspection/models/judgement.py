@@ -46,7 +46,8 @@ class Occasion(models.TextChoices):
 class Verdict(AppendOnly):
     """One person's judgement of one part."""
 
-    inspection = models.ForeignKey(Inspection, on_delete=models.PROTECT, related_name="verdicts")
+    # Its index is the one below, which tells at once whether a person has judged the part.
+    inspection = models.ForeignKey(Inspection, on_delete=models.PROTECT, related_name="verdicts", db_index=False)
     # Imported labels have no inspector: nobody signed in and looked.
     inspector = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="verdicts"
@@ -74,7 +75,10 @@ class Verdict(AppendOnly):
                 name="one_person_judges_a_part_once",
             ),
         ]
-        indexes = [models.Index(fields=["inspector", "at"], name="verdict_by_inspector")]
+        indexes = [
+            models.Index(fields=["inspector", "at"], name="verdict_by_inspector"),
+            models.Index(fields=["inspection", "inspector"], name="verdict_by_inspection"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.outcome} for {self.inspection_id}"
@@ -190,10 +194,13 @@ class Draw(AppendOnly):
 class Skip(AppendOnly):
     """A person passed a part on, and why; it is not offered to them again."""
 
-    inspection = models.ForeignKey(Inspection, on_delete=models.PROTECT, related_name="skips")
+    inspection = models.ForeignKey(Inspection, on_delete=models.PROTECT, related_name="skips", db_index=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=300)
     at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["inspection", "by"], name="skip_by_inspection")]
 
     def __str__(self) -> str:
         return f"{self.inspection_id} skipped"

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from inspection import actions
@@ -27,10 +28,10 @@ def filters(now: datetime) -> dict[str, tuple[str, Q]]:
     """The queue's filters: the word in the URL, its label, and which of the open parts it shows."""
     held = Q(lease__expires_at__gt=now)
     return {
-        "": ("Open parts", Q()),
-        "free": ("Wait for a person", ~held & ~Q(state__in=[State.HELD, State.WITH_SUPERVISOR])),
-        "held": ("With a person", held),
-        "supervisor": ("Wait for a supervisor", ~held & Q(state=State.WITH_SUPERVISOR)),
+        "": (_("Open parts"), Q()),
+        "free": (_("Wait for a person"), ~held & ~Q(state__in=[State.HELD, State.WITH_SUPERVISOR])),
+        "held": (_("With a person"), held),
+        "supervisor": (_("Wait for a supervisor"), ~held & Q(state=State.WITH_SUPERVISOR)),
     }
 
 
@@ -65,7 +66,7 @@ def free_lease(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a part back from whoever holds it."""
     part = find_judged(caller(request), pk)
     actions.free_lease(inspection=part, by=caller(request))
-    messages.success(request, f"Part {part.serial} is free: the next person may take it.")
+    messages.success(request, _("Part {serial} is free: the next person may take it.").format(serial=part.serial))
     return redirect("queue")
 
 
@@ -85,8 +86,9 @@ def close_containment(request: HttpRequest, pk: int) -> HttpResponse:
     """Close a containment with the cause that was found."""
     containment = Containment.objects.select_related("inspection__line").filter(pk=pk).first()
     if containment is None:
-        raise Unknown(f"There is no containment {pk}.")
+        raise Unknown(_("There is no containment {number}.").format(number=pk))
     caller(request).must_work_on(containment.inspection.line)
     actions.close_containment(containment=containment, by=caller(request), **checked(CauseForm(request.POST)))
-    messages.success(request, f"The containment of part {containment.inspection.serial} is closed.")
+    words = _("The containment of part {serial} is closed.")
+    messages.success(request, words.format(serial=containment.inspection.serial))
     return redirect("containments")

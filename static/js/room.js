@@ -1,65 +1,25 @@
-// The room's rhythm: an answer shows the next part in the same moment, while the outbox sends it; two parts are always
-// ahead. The last answer can be looked at again and changed. An empty room looks for parts by itself.
+// The room's rhythm: an answer shows the next part in the same moment, while the outbox sends it. The last answer can be
+// looked at again and changed; what the server refuses comes back.
 
-import * as ahead from "./ahead.js";
-import { idleFor, isPaused, milliseconds } from "./clock.js";
-import { giveBack, keepAlive } from "./lease.js";
+import { forget } from "./ahead.js";
+import { begin, finish, inHand, leases, look, proceed, put, receive, reopen, setAside, spent, takesAnswers } from "./hand.js";
 import { lastAnswer, remember } from "./last.js";
+import { keepAlive } from "./lease.js";
 import { marked, needsMark } from "./marks.js";
 import { notice, problem } from "./notices.js";
 import * as outbox from "./outbox.js";
-import { keep, show, showNone } from "./part.js";
+import { keep } from "./part.js";
 
-const GUARD = 200; // ms in which a new part takes no answer: a key pressed twice must not judge an unseen photo
-const LOOK_AGAIN = 3000;
-const NOBODY_HERE = 5 * 60 * 1000;
 const CALM = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const FLASH = [{ opacity: CALM ? [0.6, 0.6] : [1, 1, 0] }, { duration: 120 }];
 const SCANNED = 120; // ms in which an answer may turn out to be a scanner's first character
+const KEPT = 8;
 
 const page = document.querySelector("[data-room-page]");
-const { line } = page.dataset;
+const judge = document.querySelector("[data-verdict]");
 const given = new Map(); // the last answers' claims, by their entry in the outbox
-const done = new Set(); // the parts that this page has answered or passed on
-let current = null; // the claim that awaits its verdict
 let again = null; // the last answer, while it is looked at a second time
 let before = null; // what could be undone before the last answer
-let shownAt = 0;
-
-const knows = ({ inspection: { id } }) => done.has(id) || [current, ...ahead.held()].some((claim) => claim?.inspection.id === id);
-const leases = () => [current, ...ahead.held()].filter(Boolean).map(({ lease }) => lease);
-
-function put(claim) {
-  current = claim;
-  shownAt = performance.now();
-  delete page.dataset.ready;
-  if (claim) show(claim);
-  setTimeout(() => (page.dataset.ready = ""), GUARD);
-}
-
-/** Show the next part. An answer on its way brings the one after it; after anything else the queue is asked. */
-function proceed({ answered = false } = {}) {
-  const claim = ahead.next() ?? null;
-  put(claim);
-  if (!claim) showNone("coming");
-  if (!claim || !answered) look();
-}
-
-/** Fill up what is ahead; into an empty room the first part comes at once. */
-async function look() {
-  if (!ahead.lacks() && current) return;
-  const none = await ahead.fill(line, knows).catch(() => false);
-  if (current || again || isPaused()) return;
-  if (ahead.held().length) proceed();
-  else if (none) showNone("none");
-}
-
-/** Another part takes the place for a while; the present one comes next again, as it was left. */
-function setAside() {
-  if (!current) return;
-  keep(current);
-  ahead.first(current);
-}
 
 // Answers
 
@@ -71,35 +31,56 @@ function flash(button) {
   edge.animate(...FLASH);
 }
 
+/** What the server would refuse, said before the next part takes the place. */
+function wrong(outcome) {
+  if (outcome === "ok" && marked().rejecting) return gettext("A mark rejects this part. Judge scratched, or remove the mark.");
+  if (outcome !== "scratched" || !needsMark()) return null;
+  return gettext("This line asks for the scratch to be marked. Mark it on the photo, then judge again.");
+}
+
+function send(claim, body) {
+  const { id, serial } = claim.inspection;
+  const entry = outbox.put("verdict", id, serial, body);
+  given.set(entry, claim);
+  if (given.size > KEPT) given.delete(given.keys().next().value);
+  return entry;
+}
+
 function answer(outcome, button) {
-  if (again) return change(outcome);
-  const wrong = outcome === "ok" && marked().rejecting ? gettext("A mark rejects this part. Judge scratched, or remove the mark.") : null;
-  if (wrong) return problem(wrong);
-  if (outcome === "scratched" && needsMark()) return problem(gettext("This line asks for the scratch to be marked. Mark it on the photo, then judge again."));
-  const { inspection: part, lease } = current;
-  keep(current);
-  const body = { outcome, lease: lease.token, defects: JSON.parse(current.defects), comment: current.comment, duration_ms: milliseconds() };
-  const entry = outbox.put("verdict", part.id, part.serial, body);
-  done.add(part.id);
-  given.set(entry, current);
-  if (given.size > 8) given.delete(given.keys().next().value);
+  const words = wrong(outcome);
+  if (words) return problem(words);
+  const claim = inHand();
+  keep(claim);
+  const { defects, comment, lease } = claim;
+  const body = { outcome, lease: lease.token, defects: JSON.parse(defects), comment, duration_ms: spent() };
+  const entry = send(claim, body);
+  finish(claim);
   before = lastAnswer();
-  remember({ claim: current, outcome, entry, body, at: performance.now(), until: Date.now() + page.dataset.undoSeconds * 1000 });
+  remember({ claim, outcome, entry, body, at: performance.now(), until: Date.now() + page.dataset.undoSeconds * 1000 });
   flash(button);
   proceed({ answered: true });
 }
 
-/** Look at the last answer again. */
+judge.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const outcome = event.submitter?.value;
+  if (!outcome || !takesAnswers()) return;
+  if (again) change(outcome);
+  else if (inHand()) answer(outcome, event.submitter);
+});
+
+// Second thoughts
+
 function undo() {
   if (again) return leave();
   const last = lastAnswer();
   if (!last) return;
   setAside();
   again = last;
-  put(last.claim);
-  current = null;
   page.dataset.again = last.outcome;
-  document.querySelector("[data-again-outcome]").replaceChildren(document.querySelector(`template[data-outcome="${last.outcome}"]`).content.cloneNode(true));
+  const shape = document.querySelector(`template[data-outcome="${last.outcome}"]`).content.cloneNode(true);
+  document.querySelector("[data-again-outcome]").replaceChildren(shape);
+  put(last.claim, { looking: true });
 }
 
 function leave() {
@@ -108,28 +89,19 @@ function leave() {
   proceed();
 }
 
-/** A second thought: an answer not sent yet is replaced, one that was sent gets a correction. */
+/** An answer that was not sent yet is replaced; one that was gets a correction behind it. */
 function change(outcome) {
-  if (outcome === again.outcome) return leave();
-  const { id, serial } = again.claim.inspection;
+  const { claim, body, outcome: judged } = again;
   let { entry } = again;
-  if (outbox.withdraw(entry)) entry = outbox.put("verdict", id, serial, { ...again.body, outcome });
-  else outbox.put("correction", id, serial, { outcome, reason: "undo" }, entry);
-  given.set(entry, again.claim);
+  if (outcome === judged) return leave();
+  if (outbox.withdraw(entry)) entry = send(claim, { ...body, outcome });
+  else outbox.put("correction", claim.inspection.id, claim.inspection.serial, { outcome, reason: "undo" }, entry);
   remember({ ...again, entry, outcome });
   leave();
 }
 
-document.addEventListener("submit", (event) => {
-  if (!event.target.matches("[data-verdict]")) return;
-  event.preventDefault();
-  if (event.submitter?.value && (current || again) && !isPaused() && performance.now() - shownAt >= GUARD) answer(event.submitter.value, event.submitter);
-});
-
 document.addEventListener("click", (event) => {
-  if (!event.target.closest("[data-undo], [data-again-leave]")) return;
-  event.preventDefault();
-  undo();
+  if (event.target.closest("[data-undo], [data-again-leave]")) undo();
 });
 
 // A scanner's first character may have been an answer's key: it is as if it had not been pressed.
@@ -137,6 +109,7 @@ document.addEventListener("scan:began", () => {
   const last = lastAnswer();
   if (again || !last || performance.now() - last.at > SCANNED || !outbox.withdraw(last.entry)) return;
   setAside();
+  reopen(last.claim);
   remember(before);
   put(last.claim);
 });
@@ -147,18 +120,19 @@ document.addEventListener("submit", (event) => {
   const kind = event.target.dataset.ends;
   if (!kind) return;
   event.preventDefault();
-  if (!current) return;
-  const { inspection: part, lease } = current;
-  done.add(part.id);
-  outbox.put(kind, part.id, part.serial, { lease: lease.token, reason: event.target.elements.reason.value });
-  notice(interpolate(event.target.dataset.done, [part.serial]), "success");
+  const claim = inHand();
+  if (!claim) return;
+  const { id, serial } = claim.inspection;
+  outbox.put(kind, id, serial, { lease: claim.lease.token, reason: event.target.elements.reason.value });
+  finish(claim);
+  notice(interpolate(event.target.dataset.done, [serial]), "success");
   event.target.reset();
   event.target.closest("details").open = false;
   proceed();
 });
 
 document.addEventListener("click", (event) => {
-  if (!event.target.closest("[data-action=clean]") || !current) return;
+  if (!event.target.closest("[data-action=clean]") || !inHand()) return;
   const form = document.querySelector("form[data-ends=retake]");
   const { contaminations } = marked();
   form.elements.reason.value ||= contaminations.join(", ");
@@ -170,16 +144,15 @@ document.addEventListener("click", (event) => {
 // What the server said
 
 document.addEventListener("outbox:sent", ({ detail: { entry, answer } }) => {
-  const claim = answer?.next;
-  if (claim && !knows(claim)) ahead.add(claim);
-  if (!current && !again) look();
-  else if (entry.kind !== "verdict") look();
+  receive(answer?.next);
+  if (entry.kind !== "verdict") look();
 });
 
 document.addEventListener("outbox:refused", ({ detail: { entry, status, words } }) => {
   const claim = given.get(entry.id);
-  if (entry.kind !== "verdict" && status === 409 && entry.kind !== "correction") return; // gone already, as was wanted
-  if (entry.kind === "verdict" && status === 400 && claim && !again) {
+  if (status === 409 && (entry.kind === "skip" || entry.kind === "retake")) return; // gone already, as was wanted
+  if (claim) reopen(claim);
+  if (claim && status === 400 && !again) {
     setAside();
     remember(null);
     put(claim);
@@ -189,31 +162,15 @@ document.addEventListener("outbox:refused", ({ detail: { entry, status, words } 
 });
 
 function gone(tokens) {
-  ahead.forget(tokens);
-  if (!current || !tokens.includes(current.lease.token)) return;
-  notice(interpolate(gettext("Part %s is no longer yours: the time ran out, or a supervisor freed it."), [current.inspection.serial]), "warning");
+  const claim = inHand();
+  forget(tokens);
+  if (!claim || !tokens.includes(claim.lease.token)) return;
+  const words = gettext("Part %s is no longer yours: the time ran out, or a supervisor freed it.");
+  notice(interpolate(words, [claim.inspection.serial]), "warning");
   proceed();
 }
 
-document.addEventListener("room:paused", () => giveBack(ahead.drop()));
-document.addEventListener("room:resumed", look);
-
-// The start: what this person holds already is shown first.
-
-outbox.hooks.wantsNext = () => ahead.lacks();
-for (const part of outbox.parts()) done.add(part);
-const claims = JSON.parse(document.getElementById("claims").textContent).filter((claim) => !knows(claim));
-for (const claim of claims) ahead.add(claim);
-if (claims[0]?.inspection.id === Number(page.dataset.part)) {
-  keep(claims[0]); // a refused verdict comes back with what was marked and written
-  put(ahead.next());
-} else proceed();
 remember(null);
+begin();
 keepAlive({ leases, seconds: page.dataset.renewSeconds, gone });
 outbox.flush();
-look();
-setInterval(() => {
-  const absent = idleFor() > NOBODY_HERE;
-  page.toggleAttribute("data-absent", absent);
-  if (!current && !again && !document.hidden && !isPaused() && !absent) look();
-}, LOOK_AGAIN);

@@ -22,14 +22,6 @@ from inspection.moves import State
 
 BASE = settings.BASE_DIR
 CATALOGUES = sorted((BASE / "locale").glob("*/LC_MESSAGES/*.po"))
-CHINESE = {"zh-hans": "简体中文"}
-
-
-@pytest.fixture(autouse=True)
-def english_again():
-    """A page leaves its language with the thread; the next test starts from none."""
-    with translation.override("en"):
-        yield
 
 
 @pytest.fixture(params=CATALOGUES, ids=lambda path: path.stem)

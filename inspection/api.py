@@ -273,10 +273,9 @@ def retake(request: Request, pk: int) -> Response:
 def verdicts(request: Request, pk: int) -> Response:
     """Judge a held part; with `next` the answer carries the next claim."""
     fields = checked(NewVerdictSerializer, request)
-    part = find_judged(caller(request), pk)
     wants_next = fields.pop("next")
     fields["defects"] = [MarkedDefectSerializer().create(defect) for defect in fields["defects"]]
-    judged = actions.judge(inspection=part, by=caller(request), claim_next=wants_next, **fields)
+    judged = actions.judge(inspection=Inspection(pk=pk), by=caller(request), claim_next=wants_next, **fields)
     told = as_of(judged.verdict, judged.disposition, judged.part.state)
     answer: dict[str, dict | None] = {
         "verdict": VerdictSerializer(judged.verdict).data,

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from django.db import connection
 from django.db.models import BigIntegerField, CharField, DateTimeField, Expression, Field, QuerySet
 from django.db.models.query import ModelIterable, get_related_populators
+from django.db.models.sql import DeleteQuery, UpdateQuery
 
 KEY, TEXT, MOMENT = BigIntegerField(), CharField(), DateTimeField()
 Row = TypeVar("Row")
@@ -29,6 +30,10 @@ class Given(Expression):
         return self.output_field.get_db_prep_value(given[self.name], connection)
 
 
+def _values(places: list[Any], given: dict[str, Any]) -> list[Any]:
+    return [place.value_of(given) if isinstance(place, Given) else place for place in places]
+
+
 class Prepared(Generic[Row]):
     """A queryset of models, or of tuples by `values_list`, whose SQL is written when it is first asked."""
 
@@ -38,9 +43,8 @@ class Prepared(Generic[Row]):
 
     def __call__(self, **given: Any) -> list[Row]:
         sql, places, read = self._written or self._write()
-        values = [place.value_of(given) if isinstance(place, Given) else place for place in places]
         with connection.cursor() as cursor:
-            cursor.execute(sql, values)
+            cursor.execute(sql, _values(places, given))
             return read(cursor.fetchall())
 
     def first(self, **given: Any) -> Row | None:
@@ -75,3 +79,26 @@ def _models(compiler: Any) -> Callable[[list], Any]:
         return found
 
     return build
+
+
+class PreparedChange:
+    """What becomes of a queryset's rows: they get these values, or without any they are deleted."""
+
+    def __init__(self, build: Callable[[], QuerySet[Any]], **values: Expression):
+        self._build, self._values = build, values
+        self._written: tuple[str, list[Any]] | None = None
+
+    def __call__(self, **given: Any) -> int:
+        """Change the rows, and say how many."""
+        sql, places = self._written or self._write()
+        with connection.cursor() as cursor:
+            cursor.execute(sql, _values(places, given))
+            return cursor.rowcount
+
+    def _write(self) -> tuple[str, list[Any]]:
+        query: Any = self._build().query.chain(UpdateQuery if self._values else DeleteQuery)
+        if self._values:
+            query.add_update_values(self._values)
+        sql, places = query.get_compiler(connection=connection).as_sql()
+        self._written = sql, list(places)
+        return self._written

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from inspection import audit
-from inspection.actions.moving import lock, move
+from inspection.actions.moving import lock, lock_judged, move
 from inspection.actions.queue import held_lease, take_next
 from inspection.judging import finding_of
 from inspection.models import (
@@ -36,7 +36,7 @@ from inspection.models import (
 )
 from inspection.models.judgement import Occasion
 from inspection.moves import State
-from inspection.prepared import Given, Prepared
+from inspection.prepared import Given, Prepared, PreparedChange
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from inspection.roles import oversees
 
@@ -69,6 +69,8 @@ FIRST_SHOWN = Prepared(
     )
 )  # fmt: skip
 
+LEASE_ENDS = PreparedChange(lambda: Lease.objects.filter(inspection=Given("part")))
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -100,7 +102,7 @@ def judge(
     the marks and the outcome do not fit.
     """
     now = now or timezone.now()
-    inspection = lock(inspection)
+    inspection = lock_judged(inspection.pk, by)
     judged = _judged_under(inspection, by, lease, outcome)
     if judged is None:
         occasion = OCCASIONS.get(State(inspection.state), Occasion.FIRST)
@@ -114,7 +116,7 @@ def judge(
         for mark in marks:
             mark.verdict = verdict
         Defect.objects.bulk_create(marks)
-        Lease.objects.filter(inspection=inspection).delete()
+        LEASE_ENDS(part=inspection.pk)
         audit.record(
             "verdict_recorded", by=by, line=inspection.line.slug, subject=inspection, outcome=outcome, occasion=occasion
         )

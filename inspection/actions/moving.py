@@ -3,16 +3,24 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from django.db.models import BigIntegerField, QuerySet
 from django.utils.translation import gettext as _
 
-from inspection.models import Inspection
+from inspection.models import Inspection, Line, User
 from inspection.models.part import STATES
 from inspection.moves import State, may_move
-from inspection.prepared import Given, Prepared
-from inspection.refusals import Conflict
+from inspection.prepared import MOMENT, TEXT, Given, Prepared, PreparedChange
+from inspection.refusals import Conflict, Unknown
 
-LOCKED = Prepared(
-    lambda: Inspection.objects.select_for_update(of=("self",)).select_related("line").filter(pk=Given("part"))
+
+def _one() -> QuerySet[Inspection]:
+    return Inspection.objects.select_for_update(of=("self",)).select_related("line").filter(pk=Given("part"))
+
+
+LOCKED = Prepared(_one)
+LOCKED_FOR = Prepared(lambda: _one().filter(line__in=Line.objects.for_user(Given("user"))))
+MOVED = PreparedChange(
+    lambda: Inspection.objects.filter(pk=Given("part")), state=Given("end", TEXT), state_since=Given("now", MOMENT)
 )
 
 
@@ -24,6 +32,14 @@ def lock(inspection: Inspection) -> Inspection:
     return locked
 
 
+def lock_judged(pk: int, by: User) -> Inspection:
+    """The same, of a line that the person works on. Raises Unknown elsewhere."""
+    locked = LOCKED_FOR.first(part=pk, user=by.pk) if pk <= BigIntegerField.MAX_BIGINT else None
+    if locked is None:
+        raise Unknown(_("There is no inspection %(number)s on your lines.") % {"number": pk})
+    return locked
+
+
 def lock_all(keys: Iterable[int]) -> dict[int, Inspection]:
     """Many rows by their keys, locked in the order of the keys: two who lock the same rows cannot wait for each other."""
     rows = Inspection.objects.select_for_update(of=("self",)).select_related("line", "station", "variant")
@@ -32,17 +48,23 @@ def lock_all(keys: Iterable[int]) -> dict[int, Inspection]:
 
 def move(inspection: Inspection, end: State, *, now: datetime) -> None:
     """Move a locked inspection. Raises Conflict for a move that the table does not hold."""
-    move_all([inspection], end, now=now)
+    _must_allow(inspection, end)
+    MOVED(part=inspection.pk, end=end, now=now)
+    inspection.state, inspection.state_since = end, now
 
 
 def move_all(inspections: Sequence[Inspection], end: State, *, now: datetime) -> None:
     """Move locked inspections to one state. Raises Conflict, and moves none, if the table does not hold one's move."""
     for inspection in inspections:
-        if not may_move(inspection.state, end):
-            given = {"serial": inspection.serial, "state": inspection.get_state_display(), "end": dict(STATES)[end]}
-            raise Conflict(_("Part %(serial)s is %(state)s and cannot become %(end)s.") % given)
+        _must_allow(inspection, end)
     if inspections:
         keys = [inspection.pk for inspection in inspections]
         Inspection.objects.filter(pk__in=keys).update(state=end, state_since=now)
     for inspection in inspections:
         inspection.state, inspection.state_since = end, now
+
+
+def _must_allow(inspection: Inspection, end: State) -> None:
+    if not may_move(inspection.state, end):
+        given = {"serial": inspection.serial, "state": inspection.get_state_display(), "end": dict(STATES)[end]}
+        raise Conflict(_("Part %(serial)s is %(state)s and cannot become %(end)s.") % given)

@@ -46,11 +46,16 @@ class Occasion(models.TextChoices):
 class Verdict(AppendOnly):
     """One person's judgement of one part."""
 
-    # Its index is the one below, which tells at once whether a person has judged the part.
+    # The indexes of both are those below: one tells at once whether a person has judged the part.
     inspection = models.ForeignKey(Inspection, on_delete=models.PROTECT, related_name="verdicts", db_index=False)
     # Imported labels have no inspector: nobody signed in and looked.
     inspector = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="verdicts"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="verdicts",
+        db_index=False,
     )
     occasion = models.CharField(max_length=12, choices=Occasion, default=Occasion.FIRST)
     outcome = models.CharField(max_length=10, choices=Outcome)

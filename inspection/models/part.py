@@ -194,7 +194,8 @@ class Lease(models.Model):
     """Who holds a part now. One row per part: the primary key is what keeps it from two people."""
 
     inspection = models.OneToOneField(Inspection, on_delete=models.CASCADE, primary_key=True, related_name="lease")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="leases")
+    # Its index is the one below.
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="leases", db_index=False)
     token = models.CharField(max_length=43, unique=True)
     opened_at = models.DateTimeField()
     expires_at = models.DateTimeField()

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 from django.apps import apps
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from inspection import actions
@@ -208,3 +210,41 @@ def test_a_parts_history_reads_the_same_to_its_judge_whether_it_was_an_audit(
     words = [re.sub(r'datetime="[^"]*"|title="[^"]*"|data-ago="[^"]*"', "", text) for text in told]
     assert "judged ok" in words[0]
     assert words[0] == words[1]
+
+
+def work_of(client, part: Inspection) -> list[list[str]]:
+    """The queries behind what an inspector is served of a part, from claim to verdict: the same work, the same time."""
+    work, lease = [], ""
+    for method, path, body in (
+        ("post", "queue/claim/", {"line": part.line.slug}),
+        ("get", f"inspections/{part.pk}/advice/", None),
+        ("post", f"inspections/{part.pk}/verdicts/", {"outcome": "ok"}),
+    ):
+        with CaptureQueriesContext(connection) as queries:
+            answer = getattr(client, method)(f"/api/v1/{path}", body and {**body, "lease": lease} if lease else body)
+        assert answer.status_code < 300, answer.content
+        lease = answer.json()["lease"]["token"] if path == "queue/claim/" else lease
+        work.append([re.sub(r"'[^']*'|\b[\d.]+\b|\bs\d\w+", "?", query["sql"]) for query in queries])
+    return work
+
+
+def test_the_server_does_the_same_work_whatever_the_model_answered(shadowed, version, make_part, answer, api, ivy):
+    client = api(ivy)
+    work_of(client, make_part())  # prepared queries are written once
+    unscored, good, bad = (make_part() for _ in range(3))
+    answer(good, version, 0.01)
+    answer(bad, version, 0.99)
+    work = [work_of(client, part) for part in (unscored, good, bad)]
+    assert work[0] == work[1] == work[2]
+
+
+def test_on_a_blind_draw_too(line, version, set_level, make_part, answer, api, ivy):
+    set_level(line, "assist", version, blind_share=1.0)
+    client = api(ivy)
+    first = make_part()
+    answer(first, version, 0.5)
+    work_of(client, first)
+    good, bad = make_part(), make_part()
+    answer(good, version, 0.01)
+    answer(bad, version, 0.99)
+    assert work_of(client, good) == work_of(client, bad)

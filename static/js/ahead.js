@@ -60,6 +60,12 @@ async function unknown(line, knows) {
 /** Give up all parts ahead, for others to take, and say which leases they were. */
 export const drop = () => parts.splice(0).map(({ lease }) => lease);
 
+/** The part of this serial, taken out of its turn. */
+export function take(serial) {
+  const at = parts.findIndex(({ inspection }) => inspection.serial === serial);
+  return at < 0 ? null : parts.splice(at, 1)[0];
+}
+
 /** Forget the parts whose leases are gone. */
 export function forget(tokens) {
   for (const token of tokens) {

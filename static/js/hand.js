@@ -16,6 +16,7 @@ const { line } = page.dataset;
 const done = new Set(outbox.parts()); // answered or passed on; the server may not know it yet
 let current = null; // the claim that awaits its verdict; none while another part is looked at again
 let shownAt = 0;
+let guard;
 
 export const inHand = () => current;
 export const takesAnswers = () => !isPaused() && performance.now() - shownAt >= GUARD;
@@ -31,7 +32,8 @@ export function put(claim, { looking = false } = {}) {
   shownAt = performance.now();
   delete page.dataset.ready;
   if (claim) show(claim);
-  setTimeout(() => (page.dataset.ready = ""), GUARD);
+  clearTimeout(guard);
+  guard = setTimeout(() => (page.dataset.ready = ""), GUARD);
 }
 
 /** Another part takes the place for a while; the present one comes next again, as it was left. */
@@ -40,6 +42,15 @@ export function setAside() {
   current.spent = spent();
   keep(current);
   ahead.first(current);
+}
+
+/** Take the part of this serial out of those that wait here, if it is one of them. */
+export function bring(serial) {
+  const claim = ahead.take(serial);
+  if (!claim) return false;
+  setAside();
+  put(claim);
+  return true;
 }
 
 /** Show the next part. An answer on its way brings the one after it; after anything else the queue is asked. */

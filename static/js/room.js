@@ -2,7 +2,7 @@
 // looked at again and changed; what the server refuses comes back.
 
 import { forget } from "./ahead.js";
-import { begin, finish, inHand, leases, look, proceed, put, receive, reopen, setAside, spent, takesAnswers } from "./hand.js";
+import { begin, bring, finish, inHand, leases, look, proceed, put, receive, reopen, setAside, spent, takesAnswers } from "./hand.js";
 import { lastAnswer, remember } from "./last.js";
 import { keepAlive } from "./lease.js";
 import { marked, needsMark } from "./marks.js";
@@ -76,7 +76,7 @@ function undo() {
   const last = lastAnswer();
   if (!last) return;
   setAside();
-  again = last;
+  again = { ...last, since: performance.now() };
   page.dataset.again = last.outcome;
   const shape = document.querySelector(`template[data-outcome="${last.outcome}"]`).content.cloneNode(true);
   document.querySelector("[data-again-outcome]").replaceChildren(shape);
@@ -104,14 +104,20 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-undo], [data-again-leave]")) undo();
 });
 
-// A scanner's first character may have been an answer's key: it is as if it had not been pressed.
+// A scanner's first character may have been an answer's key, or the one that undoes: it is as if it had not been pressed.
 document.addEventListener("scan:began", () => {
   const last = lastAnswer();
+  if (again && performance.now() - again.since < SCANNED) return leave();
   if (again || !last || performance.now() - last.at > SCANNED || !outbox.withdraw(last.entry)) return;
   setAside();
   reopen(last.claim);
   remember(before);
   put(last.claim);
+});
+
+// A part that waits here stands at once; any other serial is the server's to find.
+document.addEventListener("scan", (event) => {
+  if (!again && bring(event.detail)) event.preventDefault();
 });
 
 // Passing on and cleaning

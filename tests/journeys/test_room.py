@@ -376,3 +376,18 @@ def test_a_blind_page_holds_no_trace_of_the_model(room, shadowed, make_part, ans
     assert fragments
     assert all(fragment == fragments[0] for fragment in fragments), "refused in the same way for every part"
     assert fragments[0][0] == 204
+
+
+def test_a_scanned_part_that_is_held_ahead_stands_at_once(room, make_part):
+    parts = [make_part(f"JKZ-{number}") for number in range(4)]
+    page = room()
+    eventually(lambda: Lease.objects.count() == 3)
+    for part in (parts[2], parts[1]):  # the serial's first character is the key of OK
+        page.keyboard.type(part.serial, delay=5)
+        page.keyboard.press("Enter")
+        expect(serial(page)).to_have_text(part.serial)
+        page.wait_for_timeout(300)
+    assert given() == []
+    press(page, "k")
+    eventually(lambda: given() == [(parts[1].serial, "scratched")])
+    expect(serial(page)).to_have_text(parts[2].serial)

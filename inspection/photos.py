@@ -139,8 +139,12 @@ def keep_photo(photo: CleanPhoto) -> None:
     keep(photo.data, path_of(photo.stored))
 
 
+def has_preview(digest: str) -> bool:
+    return path_of(digest, folder="previews").exists()
+
+
 def preview_path(digest: str) -> Path:
-    """The photo's WebP preview, made when it is first asked for. Raises FileNotFoundError without the photo."""
+    """The photo's WebP preview, made if a worker has not made it yet. Raises FileNotFoundError without the photo."""
     path = path_of(digest, folder="previews")
     if not path.exists():
         with _opened(path_of(digest).read_bytes()) as image:

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from inspection import actions, seals
+from inspection.previews import make_missing_previews
 
 
 @shared_task(time_limit=60)
@@ -10,3 +11,9 @@ def keep_house() -> None:
     """Pass overdue second opinions to a supervisor, and seal the audit trail."""
     actions.escalate_overdue_opinions()
     seals.seal_trail()
+
+
+@shared_task(time_limit=60)
+def make_previews() -> None:
+    """Make the small pictures of new photos before anybody opens them."""
+    make_missing_previews()

@@ -30,7 +30,7 @@ def photo(request: HttpRequest, pk: int) -> HttpResponseBase:
 @needs(May.JUDGE)
 @require_safe
 def photo_preview(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The photo's small WebP, made when it is first asked for."""
+    """The photo's small WebP; a worker has made it, or it is made now."""
     return served_preview(request, _visible(request, pk).stored)
 
 

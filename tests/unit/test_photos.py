@@ -13,6 +13,7 @@ from inspection import actions, photos
 from inspection.metadata import without_metadata
 from inspection.models import Inspection, Variant
 from inspection.photos import clean_photo, keep_photo, path_of, preview_path
+from inspection.previews import make_missing_previews
 from inspection.refusals import BadInput
 from tests.conftest import photo_bytes
 
@@ -275,3 +276,10 @@ def test_hostile_bytes_are_kept_as_a_photo_or_refused(seed, changes):
 def test_the_strippers_end_on_any_bytes(format, data):
     head = {"JPEG": b"\xff\xd8", "PNG": b"\x89PNG\r\n\x1a\n", "WEBP": b"RIFF\xff\xff\0\0WEBPVP8X"}[format]
     assert len(without_metadata(head + data, format)) <= len(head + data) + 16
+
+
+def test_a_worker_makes_the_previews_of_new_photos_and_passes_over_what_is_gone(make_part):
+    kept, gone = make_part(photos=2), make_part()
+    path_of(gone.photos.get().stored).unlink()
+    assert [make_missing_previews() for _ in range(2)] == [2, 0]
+    assert all(path_of(photo.stored, folder="previews").exists() for photo in kept.photos.all())

@@ -47,7 +47,12 @@ def test_the_room_in_each_of_its_states(sign_in, furnished, line, ivy, scheme):
     page = sign_in("ivy", color_scheme=scheme)
     page.context.add_cookies([{"name": "theme_room", "value": scheme, "url": page.url}])
     page.goto(f"/inspect/{line.slug}/")
-    states = {"judging": [], "marking": ["m", "Enter"], "marks off, reference": ["Delete", "m", "r"], "menu": ["r", "o"]}
+    states = {
+        "judging": [],
+        "marking": ["m", "Enter"],
+        "marks off, reference": ["Delete", "m", "r"],
+        "menu": ["r", "o"],
+    }
     wrong = {}
     for state, keys in states.items():
         for key in keys:

@@ -5,7 +5,7 @@ What stands behind every verdict is prepared; everything else is an ordinary que
 """
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from django.db import connection
 from django.db.models import BigIntegerField, CharField, DateTimeField, Expression, Field, QuerySet
@@ -30,6 +30,17 @@ class Given(Expression):
         return self.output_field.get_db_prep_value(given[self.name], connection)
 
 
+def _cursor() -> Any:
+    """A cursor, on PostgreSQL one whose statements the server too prepares."""
+    if connection.vendor != "postgresql":
+        return connection.cursor()
+    from django.db.backends.postgresql.base import ServerBindingCursor
+
+    connection.ensure_connection()
+    database: Any = connection  # what follows is Django's own, and its types do not tell of it
+    return database._prepare_cursor(cast(Any, ServerBindingCursor)(database.connection))
+
+
 def _values(places: list[Any], given: dict[str, Any]) -> list[Any]:
     return [place.value_of(given) if isinstance(place, Given) else place for place in places]
 
@@ -43,7 +54,7 @@ class Prepared(Generic[Row]):
 
     def __call__(self, **given: Any) -> list[Row]:
         sql, places, read = self._written or self._write()
-        with connection.cursor() as cursor:
+        with _cursor() as cursor:
             cursor.execute(sql, _values(places, given))
             return read(cursor.fetchall())
 
@@ -91,7 +102,7 @@ class PreparedChange:
     def __call__(self, **given: Any) -> int:
         """Change the rows, and say how many."""
         sql, places = self._written or self._write()
-        with connection.cursor() as cursor:
+        with _cursor() as cursor:
             cursor.execute(sql, _values(places, given))
             return cursor.rowcount
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import OuterRef
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from inspection import audit
 from inspection.actions.moving import lock, lock_judged, move
-from inspection.actions.queue import held_lease, take_next
+from inspection.actions.queue import LEASE_GONE, held_lease, take_next
 from inspection.judging import finding_of
 from inspection.models import (
     Containment,
@@ -36,7 +36,7 @@ from inspection.models import (
 )
 from inspection.models.judgement import Occasion
 from inspection.moves import State
-from inspection.prepared import Given, Prepared, PreparedChange
+from inspection.prepared import TEXT, Given, Prepared, PreparedChange
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from inspection.roles import oversees
 
@@ -61,14 +61,17 @@ OCCASIONS = {
 }
 
 
-FIRST_SHOWN = Prepared(
-    lambda: (
-        ModelOutputShown.objects.filter(inspection=Given("part"), user=Given("user"))
-        .order_by("at")
-        .values_list("at")[:1]
+# The lease that is held, with the first time that anything of the model's answer was served to its holder.
+HELD = Prepared(
+    lambda: Lease.objects.filter(
+        inspection=Given("part"), user=Given("user"), token=Given("token", TEXT)
+    ).values_list(
+        Subquery(
+            ModelOutputShown.objects.filter(inspection=Given("part"), user=Given("user"))
+            .order_by("at").values("at")[:1]
+        )
     )
 )  # fmt: skip
-
 LEASE_ENDS = PreparedChange(lambda: Lease.objects.filter(inspection=Given("part")))
 
 
@@ -103,15 +106,16 @@ def judge(
     """
     now = now or timezone.now()
     inspection = lock_judged(inspection.pk, by)
-    judged = _judged_under(inspection, by, lease, outcome)
-    if judged is None:
+    held = HELD.first(part=inspection.pk, user=by.pk, token=lease)
+    if held is None:
+        judged = _judged_before(inspection, by, lease, outcome)
+    else:
         occasion = OCCASIONS.get(State(inspection.state), Occasion.FIRST)
         marks = _checked(inspection, outcome, occasion, defects)
-        shown = FIRST_SHOWN.first(part=inspection.pk, user=by.pk)
         verdict = Verdict.objects.create(
             inspection=inspection, inspector=by, occasion=occasion, outcome=outcome, comment=comment[:4000],
             duration_ms=max(0, min(duration_ms, 86_400_000)), at=now, lease_token=lease,
-            advice_shown_at=shown[0] if shown else None,
+            advice_shown_at=held[0],
         )  # fmt: skip
         for mark in marks:
             mark.verdict = verdict
@@ -124,16 +128,12 @@ def judge(
     return replace(judged, next=_next(inspection.line, by, now)) if claim_next else judged
 
 
-def _judged_under(inspection: Inspection, by: User, lease: str, outcome: str) -> Judged | None:
-    """What was judged under this lease before; None: nothing yet, and the lease is held."""
-    try:
-        held_lease(inspection, by, lease)
-    except Conflict:
-        earlier = Verdict.objects.filter(inspection=inspection, inspector=by, lease_token=lease).first()
-        if not lease or earlier is None or earlier.outcome != outcome:
-            raise
-        return Judged(earlier, inspection, inspection.disposition)
-    return None
+def _judged_before(inspection: Inspection, by: User, lease: str, outcome: str) -> Judged:
+    """What was judged under this lease before it ended."""
+    earlier = Verdict.objects.filter(inspection=inspection, inspector=by, lease_token=lease).first()
+    if not lease or earlier is None or earlier.outcome != outcome:
+        raise Conflict(str(LEASE_GONE))
+    return Judged(earlier, inspection, inspection.disposition)
 
 
 def _next(line: Line, by: User, now: datetime) -> Lease | None:

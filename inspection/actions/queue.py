@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 from inspection import audit
 from inspection.actions.moving import lock, lock_all, move
 from inspection.models import Inspection, Lease, Line, Skip, UrgentLot, User
-from inspection.models.part import InspectionQuerySet
 from inspection.moves import State
 from inspection.prepared import MOMENT, TEXT, Given, Prepared
 from inspection.refusals import BadInput, Conflict
@@ -34,20 +33,13 @@ LOCKED_USER = Prepared(
 
 
 def _held_and_urgent() -> QuerySet:
-    """How many parts the person holds, and whether there are open parts of urgent lots on the line."""
+    """How many parts the person holds, and whether the line has urgent lots."""
     held = Lease.objects.filter(user=Given("user"), expires_at__gt=Given("now", MOMENT)).order_by().values("user")
     count = Coalesce(Subquery(held.annotate(count=Count("pk")).values("count")), 0)
-    return Line.objects.filter(pk=Given("line")).values_list(count, Exists(_urgent(_queued())))
+    return Line.objects.filter(pk=Given("line")).values_list(count, Exists(URGENT_LOTS))
 
 
-def _queued() -> InspectionQuerySet:
-    return Inspection.objects.queued([Given("line")])
-
-
-def _urgent(parts: InspectionQuerySet) -> InspectionQuerySet:
-    return parts.filter(lot__in=UrgentLot.objects.filter(line=Given("line")).values("lot"))
-
-
+URGENT_LOTS = UrgentLot.objects.filter(line=Given("line")).values("lot")
 HELD_AND_URGENT = Prepared(_held_and_urgent)
 
 
@@ -56,10 +48,11 @@ def _queue(which: str, *, supervisor: bool) -> Prepared:
     """The oldest part of a line that waits for a person, locked: of `all` parts, of the `urgent` lots, or of one `serial`."""
 
     def build() -> QuerySet:
-        queue = _queued().awaiting(Given("user"), now=Given("now", MOMENT), supervisor=supervisor)
+        queue = Inspection.objects.queued([Given("line")])
+        queue = queue.awaiting(Given("user"), now=Given("now", MOMENT), supervisor=supervisor)
         if which == "urgent":
             # Sorted by what no index holds, so the database takes the lots' index and does not walk the whole queue.
-            queue = _urgent(queue).order_by(Coalesce("received_at", "received_at"), "pk")
+            queue = queue.filter(lot__in=URGENT_LOTS).order_by(Coalesce("received_at", "received_at"), "pk")
         if which == "serial":
             queue = queue.filter(serial=Given("serial", TEXT))
         return queue.select_for_update(skip_locked=True).values_list("pk")[:1]

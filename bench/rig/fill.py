@@ -1,0 +1,84 @@
+"""Fills the database in bulk: a factory's history of decided parts, and parts that wait. Rows only, no photo files."""
+
+from django.db import connection
+
+from bench.rig import bare
+from inspection.append_only import append_only_tables
+
+LINE = "line-a"
+
+
+def numbers(count: int) -> str:
+    """A table `n(i)` of 1 to count, as either database makes it."""
+    if connection.vendor == "postgresql":
+        return f"WITH n AS (SELECT i FROM generate_series(1, {count}) AS i)"
+    return f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
+
+
+def ago(seconds: str) -> str:
+    """The moment some seconds ago; `seconds` is an expression of the row."""
+    if connection.vendor == "postgresql":
+        return f"now() - ({seconds}) * interval '1 second'"
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', '-' || ({seconds}) || ' seconds')"
+
+
+def add_parts(count: int, *, state: str, oldest: int) -> range:
+    """Parts one second apart, the oldest first, each with a photo; returns their keys."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(max(id), 0) FROM inspection_inspection")
+        last = cursor.fetchone()[0]
+        at = ago(f"{oldest} - i")
+        cursor.execute(
+            f"{numbers(count)} INSERT INTO inspection_inspection (id, line_id, serial, lot, origin, captured_at, received_at,"
+            " state, hold_until, state_since, idempotency_scope, request_digest, split)"
+            f" SELECT {last} + i, (SELECT id FROM inspection_line WHERE slug = '{LINE}'), 'SN' || ({last} + i),"
+            f" 'L' || (({last} + i) / 500), 'live', {at}, {at}, '{state}', {at}, {at}, '', '', '' FROM n"
+        )
+        cursor.execute(
+            f"{numbers(count)} INSERT INTO inspection_photo (inspection_id, position, view, sha256, stored, format, width,"
+            " height, size)"
+            f" SELECT {last} + i, 0, 'front', 'sha-' || ({last} + i), 'sha-' || ({last} + i), 'jpeg', 1920, 1080, 400000 FROM n"
+        )
+    return range(last + 1, last + count + 1)
+
+
+def add_history(count: int) -> None:
+    """Decided parts with verdict, disposition and audit row, judged in turn by everybody who is there."""
+    parts = add_parts(count, state="decided", oldest=count + 100_000)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM inspection_user ORDER BY id")
+        people = [row[0] for row in cursor.fetchall()]
+        ours = f"FROM inspection_inspection WHERE id BETWEEN {parts[0]} AND {parts[-1]} ORDER BY id"
+        cursor.execute(
+            "INSERT INTO inspection_verdict (inspection_id, inspector_id, occasion, outcome, comment, duration_ms, at,"
+            f" lease_token) SELECT id, {people[0]} + id % {len(people)}, 'first', 'ok', '', 4000, received_at, '' {ours}"
+        )
+        cursor.execute(
+            "INSERT INTO inspection_disposition (inspection_id, outcome, verdict_id, by_machine, reason, at)"
+            " SELECT inspection_id, 'pass', id, false, 'judged ok', at FROM inspection_verdict ORDER BY id"
+        )
+        cursor.execute(
+            "INSERT INTO inspection_auditevent (at, by, action, line, subject, data)"
+            f" SELECT received_at, 'history', 'verdict_recorded', '{LINE}', 'inspection ' || id, '{{}}' {ours}"
+        )
+
+
+def add_bare(count: int) -> None:
+    """The bare view's tables, with as many items as there are parts and more than will be asked for."""
+    with connection.cursor() as cursor:
+        for statement in bare.TABLES:
+            cursor.execute(statement)
+        cursor.execute(f"{numbers(count + 50_000)} INSERT INTO bench_item (id, serial) SELECT i, 'SN' || i FROM n")
+
+
+def tidy() -> None:
+    """What the database does by itself in the nights that such a history takes; and the sequences behind the keys."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT setval(pg_get_serial_sequence('inspection_inspection', 'id'), max(id)) FROM inspection_inspection"
+            )
+            for table in ["inspection_inspection", "bench_item", *append_only_tables()]:
+                cursor.execute(f"VACUUM ANALYZE {table}")
+        else:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 from inspection import actions
 from inspection.models import Line, Sample
 from tests.conftest import photo_bytes
+from tests.journeys.hands import press
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -25,12 +26,6 @@ def faults(page: Page) -> list[str]:
 
 def told(wrong: dict[str, list[str]]) -> str:
     return "\n".join(f"{place}: {fault}" for place, found in wrong.items() for fault in found)
-
-
-def press(page: Page, key: str) -> None:
-    page.wait_for_timeout(60)
-    page.locator("[data-room-page][data-ready]").wait_for()
-    page.keyboard.press(key)
 
 
 @pytest.fixture

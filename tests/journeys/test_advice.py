@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from inspection.models import ModelOutputShown, Verdict
 from shadow.models import HeatMap
-from tests.journeys.test_room import eventually, press, serial
+from tests.journeys.hands import eventually, press, serial
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 

@@ -1,31 +1,14 @@
 """Own keys and a barcode scanner in a real browser: what a hand presses acts, what a scanner types opens its serial."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import Page, TimeoutError, expect
 
-from inspection.models import AuditEvent, Lease, User, Verdict
+from inspection.models import AuditEvent, Lease, User
+from tests.journeys.hands import HAND, SEND, eventually, given, press, scan
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
-HAND = 90  # ms between two keys, at the least
-
-
-SEND = """keys => {
-  const start = performance.now();
-  for (const [place, key] of keys.entries()) {
-    const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
-    Object.defineProperty(event, "timeStamp", { value: start + 5 * place });
-    document.activeElement.dispatchEvent(event);
-  }
-}"""
-
-
-def scan(page: Page, serial: str, end: str = "Enter") -> None:
-    """What a scanner sends, 5 ms apart by its own clock: a busy machine types too slowly to be taken for one."""
-    page.wait_for_load_state("load")
-    page.evaluate(SEND, [*serial, end])
 
 
 def type_like_a_scanner(page: Page, start: str, serial: str) -> None:
@@ -42,26 +25,9 @@ def type_like_a_scanner(page: Page, start: str, serial: str) -> None:
     raise AssertionError("the keys never came as fast as a scanner's")
 
 
-def press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.wait_for_timeout(HAND)
-        page.keyboard.press(key)
-
-
 def in_room(page: Page, serial: str) -> None:
     expect(page.locator("[data-part-serial]")).to_have_text(serial)
     page.locator("[data-room-page][data-ready]").wait_for()
-
-
-def eventually(condition, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
-
-
-def verdicts() -> list[tuple[str, str]]:
-    return list(Verdict.objects.order_by("pk").values_list("inspection__serial", "outcome"))
 
 
 def test_a_key_of_ones_own_judges_and_the_default_no_longer_does(sign_in, line, make_part, ivy):
@@ -77,10 +43,10 @@ def test_a_key_of_ones_own_judges_and_the_default_no_longer_does(sign_in, line, 
     expect(
         listed.locator(".key-list > div", has=page.get_by_text("Scratched", exact=True)).locator("kbd").last
     ).to_have_text("A")
-    assert verdicts() == []
+    assert given() == []
     press(page, "a")  # not while a dialog is open
     press(page, "Escape", "a")
-    eventually(lambda: verdicts() == [("SN1", "scratched")])
+    eventually(lambda: given() == [("SN1", "scratched")])
 
 
 def test_a_key_of_ones_own_reaches_what_comes_later(sign_in, line, make_part, ivy):
@@ -126,7 +92,7 @@ def test_preferences_by_keyboard_alone(sign_in, line, make_part, ivy):
     press(page, "Enter")
     in_room(page, "SN1")
     press(page, "Home")
-    eventually(lambda: verdicts() == [("SN1", "ok")])
+    eventually(lambda: given() == [("SN1", "ok")])
 
 
 def test_a_language_of_ones_own(sign_in, line, ivy):
@@ -145,11 +111,11 @@ def test_a_scan_in_the_room_opens_its_serial_and_answers_nothing(sign_in, line, 
     in_room(page, "SN1")
     scan(page, "JKUZ-05")  # every character of its beginning is an answer's key
     in_room(page, "JKUZ-05")
-    assert verdicts() == []
+    assert given() == []
     eventually(lambda: "JKUZ-05" in set(Lease.objects.values_list("inspection__serial", flat=True)))
     page.wait_for_timeout(HAND)
     press(page, "j")
-    eventually(lambda: verdicts() == [("JKUZ-05", "ok")])
+    eventually(lambda: given() == [("JKUZ-05", "ok")])
 
 
 def test_a_scan_of_the_part_that_is_shown_says_so(sign_in, line, make_part, ivy):
@@ -161,7 +127,7 @@ def test_a_scan_of_the_part_that_is_shown_says_so(sign_in, line, make_part, ivy)
     scan(page, "SN0001", end="Tab")
     expect(page.locator("[data-said]")).to_have_text("SN0001 is the part that you see.")
     expect(page.locator("body")).to_have_attribute("data-kept", "yes")
-    assert verdicts() == []
+    assert given() == []
 
 
 def test_a_scan_of_what_does_not_wait_leads_to_its_history_or_says_so(sign_in, line, make_part, judge, ivy):
@@ -194,7 +160,7 @@ def test_a_scan_typed_in_the_room_opens_the_serial(sign_in, line, make_part, ivy
     page = sign_in("ivy")
     type_like_a_scanner(page, f"/inspect/{line.slug}/", "SN0005")
     in_room(page, "SN0005")
-    assert verdicts() == []
+    assert given() == []
 
 
 def test_a_scan_by_a_supervisor_from_the_report_and_from_the_desk(
@@ -226,7 +192,7 @@ def test_in_a_field_a_scan_is_text(sign_in, line, make_part, ivy):
     page.keyboard.press("Enter")
     expect(page.get_by_label("Comment")).to_have_value("BOX-7731")
     expect(page.get_by_label("Comment")).not_to_be_focused()
-    assert verdicts() == []
+    assert given() == []
 
 
 def test_two_keys_at_once_count_for_nothing(sign_in, line, make_part, ivy):
@@ -239,7 +205,7 @@ def test_two_keys_at_once_count_for_nothing(sign_in, line, make_part, ivy):
     expect(page.locator("[data-said]")).to_have_text("Two keys at once: neither counts.")
     in_room(page, "SN1")
     page.wait_for_timeout(300)
-    assert verdicts() == []
+    assert given() == []
 
 
 def test_keys_wait_neither_for_the_layout_nor_for_an_input_method(sign_in, line, make_part, ivy):
@@ -253,7 +219,7 @@ def test_keys_wait_neither_for_the_layout_nor_for_an_input_method(sign_in, line,
             "key => document.body.dispatchEvent(new KeyboardEvent('keydown', {key, code: 'KeyJ', bubbles: true}))", key
         )
         page.wait_for_timeout(HAND)
-    eventually(lambda: verdicts() == [("SN1", "ok"), ("SN2", "ok")])
+    eventually(lambda: given() == [("SN1", "ok"), ("SN2", "ok")])
 
 
 def test_the_shift_opens_over_the_room_and_as_a_page(sign_in, line, make_part, judge, ivy):

@@ -1,13 +1,13 @@
 """The room in a real browser: no wait between parts, no answer lost or counted twice, nothing of the model."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from inspection import actions
 from inspection.models import Correction, Defect, Inspection, Lease, Line, Skip, Verdict
+from tests.journeys.hands import eventually, given, press, ready, scan, serial
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
@@ -22,34 +22,6 @@ def room(sign_in, line, ivy):
         return page
 
     return enter
-
-
-def serial(page: Page):
-    return page.locator("[data-part-serial]")
-
-
-def ready(page: Page) -> None:
-    """A new part takes no answer in its first moments."""
-    page.locator("[data-room-page][data-ready]").wait_for()
-
-
-def press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.wait_for_timeout(60)  # faster is a scanner
-        ready(page)
-        page.keyboard.press(key)
-
-
-def given() -> list[tuple[str, str]]:
-    return list(Verdict.objects.order_by("pk").values_list("inspection__serial", "outcome"))
-
-
-def eventually(condition, page: Page | None = None, seconds: float = 15) -> None:
-    """Wait for the condition; with a page whose requests a test holds up, the browser's own loop runs meanwhile."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        page.wait_for_timeout(50) if page else time.sleep(0.05)
 
 
 def held_by(user) -> set[str]:
@@ -383,10 +355,9 @@ def test_a_scanned_part_that_is_held_ahead_stands_at_once(room, make_part):
     page = room()
     eventually(lambda: Lease.objects.count() == 3)
     for part in (parts[2], parts[1]):  # the serial's first character is the key of OK
-        page.keyboard.type(part.serial, delay=5)
-        page.keyboard.press("Enter")
+        ready(page)
+        scan(page, part.serial)
         expect(serial(page)).to_have_text(part.serial)
-        page.wait_for_timeout(300)
     assert given() == []
     press(page, "k")
     eventually(lambda: given() == [(parts[1].serial, "scratched")])

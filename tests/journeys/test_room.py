@@ -36,6 +36,7 @@ def test_two_parts_are_held_ahead_and_given_back_when_the_page_closes(room, make
     press(page, "j")
     expect(serial(page)).to_have_text(parts[1].serial)
     eventually(lambda: held_by(ivy) == {part.serial for part in parts[1:4]})
+    page.wait_for_load_state("networkidle")  # the page has heard of the last claim
     page.goto("/parts/")
     eventually(lambda: not Lease.objects.exists())
 

@@ -11,11 +11,11 @@ from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_GET
 
 from inspection import actions, audit
-from inspection.models import AuditEvent, Correction, Disposition, Inspection, Photo, User, Verdict
+from inspection.models import AuditEvent, Correction, Disposition, Inspection, Origin, Photo, User, Verdict
 from inspection.moves import OPEN
 from inspection.people import names_for, told_to
 from inspection.roles import May, caller, judges_blind, needs, oversees
-from inspection.sight import own_disposition, readable
+from inspection.sight import origin_for, own_disposition, readable
 
 PER_PAGE = 10
 # What rows say that people's verdicts lead to: kept in English, shown in the reader's language.
@@ -58,6 +58,7 @@ class Chapter:
 
     inspection: Inspection
     state: str
+    origin: str  # where it came from, if not from the line itself
     photos: list[Photo]
     judgements: list[Judgement]
     dispositions: list[Disposition]
@@ -91,7 +92,7 @@ def chapter_for(user: User, inspection: Inspection) -> Chapter:
         events = [(event, audit.words_of(event)) for event in trail]
         names = names_for(user, [verdict.inspector for verdict in verdicts])
         judgements = [_judgement(verdict, verdict.corrections.all(), names) for verdict in verdicts]
-        return _chapter(inspection, str(inspection.get_state_display()), judgements, dispositions, events)
+        return _chapter(user, inspection, str(inspection.get_state_display()), judgements, dispositions, events)
     own = [verdict for verdict in verdicts if verdict.inspector_id == user.pk]
     names = names_for(user, [user])
     judgements = [
@@ -99,7 +100,7 @@ def chapter_for(user: User, inspection: Inspection) -> Chapter:
     ]
     state = _("judged by you") if own else (_("waiting") if inspection.state in OPEN else _("closed"))
     came_of_it = own_disposition(user, inspection)
-    return _chapter(inspection, state, judgements, [came_of_it] if came_of_it else [], None)
+    return _chapter(user, inspection, state, judgements, [came_of_it] if came_of_it else [], None)
 
 
 def _judgement(verdict: Verdict, corrections: Iterable[Correction], names: dict[int, str]) -> Judgement:
@@ -108,5 +109,7 @@ def _judgement(verdict: Verdict, corrections: Iterable[Correction], names: dict[
     return Judgement(verdict, names.get(verdict.inspector_id or 0, _("imported label")), again)
 
 
-def _chapter(inspection, state, judgements, dispositions, events) -> Chapter:
-    return Chapter(inspection, state, list(inspection.photos.all()), judgements, dispositions, events)
+def _chapter(user, inspection, state, judgements, dispositions, events) -> Chapter:
+    origin = Origin(origin_for(user, inspection))
+    told = "" if origin == Origin.LIVE else str(origin.label)
+    return Chapter(inspection, state, told, list(inspection.photos.all()), judgements, dispositions, events)

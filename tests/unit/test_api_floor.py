@@ -28,13 +28,106 @@ def judge(client, claimed, outcome="ok", **fields):
 def test_a_claim_has_the_contracts_shape(hands, make_part):
     part = make_part("SN1", photos=2)
     answer = claim(hands)
-    assert {"id", "serial", "line", "photos"} <= set(answer["inspection"])
+    shape = ["id", "serial", "lot", "line", "station", "variant", "unsure_refused", "photos"]
+    assert list(answer["inspection"]) == shape
+    assert list(answer["inspection"]["photos"][0]) == ["id", "sha256", "view", "width", "height", "url"]
     assert (answer["inspection"]["id"], answer["inspection"]["serial"], answer["inspection"]["line"]) == (
         part.pk, "SN1", "line-a",
     )  # fmt: skip
     assert set(answer["lease"]) == {"token", "expires_at"}
     assert len(answer["inspection"]["photos"]) == 2
     assert hands.get("/api/v1/queue/mine/").json() == [answer]
+
+
+def test_a_claim_names_station_and_variant_and_whether_unsure_is_refused(hands, api, sam, station, make_part):
+    make_part("A", station="cam-1", variant="Model X", lot="L1")
+    told = claim(hands)["inspection"]
+    assert (told["station"], told["variant"], told["lot"], told["unsure_refused"]) == (
+        "Camera 1",
+        "Model X",
+        "L1",
+        False,
+    )
+    make_part("B")
+    told = claim(hands)["inspection"]
+    assert (told["station"], told["variant"], told["unsure_refused"]) == ("", "", False)
+    Inspection.objects.filter(pk=make_part("C").pk).update(state="with_supervisor")
+    assert claim(hands) is None
+    assert claim(api(sam))["inspection"]["unsure_refused"] is True
+
+
+def test_a_claim_by_serial(hands, make_part):
+    make_part("A"), make_part("B")
+    body = {"line": "line-a", "serial": "B"}
+    first = hands.post("/api/v1/queue/claim/", body).json()
+    assert first["inspection"]["serial"] == "B"
+    assert hands.post("/api/v1/queue/claim/", body).json() == first, "it is the caller's already"
+    assert hands.post("/api/v1/queue/claim/", body | {"serial": "C"}).status_code == 204
+    assert hands.post("/api/v1/queue/claim/", body | {"serial": ""}).status_code == 400
+
+
+def test_several_leases_are_renewed_in_one_request(hands, make_part):
+    make_part(), make_part()
+    held = [claim(hands)["lease"] for _ in range(2)]
+    tokens = [held[1]["token"], "made up", held[0]["token"]]
+    answer = hands.post("/api/v1/queue/renew/", {"leases": tokens}).json()
+    assert [lease["token"] for lease in answer["leases"]] == [lease["token"] for lease in held]
+    assert all(new["expires_at"] > old["expires_at"] for new, old in zip(answer["leases"], held, strict=True))
+    assert answer["gone"] == ["made up"]
+    assert hands.post("/api/v1/queue/renew/", {"leases": ["x"] * 21}).status_code == 400
+
+
+def test_leaving_gives_back_what_was_not_renewed_since(hands, make_part):
+    make_part(), make_part()
+    first, second = (claim(hands)["lease"] for _ in range(2))
+    hands.post("/api/v1/queue/renew/", {"leases": [first["token"]]})
+    for _ in range(2):
+        assert hands.post("/api/v1/queue/leave/", {"leases": [first, second]}).status_code == 204
+    assert [row["lease"]["token"] for row in hands.get("/api/v1/queue/mine/").json()] == [first["token"]]
+    assert hands.post("/api/v1/queue/leave/", {"leases": [{"token": "x", "expires_at": "soon"}]}).status_code == 400
+
+
+def test_a_lease_reads_the_same_in_every_answer(hands, make_part):
+    make_part(), make_part()
+    claimed = claim(hands)
+    answer = judge(hands, claimed, next=True).json()["next"]
+    assert hands.get("/api/v1/queue/mine/").json() == [answer]
+    url = f"/api/v1/inspections/{answer['inspection']['id']}/renew/"
+    renewed = hands.post(url, {"lease": answer["lease"]["token"]}).json()
+    assert hands.get("/api/v1/queue/mine/").json()[0]["lease"] == renewed
+
+
+def test_urgent_lots_over_http(api, hands, sam, make_part):
+    make_part(lot="L1"), make_part("B", lot="L2")
+    client, lot = api(sam), {"line": "line-a", "lot": "L2"}
+    for _ in range(2):
+        response = client.post("/api/v1/queue/urgent-lots/", lot)
+        assert (response.status_code, response.json()) == (201, lot)
+    assert client.get("/api/v1/queue/urgent-lots/?line=line-a").json() == [lot]
+    assert claim(hands)["inspection"]["serial"] == "B"
+    assert [client.post("/api/v1/queue/urgent-lots/end/", lot).status_code for _ in range(2)] == [204, 204]
+    assert client.get("/api/v1/queue/urgent-lots/").json() == []
+    for response in (hands.get("/api/v1/queue/urgent-lots/"), hands.post("/api/v1/queue/urgent-lots/", lot)):
+        assert response.status_code == 403
+
+
+def test_a_verdict_that_is_sent_again_counts_once_and_holds_no_ninth_part(hands, make_part):
+    for _ in range(12):
+        make_part()
+    first = claim(hands)
+    answers = [judge(hands, first, next=True) for _ in range(10)]
+    assert {response.status_code for response in answers} == {201}
+    assert len({str(response.json()["verdict"]) for response in answers}) == 1
+    assert answers[-1].json()["next"] is None
+    assert (Verdict.objects.count(), len(hands.get("/api/v1/queue/mine/").json())) == (1, 8)
+
+
+def test_a_correction_that_is_sent_again_is_the_same_row(hands, make_part):
+    make_part()
+    url = f"/api/v1/verdicts/{judge(hands, claim(hands)).json()['verdict']['id']}/correction/"
+    first, second = (hands.post(url, {"outcome": "scratched"}) for _ in range(2))
+    assert first.status_code == second.status_code == 201
+    assert first.json() == second.json()
 
 
 def test_nothing_to_claim_is_204(hands):

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from inspection import actions
-from inspection.models import Inspection, Line, ModelOutputShown
+from inspection.models import Inspection, Line, ModelOutputShown, Origin
 from inspection.roles import Role
 from tests.conftest import make_person
 
@@ -122,6 +122,55 @@ def test_after_an_undo_an_audit_still_cannot_be_told(pair, api, ivy, outcome):
         page = client.get(f"/api/v1/inspections/{part.pk}/").json()
         seen.append(re.sub(r'"verdict": \d+', "", without_own_marks(json.dumps([again.json(), page]))))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("outcome", ["ok", "scratched", "unsure"])
+def test_a_seeded_part_cannot_be_told_from_another(line, make_part, api, page, ivy, sam, outcome):
+    captured = timezone.now()
+    plain = make_part("A", captured_at=captured)
+    seeded = make_part("B", captured_at=captured, origin=Origin.SEEDED)
+    client, seen = api(ivy), []
+    for part in (plain, seeded):
+        pages = served(client, part)
+        body = {"outcome": outcome, "lease": pages.pop("lease")}
+        pages |= {"verdict": json.dumps(client.post(f"/api/v1/inspections/{part.pk}/verdicts/", body).json())}
+        pages |= {"judged": json.dumps(client.get(f"/api/v1/inspections/{part.pk}/").json())}
+        pages |= {"history": page(ivy).get(f"/parts/{part.serial}/").content.decode().split("<article")[1]}
+        assert "seeded" not in "".join(pages.values()).lower()
+        pages["history"] = re.sub(r'datetime="[^"]*"|title="[^"]*"|/photos/\d+/', "", pages["history"])
+        pages.pop("list")
+        seen.append({name: without_own_marks(text) for name, text in pages.items()})
+    assert seen[0] == seen[1]
+    assert api(sam).get(f"/api/v1/inspections/{seeded.pk}/").json()["origin"] == "seeded"
+    assert "seeded" in page(sam).get("/parts/B/").content.decode()
+
+
+@pytest.mark.parametrize("origin", [Origin.IMPORTED, Origin.REPLAY])
+def test_other_origins_read_as_they_are(make_part, judge, api, ivy, origin):
+    part = make_part(origin=origin)
+    judge(part, ivy, "ok")
+    assert api(ivy).get(f"/api/v1/inspections/{part.pk}/").json()["origin"] == origin
+
+
+def test_a_verdict_records_when_advice_was_first_shown_and_tells_its_judge_nothing(
+    line, make_part, api, page, ivy, ian, sam
+):
+    part, plain = make_part("A"), make_part("B")
+    pages = served(client := api(ivy), part)
+    moments = [timezone.now() - timedelta(seconds=seconds) for seconds in (5, 9, 1)]
+    for moment in moments:
+        actions.note_model_output_shown(inspection=part, user=ivy, where="test", now=moment)
+    actions.note_model_output_shown(inspection=part, user=ian, where="test", now=moments[1] - timedelta(hours=1))
+    answers = []
+    for lease, one in ((pages["lease"], part), (served(client, plain)["lease"], plain)):
+        answers.append(client.post(f"/api/v1/inspections/{one.pk}/verdicts/", {"outcome": "ok", "lease": lease}).json())
+    assert part.verdicts.get().advice_shown_at == moments[1]
+    assert plain.verdicts.get().advice_shown_at is None
+    assert list(answers[0]["verdict"]) == list(answers[1]["verdict"])
+    words = "saw the model"
+    assert words in page(sam).get("/parts/A/").content.decode()
+    assert words not in page(sam).get("/parts/B/").content.decode()
+    assert words not in page(ivy).get("/parts/A/").content.decode()
 
 
 def test_lists_do_not_sort_audits_out(pair, api, ivy):

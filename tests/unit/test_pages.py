@@ -5,6 +5,8 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -427,6 +429,34 @@ def test_supervisor_frees_a_part_that_somebody_holds(page, ivy, sam, make_part, 
     assert not Lease.objects.exists()
     assert AuditEvent.objects.filter(action="lease_freed", by="sam").count() == 1
     assert page(ivy).post(free).status_code == 403
+
+
+def test_supervisor_has_a_lot_judged_first_and_ends_that(page, ivy, sam, make_part, line):
+    make_part("OLD", lot="L1"), make_part("NEW", lot="L2")
+    lot = {"line": "line-a", "lot": "L2"}
+    assert page(sam).post(reverse("mark_lot_urgent"), lot).url == reverse("queue")
+    shown = page(sam).get(reverse("queue"))
+    assert [part.serial for part in shown.context["page_obj"]] == ["NEW", "OLD"]
+    assert reverse("end_urgency") in shown.content.decode()
+    assert page(sam).post(reverse("end_urgency"), lot).url == reverse("queue")
+    shown = page(sam).get(reverse("queue"))
+    assert [part.serial for part in shown.context["page_obj"]] == ["OLD", "NEW"]
+    assert AuditEvent.objects.filter(action__startswith="lot_", by="sam").count() == 2
+    for name in ("mark_lot_urgent", "end_urgency"):
+        assert page(ivy).post(reverse(name), lot).status_code == 403
+        assert page(sam).post(reverse(name), {"line": "line-a", "lot": ""}).status_code == 400
+        assert page(sam).post(reverse(name), {"line": "line-z", "lot": "L2"}).status_code == 404
+
+
+def test_queue_has_pages_and_asks_the_database_no_oftener_for_more_rows(page, sam, make_part, line):
+    for _ in range(52):
+        make_part()
+    browser, asked = page(sam), []
+    for number, rows in ((1, 50), (2, 2)):
+        with CaptureQueriesContext(connection) as queries:
+            assert len(browser.get(reverse("queue"), {"page": number}).context["page_obj"]) == rows
+        asked.append(len(queries))
+    assert asked[0] == asked[1] <= 30
 
 
 def test_queue_shows_what_is_asked_for(page, ivy, ian, sam, make_part, line, judge):

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from inspection import actions
-from inspection.models import AuditEvent, Inspection, Lease, Line, Skip
+from inspection.models import AuditEvent, Inspection, Lease, Line, Skip, UrgentLot, Verdict
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from inspection.roles import Role
 from tests.conftest import make_person
@@ -29,6 +29,42 @@ def test_many_people_claiming_at_once_never_get_the_same_part(at_once, line, mak
     leases = at_once(*[lambda person=person: actions.claim(line=line, by=person) for person in people])
     taken = [lease.inspection_id for lease in leases if lease]
     assert sorted(taken) == sorted(parts), "each part once, and the two who came too late get none"
+
+
+def test_many_people_claiming_urgent_lots_and_serials_at_once_never_get_the_same_part(at_once, line, make_part, sam):
+    people = [make_person(f"person{number}", Role.INSPECTOR) for number in range(8)]
+    parts = [make_part(lot="L1" if number % 2 else "L2") for number in range(6)]
+    actions.mark_lot_urgent(line=line, lot="L1", by=sam)
+    wanted = [None, parts[0].serial, None, parts[1].serial, None, parts[1].serial, None, None]
+    leases = at_once(
+        *[
+            lambda person=person, serial=serial: actions.claim(line=line, by=person, serial=serial)
+            for person, serial in zip(people, wanted, strict=True)
+        ]
+    )
+    taken = [lease.inspection_id for lease in leases if lease]
+    assert len(taken) == len(set(taken)), "no part twice"
+    assert {part.pk for part in parts} >= set(taken)
+    assert Lease.objects.count() == len(taken) >= 5, "at most one of each serial's seekers comes too late"
+
+
+def test_people_judging_and_claiming_at_once_judge_each_part_once(at_once, line, make_part):
+    people = [make_person(f"person{number}", Role.INSPECTOR) for number in range(4)]
+    for _ in range(16):
+        make_part()
+
+    def work(person):
+        lease, judged = actions.claim(line=line, by=person), []
+        while lease:
+            judged.append(lease.inspection_id)
+            sent = {"inspection": lease.inspection, "by": person, "lease": lease.token, "outcome": "ok"}
+            lease = actions.judge(**sent, claim_next=True).next
+        return judged
+
+    results = at_once(*[lambda person=person: work(person) for person in people])
+    judged = [pk for result in results for pk in result]
+    assert len(judged) == len(set(judged)) == Verdict.objects.count() == 16
+    assert not Lease.objects.exists()
 
 
 def test_one_person_in_two_windows_holds_no_more_than_eight(at_once, line, make_part, ivy):
@@ -239,3 +275,88 @@ def test_an_overdue_second_opinion_goes_to_a_supervisor(line, make_part, judge, 
     assert [actions.escalate_overdue_opinions(now=overdue) for _ in range(2)] == [1, 0]
     assert claimed(line, ian) is None
     assert claimed(line, sam) == part
+
+
+def test_urgent_lots_come_first_then_the_oldest(line, make_part, ivy, sam):
+    old, first, second = make_part(lot="L1"), make_part(lot="L2"), make_part(lot="L3")
+    other = Line.objects.create(slug="line-b", name="Line B")
+    actions.mark_lot_urgent(line=other, lot="L1", by=sam)
+    for lot in ("L3", "L2", "L9"):
+        actions.mark_lot_urgent(line=line, lot=lot, by=sam)
+    assert [claimed(line, ivy) for _ in range(4)] == [first, second, old, None]
+
+
+def test_a_lot_whose_urgency_has_ended_waits_its_turn(line, make_part, ivy, sam):
+    old, _urgent = make_part(lot="L1"), make_part(lot="L2")
+    for _ in range(2):
+        actions.mark_lot_urgent(line=line, lot=" L2 ", by=sam)
+    assert (UrgentLot.objects.get().lot, UrgentLot.objects.get().by) == ("L2", sam)
+    for _ in range(2):
+        actions.end_urgency(line=line, lot="L2", by=sam)
+    assert claimed(line, ivy) == old
+    events = AuditEvent.objects.filter(action__startswith="lot_").values_list("action", "by", "line", "data")
+    assert list(events) == [
+        ("lot_marked_urgent", "sam", "line-a", {"lot": "L2"}),
+        ("lot_urgency_ended", "sam", "line-a", {"lot": "L2"}),
+    ]
+
+
+def test_a_lot_has_a_name_and_its_line_is_ones_own(line, sam):
+    for lot in ("", "  ", "x" * 81):
+        with pytest.raises(BadInput, match="Name the lot"):
+            actions.mark_lot_urgent(line=line, lot=lot, by=sam)
+    sam.lines.add(Line.objects.create(slug="line-b", name="Line B"))
+    for act in (actions.mark_lot_urgent, actions.end_urgency):
+        with pytest.raises(NotAllowed):
+            act(line=line, lot="L1", by=sam)
+
+
+def test_a_serial_takes_the_oldest_part_of_that_serial_that_waits_for_the_person(line, make_part, judge, ivy, ian):
+    make_part("A")
+    first, second = make_part("B"), make_part("B")
+    assert claimed(line, ivy, serial="B") == first
+    assert claimed(line, ian, serial="B") == second
+    assert claimed(line, ian, serial="C") is None
+    assert claimed(Line.objects.create(slug="line-b", name="Line B"), ian, serial="A") is None
+
+
+def test_a_serial_that_one_holds_is_ones_own_lease_also_with_eight_in_hand(line, make_part, ivy, ian):
+    for _ in range(8):
+        make_part()
+    leases = [actions.claim(line=line, by=ivy) for _ in range(8)]
+    again = actions.claim(line=line, by=ivy, serial=leases[3].inspection.serial)
+    assert (again, again.token) == (leases[3], leases[3].token)
+    assert claimed(line, ian, serial=leases[3].inspection.serial) is None, "it is with somebody"
+
+
+@pytest.mark.parametrize("state", ["with_supervisor", "decided"])
+def test_a_serial_does_not_open_what_awaits_somebody_else(line, make_part, ivy, state):
+    part = make_part("A")
+    Inspection.objects.update(state=state)
+    assert claimed(line, ivy, serial=part.serial) is None
+
+
+def test_several_leases_are_renewed_at_once_and_the_gone_ones_left_out(line, make_part, ivy, ian, sam):
+    parts = [make_part() for _ in range(4)]
+    leases = [actions.claim(line=line, by=ivy) for _ in range(3)]
+    foreign = actions.claim(line=line, by=ian)
+    actions.free_lease(inspection=parts[1], by=sam)
+    later = timezone.now() + timedelta(seconds=100)
+    tokens = [lease.token for lease in (*leases, foreign)] + ["made up"]
+    renewed = actions.renew_all(tokens=tokens, by=ivy, now=later)
+    assert [lease.inspection_id for lease in renewed] == [parts[0].pk, parts[2].pk]
+    ends = dict(Lease.objects.values_list("token", "expires_at"))
+    assert ends[leases[0].token] == ends[leases[2].token] == later + timedelta(seconds=line.lease_seconds)
+    assert ends[foreign.token] == foreign.expires_at
+
+
+def test_leaving_gives_back_what_was_not_renewed_since(line, make_part, ivy, ian):
+    parts = [make_part() for _ in range(3)]
+    kept, given_back = actions.claim(line=line, by=ivy), actions.claim(line=line, by=ivy)
+    foreign = actions.claim(line=line, by=ian)
+    actions.renew(inspection=kept.inspection, by=ivy, token=kept.token, now=timezone.now() + timedelta(seconds=1))
+    heard = [actions.HeldLease(lease.token, lease.expires_at) for lease in (kept, given_back, foreign)]
+    assert [actions.leave(leases=heard, by=ivy) for _ in range(2)] == [1, 0]
+    assert set(Lease.objects.values_list("inspection_id", flat=True)) == {parts[0].pk, parts[2].pk}
+    assert claimed(line, ivy) == parts[1]
+    assert actions.leave(leases=[], by=ivy) == 0

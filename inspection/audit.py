@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from inspection.models import AuditEvent, User
+from inspection.prepared import insert
 
 # What the events of all apps are called, for those who translate: a row keeps the English word.
 ACTIONS = (
@@ -40,7 +41,9 @@ def record(action: str, *, by: User | str, line: str = "", subject: Any = "", **
     """One row. Call it inside the transaction of the change that it tells of."""
     if subject and not isinstance(subject, str):
         subject = f"{type(subject).__name__.lower()} {subject.pk}"
-    return AuditEvent.objects.create(by=name_of(by), action=action, line=line, subject=subject, data=data)
+    event = AuditEvent(by=name_of(by), action=action, line=line, subject=subject, data=data)
+    insert(event)
+    return event
 
 
 def words_of(event: AuditEvent) -> str:

@@ -5,12 +5,13 @@ What stands behind every verdict is prepared; everything else is an ordinary que
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import connection
-from django.db.models import BigIntegerField, CharField, DateTimeField, Expression, Field, QuerySet
+from django.db.models import BigIntegerField, CharField, DateTimeField, Expression, Field, Model, QuerySet
 from django.db.models.query import ModelIterable, get_related_populators
-from django.db.models.sql import DeleteQuery, UpdateQuery
+from django.db.models.sql import DeleteQuery, InsertQuery, UpdateQuery
 
 KEY, TEXT, MOMENT = BigIntegerField(), CharField(), DateTimeField()
 Row = TypeVar("Row")
@@ -113,3 +114,25 @@ class PreparedChange:
         sql, places = query.get_compiler(connection=connection).as_sql()
         self._written = sql, list(places)
         return self._written
+
+
+def insert(row: Model) -> None:
+    """Write a new row as its `save` would; it gets its key."""
+    sql, fields = _insertion(type(row))
+    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+    with _cursor() as cursor:
+        cursor.execute(sql, values)
+        (row.pk,) = cursor.fetchone()
+    row._state.adding, row._state.db = False, connection.alias
+
+
+@cache
+def _insertion(model: type[Model]) -> tuple[str, list[Any]]:
+    """The statement, and the fields whose values it takes."""
+    fields: list[Any] = [field for field in model._meta.concrete_fields if not field.primary_key]
+    query: Any = InsertQuery(model)
+    query.insert_values(fields, [model()])
+    compiler = query.get_compiler(connection=connection)
+    compiler.returning_fields = [model._meta.pk]
+    [(sql, _values_of_none)] = compiler.as_sql()
+    return sql, fields

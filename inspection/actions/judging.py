@@ -36,7 +36,7 @@ from inspection.models import (
 )
 from inspection.models.judgement import Occasion
 from inspection.moves import State
-from inspection.prepared import TEXT, Given, Prepared, PreparedChange
+from inspection.prepared import TEXT, Given, Prepared, PreparedChange, insert
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from inspection.roles import oversees
 
@@ -112,11 +112,12 @@ def judge(
     else:
         occasion = OCCASIONS.get(State(inspection.state), Occasion.FIRST)
         marks = _checked(inspection, outcome, occasion, defects)
-        verdict = Verdict.objects.create(
+        verdict = Verdict(
             inspection=inspection, inspector=by, occasion=occasion, outcome=outcome, comment=comment[:4000],
             duration_ms=max(0, min(duration_ms, 86_400_000)), at=now, lease_token=lease,
             advice_shown_at=held[0],
         )  # fmt: skip
+        insert(verdict)
         for mark in marks:
             mark.verdict = verdict
         Defect.objects.bulk_create(marks)
@@ -226,9 +227,10 @@ def _follow(inspection: Inspection, *, now: datetime) -> Disposition | None:
     if before and before.outcome == outcome and (before.by_machine or before.verdict_id == verdict):
         return before  # an audit that agrees leaves the machine's disposition standing
     # The reason reads the same for every part, or it would tell the inspector which of them was an audit.
-    disposition = Disposition.objects.create(
+    disposition = Disposition(
         inspection=inspection, outcome=outcome, verdict_id=verdict, reason=f"judged {judged}", at=now
     )
+    insert(disposition)
     if before and before.by_machine and outcome == DispositionOutcome.REJECT:
         open_containment(inspection, "The machine passed this part and a person found it scratched.", now=now)
     return disposition

@@ -32,8 +32,8 @@ class Given(Expression):
 
 
 def _cursor() -> Any:
-    """A cursor, on PostgreSQL one whose statements the server too prepares."""
-    if connection.vendor != "postgresql":
+    """A cursor, on PostgreSQL one whose statements the server too prepares; it cannot tell their text to a log."""
+    if connection.vendor != "postgresql" or connection.queries_logged:
         return connection.cursor()
     from django.db.backends.postgresql.base import ServerBindingCursor
 

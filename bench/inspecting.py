@@ -9,6 +9,7 @@ database, from the same client processes. Sessions are what the room uses; token
 
 import argparse
 import io
+import itertools
 import multiprocessing
 import os
 import statistics
@@ -25,15 +26,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.pipeline import database  # noqa: E402 - the path is set first
-from bench.rig.load import Person, Round, all_together, clients  # noqa: E402
+from bench.rig.load import Person, Round, all_together, clients, shift  # noqa: E402
+from tests.servers import SERVERS, missing  # noqa: E402
 
 WAYS = ("bare", "session", "token")
 WARM = 30  # requests of each client before anything is measured
 VERDICTS = {"bare": 4000, "session": 4000, "token": 1000}  # of each way with eight clients, over all rounds
-
-
-def postgresql() -> str:
-    return os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/shadowline")
 
 
 @contextmanager
@@ -43,7 +41,7 @@ def site(vendor: str) -> Iterator[Path]:
         os.environ.update(
             DATA_DIR=folder, DJANGO_SETTINGS_MODULE="bench.rig.settings", SECRET_KEY="b" * 50, DEBUG="0", BROKER_URL=""
         )
-        with database(postgresql() if vendor == "postgresql" else None):
+        with database(SERVERS["PostgreSQL"] if vendor == "postgresql" else None):
             import django
 
             django.setup()
@@ -190,6 +188,51 @@ def proof(seen: list[Round]) -> str:
     return line + (f", the first: {errors[0][:200]}" if errors else "")
 
 
+def soak(minutes: float, count: int, port: int) -> None:
+    """A shift of inspectors who think, on PostgreSQL; afterwards the rows are held against what each of them saw."""
+    with site("postgresql") as folder:
+        from bench.rig import fill
+
+        people = hire(count)
+        fill.add_bare(1)
+        fill.add_history(100_000)
+        fill.add_parts(int(minutes * count * 30) + 5000, state="waiting", oldest=90_000)
+        fill.tidy()
+        with server(folder, port) as running:
+            before, started = cpu_seconds(running), time.time()
+            seen = shift(port, people, started + 60 * minutes)
+            cpu, took = cpu_seconds(running) - before, time.time() - started
+        seconds = [each for one in seen for each in one.seconds]
+        p50, p99 = statistics.median(seconds), statistics.quantiles(seconds, n=100)[98]
+        print(f"{count} inspectors for {took / 60:.1f} minutes on PostgreSQL: {len(seconds):,} requests of a verdict,")
+        print(f"{len(seconds) / took:.1f} a second, p50 {1000 * p50:.1f} ms, p99 {1000 * p99:.1f} ms,", end=" ")
+        print(
+            f"slowest {1000 * max(seconds):.0f} ms, {1000 * cpu / len(seconds):.2f} ms CPU each, all requests counted"
+        )
+        print(proof_of_shift(seen), flush=True)
+
+
+def proof_of_shift(seen: list[Round]) -> str:
+    """No part with two people at one time, no first verdict twice, no verdict lost or made up, no error."""
+    from inspection.actions.judging import outcome_now
+    from inspection.models import Lease, Verdict
+
+    spans = sorted((pk, start, end) for one in seen for pk, start, end in one.held)
+    together = sum(a[0] == b[0] and b[1] < a[2] for a, b in itertools.pairwise(spans))
+    answered = {number: outcome for one in seen for number, outcome in one.verdicts.items()}
+    rows = Verdict.objects.exclude(lease_token="").prefetch_related("corrections")
+    written = {row.pk: outcome_now(row) for row in rows}
+    firsts = [row.inspection_id for row in rows if row.occasion == "first"]
+    lost = sum(written.get(number) != outcome for number, outcome in answered.items())
+    errors = [error for one in seen for error in one.errors]
+    line = (
+        f"{len(written):,} verdicts on {len({row.inspection_id for row in rows}):,} parts: {together} parts with two"
+        f" people at once, {len(firsts) - len(set(firsts))} judged twice first, {lost} lost,"
+        f" {len(written.keys() - answered.keys())} unasked for, {Lease.objects.count()} still held, {len(errors)} errors"
+    )
+    return line + (f", the first: {errors[0][:300]}" if errors else "")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
@@ -197,8 +240,15 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[])
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--port", type=int, default=8765)
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="a shift of thinking inspectors on PostgreSQL")
     asked = parser.parse_args()
+    if asked.soak:
+        apart(soak, asked.soak, (asked.clients or [50])[0], asked.port)
+        return
     vendors = ["sqlite", "postgresql"] if asked.database == "both" else [asked.database]
+    if asked.database == "both" and missing(["PostgreSQL"]):
+        print(f"{missing(['PostgreSQL'])[0]} Only SQLite is measured.")
+        vendors = ["sqlite"]
     for vendor in vendors:
         for inspections in asked.inspections:
             apart(measure, vendor, inspections, asked.clients or [1, 8], asked.rounds, asked.port)

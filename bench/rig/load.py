@@ -3,8 +3,10 @@
 import http.client
 import json
 import multiprocessing
+import random
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -33,6 +35,8 @@ class Round:
     seconds: list[float] = field(default_factory=list)
     judged: list[int] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    verdicts: dict[int, str] = field(default_factory=dict)  # of a long shift: what each says, as last corrected
+    held: list[tuple[int, float, float]] = field(default_factory=list)  # which part, and from when to when
 
 
 class Inspector:
@@ -92,6 +96,109 @@ class Inspector:
             else:
                 self.judge(way, seen)
         return seen
+
+
+class Thinker(Inspector):
+    """An inspector who looks before judging, and does all that happens in a shift: undo, unsure, a break, a lost answer."""
+
+    def __init__(self, port: int, person: Person, number: int):
+        super().__init__(port, person)
+        self.chance, self.seen, self.since, self.renewed = random.Random(number), Round(), {}, time.time()
+
+    def work_until(self, end: float) -> Round:
+        time.sleep(self.chance.uniform(0, 3))
+        while time.time() < end:
+            try:
+                self.take()
+                self.now_and_then()
+                time.sleep(self.chance.uniform(1, 4))
+                self.judge_one()
+            except Exception as error:  # whatever it is, the shift goes on and the error is told
+                self.seen.errors.append(repr(error))
+                self.connection.close()
+                time.sleep(1)
+        self.leave()
+        return self.seen
+
+    def expect(self, wanted: set[int], path: str, body: dict) -> dict | None:
+        status, answer = self.post(f"/api/v1/{path}", body)
+        if status not in wanted:
+            self.seen.errors.append(f"{path}: {status} {answer}")
+        return answer if status in wanted else None
+
+    def take(self) -> None:
+        while len(self.held) <= AHEAD:
+            claim = self.expect({200, 204}, "queue/claim/", {"line": "line-a"})
+            if claim is None:
+                return
+            self.hold(claim)
+
+    def hold(self, claim: dict) -> None:
+        self.held.append(claim)
+        self.since[claim["inspection"]["id"]] = time.time()
+
+    def let_go(self, pk: int) -> None:
+        """Called before the request that ends the lease: afterwards somebody else may have the part at once."""
+        self.seen.held.append((pk, self.since.pop(pk), time.time()))
+
+    def judge_one(self) -> None:
+        if not self.held:
+            return
+        part = self.held.pop(0)
+        pk = part["inspection"]["id"]
+        outcome = self.chance.choices(["ok", "scratched", "unsure"], [90, 7, 3])[0]
+        body = {"outcome": outcome, "lease": part["lease"]["token"], "duration_ms": 2000, "next": True}
+        self.let_go(pk)
+        for _ in range(2 if self.chance.random() < 0.02 else 1):  # an answer that was lost is asked for again
+            started = time.perf_counter()
+            answer = self.expect({201}, f"inspections/{pk}/verdicts/", body)
+            self.seen.seconds.append(time.perf_counter() - started)
+            if answer is None:
+                return
+            self.seen.judged.append(pk)
+            self.seen.verdicts[answer["verdict"]["id"]] = outcome
+            if answer["next"]:
+                self.hold(answer["next"])
+        if outcome == "ok" and self.chance.random() < 0.02:
+            number = answer["verdict"]["id"]
+            if self.expect({201}, f"verdicts/{number}/correction/", {"outcome": "scratched"}):
+                self.seen.verdicts[number] = "scratched"
+
+    def now_and_then(self) -> None:
+        if time.time() - self.renewed > 60:
+            self.renewed = time.time()
+            answer = self.expect({200}, "queue/renew/", {"leases": [part["lease"]["token"] for part in self.held]})
+            if answer and answer["gone"]:
+                self.seen.errors.append(f"gone: {answer['gone']}")
+            for part, lease in zip(self.held, answer["leases"] if answer else [], strict=False):
+                part["lease"] = lease
+        if self.chance.random() < 0.01:
+            self.leave()
+            time.sleep(self.chance.uniform(1, 10))
+            self.take()
+
+    def leave(self) -> None:
+        """The page closes."""
+        for part in self.held:
+            self.let_go(part["inspection"]["id"])
+        self.expect({204}, "queue/leave/", {"leases": [part["lease"] for part in self.held]})
+        self.held = []
+
+
+def crew(port: int, people: list[tuple[int, Person]], end: float, pipe) -> None:
+    """Some thinkers in one process; they mostly wait."""
+    with ThreadPoolExecutor(len(people)) as pool:
+        pipe.send(list(pool.map(lambda each: Thinker(port, each[1], each[0]).work_until(end), people)))
+
+
+def shift(port: int, people: list[Person], end: float, processes: int = 5) -> list[Round]:
+    """Everybody at work until the end of the shift; what each of them saw."""
+    spawn, numbered, pipes = multiprocessing.get_context("spawn"), list(enumerate(people)), []
+    for number in range(min(processes, len(people))):
+        ours, theirs = spawn.Pipe()
+        spawn.Process(target=crew, args=(port, numbered[number::processes], end, theirs), daemon=True).start()
+        pipes.append(ours)
+    return [seen for pipe in pipes for seen in pipe.recv()]
 
 
 def client(port: int, person: Person, pipe) -> None:

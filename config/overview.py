@@ -13,8 +13,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from config.frame import line_state, url_of
-from inspection.models import Line
-from inspection.moves import OPEN, State
+from inspection.models import Inspection, Line
+from inspection.moves import State
 from inspection.roles import May, needs, oversees
 from monitoring.models import Alarm, Severity
 
@@ -41,8 +41,8 @@ class LineToday:
 def today_of(line: Line, now: datetime) -> LineToday:
     """The figures of one line: what is open now, and what came and was decided since midnight."""
     midnight = now.astimezone(line.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    waits = Q(state__in=OPEN) & ~Q(state=State.HELD, hold_until__gt=now)
-    waiting = line.inspections.filter(waits).aggregate(
+    waits = ~Q(state=State.HELD, hold_until__gt=now)
+    waiting = Inspection.objects.queued([line.pk]).filter(waits).aggregate(
         n=Count("pk"), oldest=Min("received_at"), supervisor=Count("pk", filter=Q(state=State.WITH_SUPERVISOR))
     )
     day = line.inspections.filter(received_at__gte=midnight).aggregate(

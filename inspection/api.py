@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.decorators import api_view, parser_classes, permission_classes
 from rest_framework.parsers import MultiPartParser
@@ -46,11 +47,12 @@ from inspection.waiting import wait_for_disposition
 def checked(serializer_class, request: Request, *, limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE) -> dict:
     """The request's fields, or the errors that say which are wrong (400). Nothing over `limit` bytes is read."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
-        raise BadInput(f"The request is larger than {limit:,} bytes, and that is all that is taken here.")
+        words = _("The request is larger than %(limit)s bytes, and that is all that is taken here.")
+        raise BadInput(words % {"limit": f"{limit:,}"})
     try:
         serializer = serializer_class(data=request.data)
     except RecursionError:
-        raise BadInput("The request's JSON is nested too deep.") from None
+        raise BadInput(_("The request's JSON is nested too deep.")) from None
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data
 
@@ -59,7 +61,7 @@ def asked(request: Request, name: str) -> str:
     """A word of the query, or nothing."""
     value = request.query_params.get(name, "")
     if "\0" in value:
-        raise BadInput(f"'{name}' holds a character that no name has.")
+        raise BadInput(_("'%(name)s' holds a character that no name has.") % {"name": name})
     return value
 
 
@@ -102,7 +104,8 @@ def inspections(request: Request) -> Response:
 def _in_state(user: User, state: str) -> Q:
     """Parts that read as in `state` to this user: to an inspector every open part reads as waiting."""
     if state not in list(State):
-        raise BadInput(f"There is no state {state!r}. The states are {', '.join(State)}.")
+        given = {"state": repr(state), "known": ", ".join(State)}
+        raise BadInput(_("There is no state %(state)s. The states are %(known)s.") % given)
     if not judges_blind(user):
         return Q(state=state)
     return Q(state__in=OPEN) if state == State.WAITING else Q(state=state) & ~Q(state__in=OPEN)
@@ -113,14 +116,16 @@ def _receive(request: Request) -> Response:
     fields = checked(NewInspectionSerializer, request, limit=limit)
     files, views = fields.pop("photos"), fields.pop("views")
     if len(views) > len(files):
-        raise BadInput(f"{len(views)} views name {len(files)} photos. Send one view per photo, or none.")
+        given = {"views": len(views), "photos": len(files)}
+        raise BadInput(_("%(views)s views name %(photos)s photos. Send one view per photo, or none.") % given)
     if too_large := [file.name for file in files if file.size > settings.PHOTO_MAX_BYTES]:
-        raise BadInput(f"{too_large[0]} is larger than {settings.PHOTO_MAX_BYTES:,} bytes. Send a smaller photo.")
+        named = {"name": too_large[0], "limit": f"{settings.PHOTO_MAX_BYTES:,}"}
+        raise BadInput(_("%(name)s is larger than %(limit)s bytes. Send a smaller photo.") % named)
     line = find_line(fields.pop("line"), caller(request))
     scope = f"token:{request.auth.pk}" if isinstance(request.auth, ApiToken) else f"user:{caller(request).pk}"
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > 200:
-        raise BadInput("The idempotency key is longer than 200 characters.")
+        raise BadInput(_("The idempotency key is longer than 200 characters."))
     inspection, new = actions.receive_inspection(
         line=line, by=caller(request), idempotency_key=key, idempotency_scope=scope if key else "",
         photos_sent=[actions.NewPhoto(file.read(), view) for file, view in zip(files, views + [""] * 8, strict=False)],
@@ -140,7 +145,7 @@ def inspection(request: Request, pk: int) -> Response:
         try:
             seconds = float(request.query_params["wait"])
         except ValueError:
-            raise BadInput("'wait' is a number of seconds, up to 20.") from None
+            raise BadInput(_("'wait' is a number of seconds, up to 20.")) from None
         # An inspector does not wait: the time of a hidden disposition would tell that the machine decided.
         if not judges_blind(caller(request)) and not wait_for_disposition(part, seconds):
             headers["Retry-After"] = "1"
@@ -293,7 +298,7 @@ def correction(request: Request, pk: int) -> Response:
     """Correct a verdict: one's own within the undo time, a supervisor's at any time."""
     verdict = Verdict.objects.select_related("inspection__line").filter(pk=pk).first()
     if verdict is None or not (oversees(caller(request)) or verdict.inspector_id == caller(request).pk):
-        raise Unknown(f"There is no verdict {pk} that you may correct.")
+        raise Unknown(_("There is no verdict %(number)s that you may correct.") % {"number": pk})
     row = actions.correct_verdict(verdict=verdict, by=caller(request), **checked(NewCorrectionSerializer, request))
     return Response(CorrectionSerializer(row).data, status=201)
 

@@ -6,6 +6,14 @@ import pytest
 
 from inspection import actions
 from inspection.models import AuditEvent, Inspection, Line, Verdict
+from inspection.serializers import (
+    ClaimedPartSerializer,
+    ClaimSerializer,
+    DispositionSerializer,
+    LeaseSerializer,
+    PhotoSerializer,
+    VerdictSerializer,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +72,20 @@ def test_a_claim_by_serial(hands, make_part):
     assert hands.post("/api/v1/queue/claim/", body).json() == first, "it is the caller's already"
     assert hands.post("/api/v1/queue/claim/", body | {"serial": "C"}).status_code == 204
     assert hands.post("/api/v1/queue/claim/", body | {"serial": ""}).status_code == 400
+
+
+def test_answers_that_are_written_by_hand_are_as_the_api_describes_them(hands, make_part):
+    make_part(), make_part()
+    answer = judge(hands, claim(hands), next=True).json()
+    for told, serializer in (
+        (answer["verdict"], VerdictSerializer),
+        (answer["disposition"], DispositionSerializer),
+        (answer["next"], ClaimSerializer),
+        (answer["next"]["inspection"], ClaimedPartSerializer),
+        (answer["next"]["inspection"]["photos"][0], PhotoSerializer),
+        (answer["next"]["lease"], LeaseSerializer),
+    ):
+        assert list(told) == list(serializer().fields)
 
 
 def test_several_leases_are_renewed_in_one_request(hands, make_part):

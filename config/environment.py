@@ -41,6 +41,9 @@ def storage_folder(url: str, data_dir: Path) -> Path:
 def sqlite_options(database: dict) -> dict:
     """SQLite as a server's database: writers wait in line from their first statement, readers never block them."""
     database["ENGINE"] = "config.fair_sqlite"
+    database["TEST"] = {
+        "NAME": ":memory:"
+    }  # as it is by itself, but parallel test runs know that of Django's engine only
     database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",  # a write lock at BEGIN: no upgrade that fails half-way as "database is locked"
         "timeout": 20,

@@ -1,13 +1,30 @@
-"""What every request of a person passes: their own language, and a page that says why a rule refused."""
+"""What every request of a person passes: whose page it is, their own language, a page that says why a rule refused."""
 
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from inspection.refusals import Refused
+
+
+class SamePerson:
+    """A page's scripts name the person whose page it is. When somebody else has signed in since, or nobody is, they get
+    401: an answer given on one person's page is never filed as another's."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        named = request.headers.get("X-Person")
+        if named is None or named == str(request.user.pk):
+            return self.get_response(request)
+        told = {"type": "about:blank", "title": _("Not signed in"), "status": 401, "errors": []}
+        told["detail"] = _("This page belongs to somebody who is not signed in here any more.")
+        return JsonResponse(told, status=401, content_type="application/problem+json")
 
 
 class PersonsLanguage:

@@ -43,12 +43,12 @@ def inspect(request: HttpRequest, line: str | None = None) -> HttpResponse:
 
 
 def _choose_line(request: HttpRequest) -> HttpResponse:
-    now = timezone.now()
-    lines = list(Line.objects.for_user(caller(request)))
+    now, by = timezone.now(), caller(request)
+    lines = list(Line.objects.for_user(by))
     if len(lines) == 1:
         return redirect("inspect", line=lines[0].slug)
     waiting = [
-        (line, line.inspections.awaiting(caller(request), now=now, supervisor=oversees(caller(request))).count())
+        (line, Inspection.objects.queued([line.pk]).awaiting(by, now=now, supervisor=oversees(by)).count())
         for line in lines
     ]
     return render(request, "inspection/choose_line.html", {"waiting": waiting})
@@ -105,7 +105,8 @@ def undoable(user: User, line: Line) -> dict | None:
     verdict = verdicts.select_related("inspection").order_by("-pk").first()
     if verdict is None or verdict.inspection.state == State.RETAKE:
         return None
-    return {"verdict": verdict, "outcome": outcome_now(verdict), "until": verdict.at + limit}
+    seconds_left = (verdict.at + limit - timezone.now()).total_seconds()  # a station's clock may be wrong
+    return {"verdict": verdict, "outcome": outcome_now(verdict), "seconds_left": round(seconds_left)}
 
 
 @needs(May.JUDGE)

@@ -1,6 +1,8 @@
 // What may stand beside the photo is asked for when the photo stands, in the same way for every part. 204: nothing.
 // What the answer keeps in data-overlays is laid over the views that it speaks of; its own button shows or hides maps.
 
+import { piece } from "./api.js";
+
 const mapsButton = () => document.querySelector("[data-aside] [data-heat-map]");
 
 let asking;
@@ -14,16 +16,12 @@ async function ask() {
   if (!place?.dataset.path || !part || again) return;
   await painted(document.querySelector("[data-view]:not([hidden]) img[data-full]"));
   const { signal } = asking;
-  const answer = await fetch(place.dataset.path.replace("/0/", `/${part}/`), { signal }).catch(() => null);
-  if (answer?.status !== 200) return;
-  const html = document.createElement("template");
-  html.innerHTML = await answer.text().catch(() => "");
-  if (signal.aborted) return;
-  for (const over of html.content.querySelectorAll("[data-overlays] [data-over]")) {
+  const inside = await piece(place.dataset.path.replace("/0/", `/${part}/`), { signal }).catch(() => null);
+  if (!inside || signal.aborted) return;
+  for (const over of inside.querySelectorAll("[data-overlays] [data-over]")) {
     document.querySelector(`[data-view="${over.dataset.over}"] [data-layers]`)?.append(over);
   }
-  place.replaceChildren(html.content);
-  document.dispatchEvent(new CustomEvent("aside:shown"));
+  place.replaceChildren(inside);
   document.dispatchEvent(new CustomEvent("aside:shown"));
 }
 

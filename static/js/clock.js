@@ -1,6 +1,7 @@
 // The time for which a part was really looked at: it stands still while the room is paused or the page is out of sight.
 // Pausing covers the photo and lets others have the parts that were held ahead.
 
+const cover = document.querySelector("[data-pause]");
 let counted = 0;
 let since = performance.now();
 let paused = false;
@@ -22,16 +23,12 @@ function restart() {
   go();
 }
 
-export function pause(on) {
+function pause(on) {
   if (on === paused) return;
   stop();
   paused = on;
   go();
-  const cover = document.querySelector("[data-pause]");
-  cover.hidden = !on;
-  document.querySelector("[data-room-page]").toggleAttribute("data-paused", on);
-  document.querySelector("[data-action=pause]")?.setAttribute("aria-pressed", String(on));
-  if (on) cover.querySelector("button").focus();
+  if (on) cover.showModal();
   document.dispatchEvent(new CustomEvent(on ? "room:paused" : "room:resumed"));
 }
 
@@ -40,7 +37,5 @@ for (const sign of ["pointermove", "pointerdown", "keydown", "wheel"]) {
 }
 document.addEventListener("visibilitychange", () => (document.hidden ? stop() : go()));
 document.addEventListener("part:shown", restart);
-document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-action=pause]")) pause(!paused);
-  if (event.target.closest("[data-resume]")) pause(false);
-});
+document.addEventListener("click", (event) => event.target.closest("[data-action=pause]") && pause(true));
+cover.addEventListener("close", () => pause(false)); // by its button or by Escape

@@ -2,9 +2,13 @@
 // room looks for parts by itself.
 
 import * as ahead from "./ahead.js";
+import { signedOut } from "./api.js";
 import { idleFor, isPaused, milliseconds } from "./clock.js";
+import { restore, store } from "./drafts.js";
 import { giveBack } from "./lease.js";
+import { steppedAside } from "./one_room.js";
 import * as outbox from "./outbox.js";
+import { isPainted } from "./painted.js";
 import { keep, show, showNone } from "./part.js";
 
 const GUARD = 200; // ms in which a new part takes no answer: a key pressed twice must not judge an unseen photo
@@ -19,9 +23,9 @@ let shownAt = 0;
 let guard;
 
 export const inHand = () => current;
-export const takesAnswers = () => !isPaused() && performance.now() - shownAt >= GUARD;
+export const takesAnswers = () => !isPaused() && !steppedAside() && performance.now() - shownAt >= GUARD && isPainted();
 export const spent = () => (current.spent ?? 0) + milliseconds();
-export const leases = () => [current, ...ahead.held()].filter(Boolean).map(({ lease }) => lease);
+export const leases = () => (steppedAside() ? [] : [current, ...ahead.held()].filter(Boolean).map(({ lease }) => lease));
 export const finish = ({ inspection }) => done.add(inspection.id);
 export const reopen = ({ inspection }) => done.delete(inspection.id);
 const knows = ({ inspection: { id } }) => done.has(id) || [current, ...ahead.held()].some((claim) => claim?.inspection.id === id);
@@ -63,11 +67,11 @@ export function proceed({ answered = false } = {}) {
 
 /** Fill up what is ahead; into an empty room the first part comes at once. */
 export async function look() {
-  if (!ahead.lacks() && current) return;
-  const none = await ahead.fill(line, knows).catch(() => false);
+  if ((!ahead.lacks() && current) || steppedAside()) return;
+  const none = await ahead.fill(line, knows).catch((error) => error);
   if (current || page.dataset.again || isPaused()) return;
   if (ahead.held().length) proceed();
-  else if (none) showNone("none");
+  else showNone(signedOut(none) ? "signed-out" : none === true ? "none" : "unreachable");
 }
 
 /** A claim that came with the answer to a verdict. */
@@ -79,9 +83,9 @@ export function receive(claim) {
 /** Begin with what this person holds already; a part whose answer is on its way is not shown again. */
 export function begin() {
   const claims = JSON.parse(document.getElementById("claims").textContent).filter((claim) => !knows(claim));
-  for (const claim of claims) ahead.add(claim);
+  for (const claim of claims) ahead.add(restore(claim));
   if (claims[0]?.inspection.id === Number(page.dataset.part)) {
-    keep(claims[0]); // a refused verdict comes back with what was marked and written
+    if ("refused" in page.dataset) keep(claims[0]); // it comes back with what was marked and written
     put(ahead.next());
     look();
   } else proceed();
@@ -93,5 +97,9 @@ export function begin() {
 }
 
 outbox.hooks.wantsNext = ahead.lacks;
+addEventListener("pagehide", () => {
+  if (current) keep(current);
+  store([current, ...ahead.held()].filter(Boolean));
+});
 document.addEventListener("room:paused", () => giveBack(ahead.drop()));
 document.addEventListener("room:resumed", look);

@@ -89,7 +89,7 @@ function draw() {
 function toggle(on) {
   stage().classList.toggle("marking", on);
   document.querySelector("[data-kinds]").hidden = !on;
-  document.querySelector("[data-action=mark]").setAttribute("aria-pressed", String(on));
+  document.querySelector("[data-action=mark]")?.setAttribute("aria-pressed", String(on));
   if (!on) chosen = -1;
   draw();
 }
@@ -193,11 +193,13 @@ document.addEventListener(
   "keydown",
   (event) => {
     if (!marking() || event.ctrlKey || event.metaKey || event.target.matches("input, textarea, select")) return;
+    if (document.querySelector("dialog[open]")) return;
     const letter = event.key.length === 1 && document.querySelector(`[data-kind-key="${CSS.escape(event.key.toLowerCase())}"]`);
     const arrow = WAYS[event.key];
     if (letter) choose(letter.dataset.kind);
     else if (arrow && marks[chosen]) shift(marks[chosen], arrow.map((sign) => sign * 0.01), event.shiftKey);
-    else if (arrow) return; // without a mark to move, the arrows are what they always are
+    else if (arrow && event.shiftKey) return; // they move the photo
+    else if (arrow) pickNext(); // an arrow never answers while somebody marks
     else if (event.key === "Enter" && !event.target.closest("button, a, summary")) add(event.shiftKey ? [0.5, 0.5, 0, 0] : [0.5 - SIDE / 2, 0.5 - SIDE / 2, SIDE, SIDE]);
     else if (event.key === ".") pickNext();
     else if (event.key === "Escape") toggle(false);
@@ -215,7 +217,8 @@ document.addEventListener("click", (event) => {
     chosen = Number(listed.dataset.mark) - 1;
     pickNext();
   }
-  const actions = { mark: () => toggle(!marking()), severity: worsen, remove_mark: remove };
+  const judged = document.querySelector("[data-room-page]").dataset.again; // a changed answer takes no marks
+  const actions = { mark: () => toggle(!judged && !marking()), severity: worsen, remove_mark: remove };
   actions[event.target.closest("[data-action]")?.dataset.action]?.();
 });
 
@@ -225,10 +228,9 @@ function begin() {
   } catch {
     marks = [];
   }
-  chosen = -1;
   drag = null;
   kind = document.querySelector("[data-kind][data-rejects=yes]")?.dataset.kind ?? "";
-  draw();
+  toggle(false);
 }
 document.addEventListener("part:shown", begin);
 if (document.querySelector("[data-defects]")) begin();

@@ -24,7 +24,7 @@ function show(waiting) {
   const place = document.querySelector("[data-outbox]");
   place.hidden = !stuck;
   if (!stuck) return;
-  const words = ngettext("%s answer waits for the network", "%s answers wait for the network", waiting);
+  const words = ngettext("%s answer is not sent yet", "%s answers are not sent yet", waiting);
   place.querySelector("[data-words]").textContent = interpolate(words, [waiting]);
 }
 

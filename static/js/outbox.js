@@ -2,7 +2,7 @@
 // what became of it, so a lost network or a closed page loses none; the server knows an answer by its lease, so one that
 // is sent again counts once. For the first BEAT an answer can be withdrawn as if it had not been given.
 
-import { Refusal, ask } from "./api.js";
+import { Refusal, ask, signedOut } from "./api.js";
 
 const BEAT = 60; // ms: a barcode scanner's second character comes sooner
 const RETRY = [1000, 2000, 4000, 8000, 15_000];
@@ -64,49 +64,62 @@ function settle(entry, answer) {
 
 function pathOf({ kind, part, of }) {
   if (kind === "verdict") return `inspections/${part}/verdicts/`;
-  return kind === "correction" ? `verdicts/${load().verdicts[of] ?? of}/correction/` : `inspections/${part}/${kind}/`;
+  return kind === "correction" ? `verdicts/${load().verdicts[of]}/correction/` : `inspections/${part}/${kind}/`;
 }
 
-let sending = false;
-let failures = 0;
-let retry;
-
+/** Send one entry. True: the server has said what becomes of it. False: it has trouble with this one. */
 async function send(entry) {
   const kept = load();
   save({ ...kept, entries: kept.entries.map((one) => (one.id === entry.id ? { ...one, tried: true } : one)) });
   const body = entry.kind === "verdict" ? { ...entry.body, next: hooks.wantsNext() } : entry.body;
   try {
     const answer = await ask(pathOf(entry), body);
+    if (entry.kind === "verdict" && !answer?.verdict) throw new Error("no receipt");
     settle(entry, answer);
     tell("outbox:sent", { entry, answer });
   } catch (error) {
-    const signedOut = error.status === 401 || (error.status === 403 && /CSRF/.test(error.message));
-    if (!(error instanceof Refusal) || error.status >= 500 || error.status === 429 || signedOut) {
-      tell(signedOut ? "outbox:signed-out" : "outbox:stuck", { waiting: waiting() });
-      throw error;
-    }
+    if (signedOut(error)) tell("outbox:signed-out");
+    if (!(error instanceof Refusal) || signedOut(error)) throw error;
+    if (error.status >= 500 || error.status === 429) return false;
     settle(entry);
     tell("outbox:refused", { entry, status: error.status, words: error.message });
   }
+  return true;
 }
 
-/** Send what waits, the oldest first; after a failure again in a while, or when the network is back. */
+/** The first entry to send: one that the server had trouble with holds up nothing but its own corrections. */
+function nextOf(stuck) {
+  const entry = load().entries.find(({ id, of }) => !stuck.has(id) && !stuck.has(of));
+  if (entry?.kind !== "correction" || load().verdicts[entry.of]) return entry;
+  settle(entry); // its verdict was refused: there is nothing to correct
+  return nextOf(stuck);
+}
+
+let sending = false;
+let failures = 0;
+let retry;
+
+/** Send what waits, the oldest first; what fails goes again in a while, or when the network is back. */
 export async function flush() {
   if (sending) return;
   sending = true;
   clearTimeout(retry);
+  const stuck = new Set();
   try {
-    for (let entry = load().entries[0]; entry; entry = load().entries[0]) {
+    for (let entry = nextOf(stuck); entry; entry = nextOf(stuck)) {
       const early = entry.from - Date.now();
       if (early > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(early, BEAT)));
-      if (load().entries[0]?.id === entry.id) await send(entry);
+      else if (!(await send(entry))) stuck.add(entry.id);
     }
-    failures = 0;
   } catch {
-    retry = setTimeout(flush, RETRY[Math.min(failures++, RETRY.length - 1)]);
+    stuck.add("the way to the server");
   } finally {
     sending = false;
   }
+  failures = stuck.size ? failures + 1 : 0;
+  if (!stuck.size) return;
+  tell("outbox:stuck", { waiting: waiting() });
+  retry = setTimeout(flush, RETRY[Math.min(failures, RETRY.length) - 1]);
 }
 
 addEventListener("online", flush);

@@ -3,7 +3,7 @@
 const page = () => document.querySelector("[data-room-page]");
 const put = (name, words) => {
   const place = document.querySelector(`[data-part-${name}]`);
-  place.textContent = words;
+  place.textContent = place.title = words;
   place.hidden = !words;
 };
 const copyOf = (name) => document.querySelector(`template[data-${name}-template]`).content.firstElementChild.cloneNode(true);
@@ -58,7 +58,9 @@ export function show(claim) {
   const { defects, comment } = document.querySelector("[data-verdict]").elements;
   defects.value = claim.defects ?? "[]";
   comment.value = claim.comment ?? "";
-  document.querySelector("[data-announce]").textContent = `${part.serial}, ${part.photos.length}`;
+  const views = ngettext("%(serial)s, %(count)s view", "%(serial)s, %(count)s views", part.photos.length);
+  const words = { serial: part.serial, count: part.photos.length };
+  document.querySelector("[data-announce]").textContent = interpolate(views, words, true);
   document.dispatchEvent(new CustomEvent("part:shown", { detail: part }));
 }
 
@@ -68,8 +70,9 @@ export function keep(claim) {
   Object.assign(claim, { defects: defects.value, comment: comment.value });
 }
 
-/** No part is here: the next one is "coming", or there is "none". */
+/** No part is here: the next one is "coming", there is "none", the server is "unreachable" or knows nobody ("signed-out"). */
 export function showNone(why) {
+  if (page().dataset.empty === why) return;
   page().dataset.empty = why;
   delete page().dataset.part;
   document.title = page().dataset.lineName;

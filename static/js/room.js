@@ -2,12 +2,14 @@
 // looked at again and changed; what the server refuses comes back.
 
 import { forget } from "./ahead.js";
+import { isPaused } from "./clock.js";
 import { begin, bring, finish, inHand, leases, look, proceed, put, receive, reopen, setAside, spent, takesAnswers } from "./hand.js";
 import { lastAnswer, remember } from "./last.js";
 import { keepAlive } from "./lease.js";
 import { marked, needsMark } from "./marks.js";
 import { notice, problem } from "./notices.js";
 import * as outbox from "./outbox.js";
+import { isPainted } from "./painted.js";
 import { keep } from "./part.js";
 
 const CALM = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -64,6 +66,7 @@ function answer(outcome, button) {
 judge.addEventListener("submit", (event) => {
   event.preventDefault();
   const outcome = event.submitter?.value;
+  if (outcome && inHand() && !isPainted()) problem(gettext("The photo is not here yet. Wait for it, or pass the part on."));
   if (!outcome || !takesAnswers()) return;
   if (again) change(outcome);
   else if (inHand()) answer(outcome, event.submitter);
@@ -78,6 +81,7 @@ function undo() {
   setAside();
   again = { ...last, since: performance.now() };
   page.dataset.again = last.outcome;
+  document.querySelector("[data-again-line]").hidden = false;
   const shape = document.querySelector(`template[data-outcome="${last.outcome}"]`).content.cloneNode(true);
   document.querySelector("[data-again-outcome]").replaceChildren(shape);
   put(last.claim, { looking: true });
@@ -86,8 +90,15 @@ function undo() {
 function leave() {
   again = null;
   delete page.dataset.again;
+  document.querySelector("[data-again-line]").hidden = true;
   proceed();
 }
+
+document.addEventListener("undo:over", () => {
+  if (!again) return;
+  notice(gettext("The time to change this answer is over. Ask a supervisor."), "warning");
+  leave();
+});
 
 /** An answer that was not sent yet is replaced; one that was gets a correction behind it. */
 function change(outcome) {
@@ -101,7 +112,7 @@ function change(outcome) {
 }
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-undo], [data-again-leave]")) undo();
+  if (event.target.closest("[data-undo]") && !isPaused()) undo();
 });
 
 // A scanner's first character may have been an answer's key, or the one that undoes: it is as if it had not been pressed.
@@ -131,6 +142,7 @@ document.addEventListener("submit", (event) => {
   const { id, serial } = claim.inspection;
   outbox.put(kind, id, serial, { lease: claim.lease.token, reason: event.target.elements.reason.value });
   finish(claim);
+  remember(null); // what could be undone was the part before
   notice(interpolate(event.target.dataset.done, [serial]), "success");
   event.target.reset();
   event.target.closest("details").open = false;

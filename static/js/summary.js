@@ -1,13 +1,13 @@
 // The shift summary over the room: what has data-action="summary" opens the inside of its page in a dialog, so that the
 // room and what it holds stay. Without this module the link in the person's menu leads to the page.
 
+import { piece } from "./api.js";
+
 async function show(link) {
-  const answer = await fetch(`${link.href}?fragment`).catch(() => null);
-  if (!answer?.ok) {
+  const inside = await piece(`${link.href}?fragment`).catch(() => null);
+  if (!inside) {
     return document.dispatchEvent(new CustomEvent("say", { detail: gettext("The server does not answer.") }));
   }
-  const inside = document.createElement("template");
-  inside.innerHTML = await answer.text();
   const dialog = Object.assign(document.createElement("dialog"), { className: "dialog shift", ariaLabel: link.textContent.trim() });
   const title = Object.assign(document.createElement("h2"), { textContent: link.textContent.trim() });
   const close = Object.assign(document.createElement("button"), { className: "button", type: "button", textContent: gettext("Close") });
@@ -15,7 +15,7 @@ async function show(link) {
   close.addEventListener("click", () => dialog.close());
   const foot = Object.assign(document.createElement("div"), { className: "dialog-foot" });
   foot.append(close);
-  dialog.append(title, inside.content, foot);
+  dialog.append(title, inside, foot);
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from inspection import actions
 from inspection.models import Correction, Defect, Inspection, Lease, Line, Skip, Verdict
+from tests.conftest import PASSWORD
 from tests.journeys.hands import eventually, given, press, ready, scan, serial
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
@@ -80,7 +81,7 @@ def test_a_lost_network_keeps_the_answers_and_sends_each_once(room, make_part):
     expect(serial(page)).to_have_text(parts[1].serial)
     press(page, "k")
     expect(serial(page)).to_have_text(parts[2].serial)
-    expect(page.locator("[data-outbox]")).to_contain_text("2 answers wait for the network")
+    expect(page.locator("[data-outbox]")).to_contain_text("2 answers are not sent yet")
     assert given() == []
     page.context.set_offline(False)
     expect(page.locator("[data-outbox]")).to_be_hidden()
@@ -251,9 +252,9 @@ def test_a_pause_covers_the_photo_frees_what_was_ahead_and_does_not_count(room, 
     expect(page.get_by_role("dialog", name="Paused")).to_be_visible()
     eventually(lambda: held_by(ivy) == {parts[0].serial})
     page.wait_for_timeout(1500)
-    page.keyboard.press("j")
+    press(page, "j")
     assert given() == []
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.get_by_role("dialog", name="Paused")).to_be_hidden()
     press(page, "j")
     eventually(lambda: given() == [(parts[0].serial, "ok")])
@@ -363,3 +364,134 @@ def test_a_scanned_part_that_is_held_ahead_stands_at_once(room, make_part):
     press(page, "k")
     eventually(lambda: given() == [(parts[1].serial, "scratched")])
     expect(serial(page)).to_have_text(parts[2].serial)
+
+
+def test_marks_and_words_outlive_a_reload(room, make_part, kinds):
+    part = make_part()
+    page = room()
+    press(page, "m", "Enter")
+    page.locator("[name=comment]").fill("by the edge")
+    page.reload()
+    ready(page)
+    press(page, "k")
+    eventually(lambda: given() == [(part.serial, "scratched")])
+    assert Verdict.objects.get().comment == "by the edge"
+    assert Defect.objects.count() == 1
+
+
+def test_an_answer_is_never_filed_as_somebody_elses(room, make_part, ian):
+    """Another person signs in in the same browser; the open room still is the first one's."""
+    parts = [make_part() for _ in range(3)]
+    page = room()
+    eventually(lambda: Lease.objects.count() == 3)
+    other = page.context.new_page()
+    other.context.clear_cookies(name="sessionid")
+    other.goto("/login/")
+    other.get_by_label("User name").fill("ian")
+    other.get_by_label("Password").fill(PASSWORD)
+    other.get_by_role("button", name="Sign in").click()
+    other.wait_for_url("**/inspect/**")
+    other.goto("/parts/")
+    press(page, "j", "j", "j")
+    expect(page.locator("a[data-signed-out]")).to_be_visible()
+    expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert not Verdict.objects.filter(inspector=ian).exists()
+    assert given() == []
+    other.context.clear_cookies(name="sessionid")
+    page.get_by_role("link", name="Sign in", exact=True).click()
+    page.get_by_label("User name").fill("ivy")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    eventually(lambda: sorted(given()) == [(part.serial, "ok") for part in parts])
+    assert set(Verdict.objects.values_list("inspector__username", flat=True)) == {"ivy"}
+
+
+def test_a_page_of_somebody_elses_making_is_no_receipt(room, make_part):
+    """A proxy's own page with status 200, as a guest network answers."""
+    part = make_part()
+    page = room()
+    ready(page)
+    page.route(
+        "**/verdicts/", lambda route: route.fulfill(status=200, content_type="text/html", body="<h1>Welcome</h1>")
+    )
+    press(page, "j")
+    expect(page.locator("[data-outbox]")).to_contain_text("1 answer is not sent yet")
+    page.unroute("**/verdicts/")
+    eventually(lambda: given() == [(part.serial, "ok")], page)
+
+
+def test_one_answer_that_the_server_cannot_take_holds_up_no_other(room, make_part):
+    parts = [make_part() for _ in range(3)]
+    page = room()
+    eventually(lambda: Lease.objects.count() == 3)
+    page.route(f"**/inspections/{parts[0].pk}/verdicts/", lambda route: route.fulfill(
+        status=500, content_type="application/problem+json", body='{"detail": "broken"}'
+    ))  # fmt: skip
+    press(page, "j", "k")
+    eventually(lambda: given() == [(parts[1].serial, "scratched")], page)
+    expect(page.locator("[data-outbox]")).to_be_visible()
+
+
+def test_the_last_window_has_the_room(room, make_part, line, ivy):
+    parts = [make_part() for _ in range(4)]
+    first = room()
+    eventually(lambda: Lease.objects.count() == 3)
+    second = first.context.new_page()
+    second.goto(f"/inspect/{line.slug}/")
+    expect(first.get_by_role("dialog", name="Your room is open in another window")).to_be_visible()
+    first.keyboard.press("j")
+    press(second, "k")
+    eventually(lambda: given() == [(parts[0].serial, "scratched")], second)
+    first.goto("/parts/")
+    second.wait_for_timeout(500)
+    assert len(held_by(ivy)) == 3, "the older window takes nothing along"
+    press(second, "k")
+    eventually(lambda: len(given()) == 2, second)
+
+
+def test_a_photo_that_is_not_here_is_not_judged(room, make_part):
+    part = make_part()
+    page = room()
+    page.route("**/photos/*/", lambda route: route.abort())
+    page.reload()
+    expect(page.get_by_text("The photo did not load.")).to_be_visible()
+    press(page, "j")
+    expect(page.get_by_role("alert")).to_contain_text("The photo is not here yet")
+    page.unroute("**/photos/*/")
+    page.get_by_role("button", name="Load it again").click()
+    expect(page.get_by_text("The photo did not load.")).to_be_hidden()
+    press(page, "j")
+    eventually(lambda: given() == [(part.serial, "ok")])
+
+
+def test_nothing_to_judge_is_not_said_when_nobody_knows(room, make_part):
+    page = room()
+    expect(page.get_by_role("heading", name="Nothing to judge")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.get_by_role("heading", name="The server does not answer")).to_be_visible()
+    page.context.set_offline(False)
+    part = make_part()
+    expect(serial(page)).to_have_text(part.serial)
+
+
+def test_undo_after_a_reload_is_of_the_last_answer(room, make_part):
+    parts = [make_part() for _ in range(3)]
+    page = room()
+    press(page, "j")
+    eventually(lambda: len(given()) == 1)
+    page.reload()
+    press(page, "j")
+    eventually(lambda: len(given()) == 2)
+    press(page, "z")
+    expect(serial(page)).to_have_text(parts[1].serial)
+
+
+def test_the_second_look_ends_with_its_time(room, make_part):
+    Line.objects.update(undo_seconds=3)
+    parts = [make_part() for _ in range(2)]
+    page = room()
+    press(page, "j", "z")
+    expect(serial(page)).to_have_text(parts[0].serial)
+    expect(page.locator("[data-notices]")).to_contain_text("Ask a supervisor")
+    expect(serial(page)).to_have_text(parts[1].serial)

@@ -49,7 +49,8 @@ function uncover(image) {
   if (preview?.matches("img")) image.decode().then(() => preview.remove(), () => {});
 }
 
-function remeasure() {
+/** Measure again, and tell those who draw: another size of photo stands in a box, too. */
+export function remeasure() {
   measure();
   document.dispatchEvent(new CustomEvent("boxes:changed"));
 }

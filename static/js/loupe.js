@@ -29,7 +29,7 @@ function picture() {
 
 /** CSS pixels for a pixel of the photo. Where the line's limit lets nothing be larger, the loupe shows what there is. */
 function scaleOf({ frame, look, own, most }) {
-  return frame.fit * Math.max(look.zoom, Math.min(most, Math.max(LARGER * look.zoom, own)));
+  return frame.fit * Math.min(most, Math.max(LARGER * look.zoom, own));
 }
 
 function paint() {

@@ -1,6 +1,7 @@
 // The samples beside the photo: opened and closed, which is kept from part to part, and the next one by key. Those that
 // are of the part's variant and of the shown view come first. Zoom and look are the photo's own, see frames.js.
 
+import { remeasure } from "./frames.js";
 import { keep, recall } from "./kept.js";
 
 const room = document.querySelector("[data-room-page]");
@@ -37,7 +38,7 @@ function show() {
   for (const sample of [order[at], order[(at + 1) % order.length]]) {
     for (const image of sample.querySelectorAll("img")) image.loading = "eager"; // the next one is fetched ahead
   }
-  dispatchEvent(new Event("resize")); // another size of photo: the stage measures again
+  remeasure(); // its size may be another
 }
 
 function showNext() {

@@ -18,10 +18,12 @@ let saying;
 const main = () => frames.get(stage());
 const cap = () => Number(stage().dataset.zoomLimit) || 0;
 const range = () => limits(main(), cap(), devicePixelRatio);
-const percent = () => `${Math.round(main().fit * look.zoom * devicePixelRatio * 100)} %`;
+const possible = (zoom) => Math.min(range().most, Math.max(range().least, zoom));
+const shown = () => ({ ...look, zoom: possible(look.zoom) }); // the line's cap may hold even the fitted photo smaller
+const percent = () => `${Math.round(main().fit * shown().zoom * devicePixelRatio * 100)} %`;
 
 /** The stage as it stands: its frame, what it shows, and its limits; nothing without a photo. */
-export const view = () => main() && { frame: main(), look: settled(main(), look), ...range() };
+export const view = () => main() && { frame: main(), look: settled(main(), shown()), ...range() };
 
 // While it moves on and on the photo is a layer of its own, which the browser need not paint anew in every frame.
 function keepMoving() {
@@ -38,7 +40,7 @@ function paint() {
   due = 0;
   if (!main()) return;
   for (const [element, frame] of frames) {
-    const own = settled(frame, look);
+    const own = settled(frame, shown());
     const [left, top] = corner(frame, own, devicePixelRatio);
     const { style } = element === stage() ? document.documentElement : element;
     style.setProperty("--zoom", own.zoom);
@@ -65,18 +67,16 @@ function tell(refused) {
 /** Zoom about a point, given in CSS pixels from the middle of a box: the stage's, unless told otherwise. */
 export function zoomTo(wanted, [x, y] = [0, 0], frame = main()) {
   if (!main() || !frame) return;
-  const { least, most } = range();
-  const zoom = Math.min(most, Math.max(least, wanted));
-  look = about(frame, settled(frame, look), zoom, x, y);
+  look = wanted === FITTED.zoom ? FITTED : about(frame, settled(frame, shown()), possible(wanted), x, y);
   keepMoving();
   draw();
-  tell(cap() && wanted > most);
+  tell(cap() && wanted > range().most);
 }
-export const zoomBy = (factor, ...at) => zoomTo(look.zoom * factor, ...at);
+export const zoomBy = (factor, ...at) => main() && zoomTo(shown().zoom * factor, ...at);
 
 export function move(dx, dy, frame = main()) {
-  if (!frame) return;
-  look = moved(frame, settled(frame, look), dx, dy);
+  if (!main() || !frame) return;
+  look = moved(frame, settled(frame, shown()), dx, dy);
   keepMoving();
   draw();
 }
@@ -89,18 +89,13 @@ export function keepZoom() {
   showChoice();
 }
 
-function redraw() {
-  if (main()) look = { ...look, zoom: Math.min(range().most, Math.max(range().least, look.zoom)) };
-  draw();
-}
-
 function begin() {
   if (!keeps) look = FITTED;
   measure();
-  redraw();
+  draw();
   showChoice();
 }
-document.addEventListener("boxes:changed", redraw);
+document.addEventListener("boxes:changed", draw);
 document.addEventListener("part:shown", begin);
 document.addEventListener("view:shown", begin);
 begin();

@@ -9,7 +9,8 @@ const TICK = 200; // ms
 const room = document.querySelector("[data-room-page]");
 const timer = document.querySelector("[data-viewing]");
 const cover = Object.assign(document.createElement("output"), { className: "viewing-cover" });
-const seen = new Map(recall("viewing", [])); // part -> ms
+const kept = `viewing-${room.dataset.user}`; // people share a browser, and each has a time of their own
+const seen = new Map(recall(kept, [])); // part -> ms
 let part;
 let before = 0;
 
@@ -41,7 +42,7 @@ if (timer) {
   document.querySelector("[data-stage]").append(cover);
   document.addEventListener("part:shown", begin);
   document.addEventListener("part:none", begin);
-  addEventListener("pagehide", () => keep("viewing", [...seen]));
+  addEventListener("pagehide", () => keep(kept, [...seen]));
   setInterval(tick, TICK);
   begin();
 }

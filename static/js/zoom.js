@@ -9,11 +9,12 @@ export function frameOf(box, photo) {
   return { box, photo, fit, x: (box.width - photo.width * fit) / 2, y: (box.height - photo.height * fit) / 2 };
 }
 
-/** The smallest and the largest zoom, and the one at 1:1. `cap` is the line's limit in percent of own pixels, or 0. */
+/** The smallest and the largest zoom, and the one at 1:1. `cap` is the line's limit in percent of own pixels, or 0: where
+ *  it lies below what fits, the photo stands smaller than its box. */
 export function limits({ fit }, cap, density) {
   const own = 1 / (fit * density);
-  const closest = cap ? Math.min(CLOSEST, cap / 100) : CLOSEST;
-  return { least: Math.min(1, own), most: Math.max(1, own * closest), own };
+  const most = cap ? own * Math.min(CLOSEST, cap / 100) : Math.max(1, own * CLOSEST);
+  return { least: Math.min(1, own, most), most, own };
 }
 
 // A photo that is larger than its box covers it; one that is smaller lies in the middle.

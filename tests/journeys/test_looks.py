@@ -115,6 +115,26 @@ def test_the_photo_never_leaves_the_window_and_the_lines_cap_holds(room, line, s
     assert (photo["x"], photo["y"]) == pytest.approx((stage["x"], stage["y"]), abs=1)
 
 
+def test_the_cap_holds_the_fitted_photo_and_the_loupe_too(room, line):
+    line.zoom_limit = 100
+    line.save()
+    page = room(as_png(np.full((540, 960), 90, np.uint8)))  # the window would fit it at 108 %
+    expect(page.locator("[data-scale]")).to_have_text("100 %")
+    page.locator("[data-action=fit]").click()
+    expect(page.locator("[data-said]")).to_have_text("100 %, the closest look on this line")
+    stage, photo = page.locator("[data-stage]").bounding_box(), rendered(page)
+    assert (photo["width"], photo["height"]) == pytest.approx((960, 540), abs=0.01)
+    left, right = photo["x"] - stage["x"], stage["x"] + stage["width"] - photo["x"] - photo["width"]
+    assert left == pytest.approx(right, abs=1)
+    page.mouse.move(500, 300)
+    page.locator("[data-action=loupe]").click()
+    expect(page.locator("[data-said]")).to_have_text("loupe 100 %")
+    page.set_viewport_size({"width": 800, "height": 720})  # now it fits below the cap, and is fitted again
+    expect(page.locator("[data-scale]")).not_to_have_text("100 %")
+    settle(page)
+    assert rendered(page)["width"] == pytest.approx(page.locator("[data-stage]").bounding_box()["width"], abs=1)
+
+
 def test_each_part_begins_fitted_unless_the_zoom_is_kept(room, stripes):
     page = room(stripes, stripes, stripes)
     fitted = percent(page)

@@ -18,6 +18,7 @@ QUEUES = ("score", "train", "default")  # a worker without -Q serves all of them
 ROUTES = {"automation.tasks.score_*": {"queue": "score"}, "shadow.tasks.train_*": {"queue": "train"}}
 EVERY = {  # seconds
     "automation.tasks.sweep": 2.0,  # finds again what a lost wake-up missed
+    "inspection.tasks.contain_escapes": 2.0,
     "inspection.tasks.make_previews": 2.0,
     "inspection.tasks.keep_house": 30.0,
     "monitoring.tasks.watch": 30.0,

@@ -17,3 +17,9 @@ def keep_house() -> None:
 def make_previews() -> None:
     """Make the small pictures of new photos before anybody opens them."""
     make_missing_previews()
+
+
+@shared_task(time_limit=60)
+def contain_escapes() -> None:
+    """Open the containments of escapes that people have found."""
+    actions.contain_escapes()

@@ -1,10 +1,10 @@
 """Every write of the floor: one keyword-only function per verb, with `by` for the actor and `now` for the clock."""
 
+from inspection.actions.containing import close_containment, contain_escapes
 from inspection.actions.intake import MAX_PHOTOS, NewPhoto, import_history, receive_inspection
 from inspection.actions.judging import (
     Judged,
     MarkedDefect,
-    close_containment,
     correct_verdict,
     escalate_overdue_opinions,
     judge,
@@ -49,6 +49,7 @@ __all__ = [
     "add_sample",
     "claim",
     "close_containment",
+    "contain_escapes",
     "correct_verdict",
     "decide_by_machine",
     "decide_parts_by_machine",

@@ -18,7 +18,6 @@ from inspection.actions.moving import lock, lock_judged, move
 from inspection.actions.queue import LEASE_GONE, held_lease, take_next
 from inspection.judging import finding_of
 from inspection.models import (
-    Containment,
     Correction,
     Defect,
     DefectKind,
@@ -224,39 +223,20 @@ def _follow(inspection: Inspection, *, now: datetime) -> Disposition | None:
         return before if before and before.by_machine else None
     verdict, judged = rows[finding.index]
     outcome = DispositionOutcome.PASS if judged == Outcome.OK else DispositionOutcome.REJECT
-    if before and before.outcome == outcome and (before.by_machine or before.verdict_id == verdict):
-        return before  # an audit that agrees leaves the machine's disposition standing
-    # The reason reads the same for every part, or it would tell the inspector which of them was an audit.
+    if before and before.outcome == outcome and before.by_machine:
+        # An audit that agrees leaves the machine's disposition standing. It takes the work of one that does not, and
+        # neither is more than an ordinary part's: the time of an answer must not tell the inspector which it was.
+        audit.record("audit_agreed", by="system", line=inspection.line.slug, subject=inspection)
+        return before
+    if before and before.outcome == outcome and before.verdict_id == verdict:
+        return before
+    # The reason reads the same for every part, or it would tell the inspector which of them was an audit. An escape is
+    # contained by `contain_escapes`, behind the inspector's back.
     disposition = Disposition(
         inspection=inspection, outcome=outcome, verdict_id=verdict, reason=f"judged {judged}", at=now
     )
     insert(disposition)
-    if before and before.by_machine and outcome == DispositionOutcome.REJECT:
-        open_containment(inspection, "The machine passed this part and a person found it scratched.", now=now)
     return disposition
-
-
-def open_containment(inspection: Inspection, reason: str, *, now: datetime) -> Containment:
-    """Open the task that an escape needs. One part has one, however often it is found."""
-    containment, new = Containment.objects.get_or_create(
-        inspection=inspection, defaults={"reason": reason, "opened_at": now}
-    )
-    if new:
-        audit.record("containment_opened", by="system", line=inspection.line.slug, subject=inspection, reason=reason)
-    return containment
-
-
-@transaction.atomic
-def close_containment(*, containment: Containment, cause: str, by: User, now: datetime | None = None) -> None:
-    if not cause.strip():
-        raise BadInput(_("Name the cause before you close the containment."))
-    containment = Containment.objects.select_for_update().select_related("inspection__line").get(pk=containment.pk)
-    if containment.closed_at:
-        raise Conflict(_("This containment is closed already."))
-    containment.cause, containment.closed_by, containment.closed_at = cause.strip()[:500], by, now or timezone.now()
-    containment.save()
-    inspection = containment.inspection
-    audit.record("containment_closed", by=by, line=inspection.line.slug, subject=inspection, cause=containment.cause)
 
 
 @transaction.atomic

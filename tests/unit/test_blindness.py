@@ -261,13 +261,13 @@ def test_a_parts_history_reads_the_same_to_its_judge_whether_it_was_an_audit(
     assert words[0] == words[1]
 
 
-def work_of(client, part: Inspection) -> list[list[str]]:
+def work_of(client, part: Inspection, outcome: str = "ok") -> list[list[str]]:
     """The queries behind what an inspector is served of a part, from claim to verdict: the same work, the same time."""
     work, lease = [], ""
     for method, path, body in (
         ("post", "queue/claim/", {"line": part.line.slug}),
         ("get", f"inspections/{part.pk}/advice/", None),
-        ("post", f"inspections/{part.pk}/verdicts/", {"outcome": "ok"}),
+        ("post", f"inspections/{part.pk}/verdicts/", {"outcome": outcome}),
     ):
         with CaptureQueriesContext(connection) as queries:
             answer = getattr(client, method)(f"/api/v1/{path}", body and {**body, "lease": lease} if lease else body)
@@ -297,3 +297,20 @@ def test_on_a_blind_draw_too(line, version, set_level, make_part, answer, api, i
     answer(good, version, 0.01)
     answer(bad, version, 0.99)
     assert work_of(client, good) == work_of(client, bad)
+
+
+@pytest.mark.parametrize("machine", ["pass", "reject"])
+@pytest.mark.parametrize("outcome", ["ok", "scratched", "unsure"])
+def test_an_audit_takes_the_work_of_any_other_part(pair, make_part, api, ivy, machine, outcome):
+    """Also when it finds that the machine was wrong: the time of the answer would tell."""
+    client = api(ivy)
+    work_of(client, make_part("W"), outcome)
+    plain, audited = (work_of(client, part, outcome)[2] for part in pair(machine))
+    assert [kind_of(sql) for sql in plain] == [kind_of(sql) for sql in audited]
+
+
+def kind_of(sql: str) -> str:
+    """What a query does, not to which row of history: a disposition or the trail's own line cost the same."""
+    table = re.search(r'INTO "(\w+)"|FROM "(\w+)"|UPDATE "(\w+)"', sql)
+    written = table and table[1]
+    return "history written" if written in ("inspection_disposition", "inspection_auditevent") else sql

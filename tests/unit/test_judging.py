@@ -110,13 +110,15 @@ def test_an_audit_that_agrees_leaves_the_machines_disposition(audited, judge, iv
     verdict = judge(part, ivy, "ok")
     assert (verdict.occasion, now_of(part)) == ("audit", ("decided", "pass"))
     assert Disposition.objects.get().by_machine
-    assert not Containment.objects.exists()
+    assert AuditEvent.objects.filter(action="audit_agreed").count() == 1
+    assert actions.contain_escapes() == 0
 
 
 def test_an_escape_found_in_an_audit_is_rejected_and_contained(audited, judge, ivy):
     part = audited("pass")
     judge(part, ivy, "scratched")
     assert now_of(part) == ("decided", "reject")
+    assert [actions.contain_escapes() for _ in range(2)] == [1, 0]
     assert Containment.objects.get().inspection == part
     assert AuditEvent.objects.get(action="containment_opened").by == "system"
 
@@ -125,7 +127,7 @@ def test_a_good_part_that_the_machine_rejected_passes_without_containment(audite
     part = audited("reject")
     judge(part, ivy, "ok")
     assert now_of(part) == ("decided", "pass")
-    assert not Containment.objects.exists()
+    assert actions.contain_escapes() == 0
 
 
 def test_an_unsure_audit_leaves_the_machines_disposition_until_a_second_person(audited, judge, ivy, ian):
@@ -134,7 +136,7 @@ def test_an_unsure_audit_leaves_the_machines_disposition_until_a_second_person(a
     assert now_of(part) == ("second_opinion", "pass")
     judge(part, ian, "scratched")
     assert now_of(part) == ("decided", "reject")
-    assert Containment.objects.count() == 1
+    assert actions.contain_escapes() == 1
 
 
 def test_a_correction_finds_the_escape_that_the_audit_missed(audited, judge, ivy, sam):
@@ -142,20 +144,29 @@ def test_a_correction_finds_the_escape_that_the_audit_missed(audited, judge, ivy
     verdict = judge(part, ivy, "ok")
     correct(verdict, sam, "scratched")
     assert now_of(part) == ("decided", "reject")
-    assert Containment.objects.count() == 1
+    assert actions.contain_escapes() == 1
 
 
 def test_an_escape_is_contained_once_however_often_it_is_found(audited, judge, ivy):
     part = audited("pass")
     verdict = judge(part, ivy, "scratched")
+    assert actions.contain_escapes() == 1
     correct(verdict, ivy, "ok")
     correct(verdict, ivy, "scratched")
     assert now_of(part) == ("decided", "reject")
+    assert actions.contain_escapes() == 0
     assert Containment.objects.count() == 1
+
+
+def test_an_escape_that_was_a_slip_of_the_hand_is_none(audited, judge, ivy):
+    verdict = judge(audited("pass"), ivy, "scratched")
+    correct(verdict, ivy, "ok")
+    assert actions.contain_escapes() == 0
 
 
 def test_a_containment_is_closed_once_with_its_cause(audited, judge, ivy, sam):
     judge(audited("pass"), ivy, "scratched")
+    actions.contain_escapes()
     containment = Containment.objects.get()
     with pytest.raises(BadInput, match="Name the cause"):
         actions.close_containment(containment=containment, cause=" ", by=sam)

@@ -485,6 +485,7 @@ def test_a_containment_is_closed_with_its_cause(page, ivy, sam, make_part, line,
     actions.decide_by_machine(inspection=part, outcome="pass", reason="score 0.01", audited=True)
     lease = actions.claim(line=line, by=ivy)
     actions.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="scratched")
+    actions.contain_escapes()
     assert "SN1" in page(sam).get(reverse("containments")).content.decode()
     close = reverse("close_containment", args=[part.containment.pk])
     assert page(sam).post(close, {"cause": " "}).status_code == 400

@@ -262,6 +262,7 @@ def test_a_containment_reads_chinese(zh, sam, ivy, make_part, line, later):
     actions.decide_by_machine(inspection=part, outcome="pass", reason="score 0.01", audited=True)
     lease = actions.claim(line=line, by=ivy)
     actions.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="scratched")
+    actions.contain_escapes()
     zh.force_login(sam)
     assert "SN1" in reads_chinese(zh.get(reverse("containments")))
     close = reverse("close_containment", args=[part.containment.pk])

@@ -13,12 +13,12 @@ from rest_framework.response import Response
 
 from inspection import actions
 from inspection.actions.intake import find_line
-from inspection.models import ApiToken, AuditEvent, Inspection, Lease, Line, UrgentLot, User, Verdict
+from inspection.models import ApiToken, AuditEvent, Inspection, Lease, Line, UrgentLot, User
 from inspection.moves import OPEN, State
 from inspection.paging import NewestFirst
 from inspection.people import told_to
-from inspection.refusals import BadInput, Unknown
-from inspection.roles import May, caller, judges_blind, may, must, needs_to, oversees
+from inspection.refusals import BadInput
+from inspection.roles import May, caller, judges_blind, may, must, needs_to
 from inspection.serializers import (
     AuditEventSerializer,
     ClaimSerializer,
@@ -40,7 +40,7 @@ from inspection.serializers import (
     VerdictAnswerSerializer,
     VerdictSerializer,
 )
-from inspection.sight import as_of, find_judged, find_readable, readable
+from inspection.sight import as_of, find_correctable, find_judged, find_readable, readable
 from inspection.waiting import wait_for_disposition
 
 
@@ -296,9 +296,7 @@ def verdicts(request: Request, pk: int) -> Response:
 @permission_classes([needs_to(May.JUDGE)])
 def correction(request: Request, pk: int) -> Response:
     """Correct a verdict: one's own within the undo time, a supervisor's at any time."""
-    verdict = Verdict.objects.select_related("inspection__line").filter(pk=pk).first()
-    if verdict is None or not (oversees(caller(request)) or verdict.inspector_id == caller(request).pk):
-        raise Unknown(_("There is no verdict %(number)s that you may correct.") % {"number": pk})
+    verdict = find_correctable(caller(request), pk)
     row = actions.correct_verdict(verdict=verdict, by=caller(request), **checked(NewCorrectionSerializer, request))
     return Response(CorrectionSerializer(row).data, status=201)
 

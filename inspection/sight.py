@@ -44,6 +44,15 @@ def find_judged(user: User, pk: int) -> Inspection:
     return inspection
 
 
+def find_correctable(user: User, pk: int) -> Verdict:
+    """A verdict of one's own, or for overseers any on their lines; whether its time is over is the action's question."""
+    verdict = Verdict.objects.select_related("inspection__line", "inspector").filter(pk=pk).first()
+    if verdict is None or not (oversees(user) or verdict.inspector_id == user.pk):
+        raise Unknown(_("There is no verdict {number} that you may correct.").format(number=pk))
+    user.must_work_on(verdict.inspection.line)
+    return verdict
+
+
 def own_disposition(user: User, inspection: Inspection) -> Disposition | None:
     """What the person's own verdict came to: nothing before it, nor while another person's is awaited."""
     own = [verdict for verdict in inspection.verdicts.all() if verdict.inspector_id == user.pk]

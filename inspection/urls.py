@@ -12,7 +12,6 @@ urlpatterns = [
     path("inspect/<slug:line>/", room.inspect, name="inspect"),
     path("inspect/<slug:line>/summary/", shift.shift_summary, name="shift_summary"),
     path("inspections/<int:pk>/verdict/", room.verdict, name="verdict"),
-    path("inspections/<int:pk>/renew/", room.renew, name="renew"),
     path("inspections/<int:pk>/release/", room.release, name="release"),
     path("inspections/<int:pk>/skip/", room.skip, name="skip"),
     path("inspections/<int:pk>/retake/", room.retake, name="retake"),

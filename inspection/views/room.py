@@ -17,10 +17,10 @@ from inspection.actions.judging import outcome_now
 from inspection.models import DefectKind, Inspection, Lease, Line, Outcome, Photo, Severity, User, Verdict
 from inspection.moves import State
 from inspection.people import name_for
-from inspection.refusals import BadInput, Conflict, Unknown
+from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, caller, needs, oversees
 from inspection.serializers import ClaimSerializer
-from inspection.sight import find_judged
+from inspection.sight import find_correctable, find_judged
 from inspection.views.forms import CorrectionForm, LeaseForm, ReasonForm, VerdictForm, checked
 from inspection.views.samples import samples_of
 
@@ -128,15 +128,6 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
 
 @needs(May.JUDGE)
 @require_POST
-def renew(request: HttpRequest, pk: int) -> HttpResponse:
-    """A sign of life from the page; the part stays with this person."""
-    lease = checked(LeaseForm(request.POST))["lease"]
-    actions.renew(inspection=find_judged(caller(request), pk), by=caller(request), token=lease)
-    return HttpResponse(status=204)
-
-
-@needs(May.JUDGE)
-@require_POST
 def release(request: HttpRequest, pk: int) -> HttpResponse:
     """Put a part back unjudged, and leave the room: it would be offered again at once."""
     part = find_judged(caller(request), pk)
@@ -165,14 +156,6 @@ def retake(request: HttpRequest, pk: int) -> HttpResponse:
     words = _("Part {serial} is to be cleaned and photographed again.")
     messages.success(request, words.format(serial=part.serial))
     return redirect("inspect", line=part.line.slug)
-
-
-def find_correctable(user: User, pk: int) -> Verdict:
-    verdict = Verdict.objects.select_related("inspection__line", "inspector").filter(pk=pk).first()
-    if verdict is None or not (oversees(user) or verdict.inspector_id == user.pk):
-        raise Unknown(_("There is no verdict {number} that you may correct.").format(number=pk))
-    user.must_work_on(verdict.inspection.line)
-    return verdict
 
 
 @never_cache

@@ -231,19 +231,38 @@ def test_passing_on_needs_a_reason(page, ivy, make_part, line, name):
     assert "Reason" in response.content.decode()
 
 
-def test_a_sign_of_life_keeps_the_part(page, ivy, make_part, line):
-    part = make_part()
+def test_opening_the_room_again_renews_what_one_holds(page, ivy, make_part, line):
+    """So that the farewell of a page that was reloaded, which names the old time, takes nothing away."""
+    make_part()
     browser = page(ivy)
-    lease, _ = opened(browser, line)
-    url = reverse("renew", args=[part.pk])
-    assert browser.post(url, {"lease": lease.token}).status_code == 204
-    assert Lease.objects.get().expires_at > lease.expires_at
-    assert browser.post(url, {"lease": "another"}).status_code == 409
+    first, _ = opened(browser, line)
+    again, _ = opened(browser, line)
+    assert again.token == first.token
+    assert again.expires_at > first.expires_at
+    assert actions.leave(leases=[actions.HeldLease(first.token, first.expires_at)], by=ivy) == 0
 
 
-@pytest.mark.parametrize(
-    "name", ["verdict", "renew", "release", "skip", "retake", "free_lease", "correct", "close_containment"]
-)
+def test_the_queue_does_not_tell_which_parts_are_audits(page, sam, make_part, later):
+    part = make_part()
+    part.state, part.hold_until = State.HELD, later(60)
+    part.save()
+    assert actions.decide_by_machine(inspection=part, outcome="pass", reason="score 0.01", audited=True)
+    words = page(sam).get(reverse("queue")).content.decode()
+    assert part.serial in words
+    assert "audit due" not in words
+
+
+def test_nobody_is_served_on_the_page_of_somebody_else(page, ivy, ian, make_part, line):
+    make_part()
+    browser = page(ivy)
+    for person, status in ((ivy, 200), (ian, 401)):
+        body = {"line": line.slug}
+        answer = browser.post("/api/v1/queue/claim/", body, "application/json", headers={"X-Person": str(person.pk)})
+        assert answer.status_code == status
+    assert Lease.objects.get().user == ivy
+
+
+@pytest.mark.parametrize("name", ["verdict", "release", "skip", "retake", "free_lease", "correct", "close_containment"])
 def test_what_changes_something_takes_only_post(page, ada, name):
     assert page(ada).get(reverse(name, args=[1])).status_code == 405
 

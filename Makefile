@@ -38,11 +38,11 @@ install: .venv/installed  ## the set-up alone, into .venv
 test: .venv/installed-dev  ## the unit suite on each shape that can be reached, then the journeys
 	$(TESTS) $(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile
 	@if $(BIN)/python -m tests.servers PostgreSQL Redis; then set -x; \
-	  $(TESTS) DATABASE_URL=$(TEST_DATABASE_URL) BROKER_URL=$(TEST_BROKER_URL) $(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile; \
+	  $(TESTS) DATABASE_URL=$(TEST_DATABASE_URL) BROKER_URL=$(TEST_BROKER_URL) $(BIN)/python -m pytest tests/unit --with-database --numprocesses 2 --dist loadfile; \
 	else echo "The unit suite ran on the embedded shape only."; fi
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	  { echo "The journeys drive a real browser. Install Chromium, for example: apt-get install chromium"; exit 1; }
-	$(TESTS) $(BIN)/python -m pytest tests/journeys
+	$(TESTS) $(BIN)/python -m pytest tests/journeys --numprocesses 2 --dist loadfile
 
 check: .venv/installed-dev  ## style, types, the direction of the apps, migrations, and the settings of a real site
 	$(BIN)/ruff check .

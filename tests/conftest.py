@@ -32,6 +32,19 @@ from shadow.vision.network import ARCHITECTURE, FEATURES, ScratchNet
 PASSWORD = "correct horse battery"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--with-database", action="store_true", help="only the tests that ask a database something")
+
+
+def pytest_collection_modifyitems(config, items):
+    """On a second database only what asks it something runs again; numbers and pixels are the same everywhere."""
+    if config.getoption("--with-database"):
+        ways = {"db", "transactional_db"}
+        asking = [item for item in items if ways & set(item.fixturenames) or item.get_closest_marker("django_db")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(asking)])
+        items[:] = asking
+
+
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path, settings):
     """Each test keeps photos and weights in a folder of its own."""

@@ -147,7 +147,7 @@ def test_the_viewing_time_covers_the_photo_and_answers_still_work(room, make_par
     expect(page.locator("[data-viewing]")).to_be_visible()
     page.keyboard.press("p")  # a pause does not count
     page.wait_for_timeout(2500)
-    page.keyboard.press("p")
+    page.get_by_role("button", name="Go on").click()
     assert over.text_content() == ""
     expect(over).to_have_text("The viewing time is over. Judge from what you saw, or say unsure.")
     expect(photo).to_be_hidden()

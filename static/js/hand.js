@@ -1,5 +1,5 @@
-// What this person has in hand: the part that awaits its verdict, the two behind it, and those that are done. An empty
-// room looks for parts by itself.
+// What this person has in hand: the part that awaits its verdict, the two behind it, and those that are done. A room
+// that lacks parts looks for them by itself.
 
 import * as ahead from "./ahead.js";
 import { signedOut } from "./api.js";
@@ -92,7 +92,7 @@ export function begin() {
   setInterval(() => {
     const absent = idleFor() > NOBODY_HERE;
     page.toggleAttribute("data-absent", absent);
-    if (!current && !page.dataset.again && !document.hidden && !isPaused() && !absent) look();
+    if (!document.hidden && !isPaused() && !absent) look(); // a queue that was short, or a claim that failed
   }, LOOK_AGAIN);
 }
 

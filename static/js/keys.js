@@ -48,11 +48,13 @@ document.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
   if (inField(event)) return leave(event);
   const arrow = event.key.startsWith("Arrow");
-  if (event.defaultPrevented || commands(event) || document.querySelector("dialog[open]")) return;
+  if (event.defaultPrevented || commands(event)) return;
   if (arrow && (event.shiftKey || event.target.matches("input[type=range], input[type=radio]"))) return;
   const key = keyOf(event);
   const action = ACTION_OF.get(key);
   if (!action || (event.repeat && !MAP[action].repeats)) return;
+  const dialog = document.querySelector("dialog[open]");
+  if (dialog) return dialog.dataset.closedBy === action ? dialog.close() : undefined; // the key that opened it closes it
   event.preventDefault();
   if (MAP[action].at_once || event.repeat) act(action, key, event);
   else unlessScanned(() => act(action, key, event));

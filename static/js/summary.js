@@ -15,6 +15,7 @@ async function show(link) {
   close.addEventListener("click", () => dialog.close());
   const foot = Object.assign(document.createElement("div"), { className: "dialog-foot" });
   foot.append(close);
+  dialog.dataset.closedBy = "summary";
   dialog.append(title, inside, foot);
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

@@ -252,9 +252,11 @@ def test_a_pause_covers_the_photo_frees_what_was_ahead_and_does_not_count(room, 
     expect(page.get_by_role("dialog", name="Paused")).to_be_visible()
     eventually(lambda: held_by(ivy) == {parts[0].serial})
     page.wait_for_timeout(1500)
-    press(page, "j")
+    press(page, "j", "z")
     assert given() == []
-    press(page, "Enter")
+    press(page, "p")
+    expect(page.get_by_role("dialog", name="Paused")).to_be_hidden()
+    press(page, "p", "Enter")
     expect(page.get_by_role("dialog", name="Paused")).to_be_hidden()
     press(page, "j")
     eventually(lambda: given() == [(parts[0].serial, "ok")])

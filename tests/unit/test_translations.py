@@ -241,6 +241,11 @@ def test_the_api_refuses_in_the_callers_language(zh, ivy):
     answer = zh.post("/api/v1/queue/claim/", {"line": "line-z"}, content_type="application/json").json()
     assert english_in(answer["detail"]) == []
     assert answer["title"] == "未找到"
+    refused = zh.get("/api/v1/inspections/", {"state": "SN"})  # the states themselves are the API's own words
+    assert (refused.status_code, english_in(refused.json()["detail"].split("：")[0])) == (400, [])
+    stranger = zh.get(reverse("api_mine"), headers={"X-Person": "0"})
+    assert (stranger.status_code, stranger.json()["title"]) == (401, "未登录")
+    assert english_in(stranger.json()["detail"]) == []
 
 
 SUPERVISORS_PAGES = ["home", "queue", "containments", "alarms", "agreement_report", "discrepancies", "models"]
@@ -253,6 +258,31 @@ def test_a_supervisors_lists_read_chinese(zh, sam, ivy, make_part, judge, name):
     make_part("SN2")
     zh.force_login(sam)
     reads_chinese(zh.get(reverse(name)))
+
+
+def test_the_queue_reads_chinese_with_a_held_part_and_an_urgent_lot(zh, sam, ivy, make_part, line):
+    make_part("SN1", lot="SN")
+    make_part("SN2")
+    zh.force_login(sam)
+    asked = {"line": line.slug, "lot": "SN"}
+    assert "优先" in reads_chinese(zh.post(reverse("mark_lot_urgent"), asked, follow=True))
+    lease = actions.claim(line=line, by=ivy)
+    html = reads_chinese(zh.get(reverse("queue")))
+    assert "取消批次 SN 的加急" in html
+    assert reverse("free_lease", args=[lease.inspection_id]) in html
+    for show in ("free", "held", "supervisor"):
+        reads_chinese(zh.get(reverse("queue"), {"show": show}))
+    reads_chinese(zh.post(reverse("end_urgency"), asked, follow=True))
+    reads_chinese(zh.post(reverse("mark_lot_urgent"), {"line": line.slug, "lot": ""}), 400)
+
+
+def test_who_saw_the_models_answer_reads_chinese(zh, sam, ivy, make_part, line):
+    part = make_part("SN1")
+    lease = actions.claim(line=line, by=ivy)
+    actions.note_model_output_shown(inspection=part, user=ivy, where="test")
+    actions.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="ok")
+    zh.force_login(sam)
+    assert "看到了模型的答案" in zh.get(reverse("part_history", args=["SN1"])).content.decode()
 
 
 def test_a_containment_reads_chinese(zh, sam, ivy, make_part, line, later):

@@ -18,7 +18,7 @@ from shadow.training_data import items_of_csv, items_of_line
 from shadow.versions import find_version
 from shadow.vision.drawn import reminders
 from shadow.vision.runtime import locator_of
-from shadow.vision.training import Epoch, NotEnoughData, Trained, TrainingItem, train
+from shadow.vision.training import Epoch, NotEnoughData, Trained, TrainingItem, split_by_group, train
 
 EPOCHS = 24
 RENDERINGS = 288
@@ -85,6 +85,7 @@ class Command(command.Command):
     def _train(
         self, items: list[TrainingItem], renderings: int, *, seed: int, start: bytes | None, **rest: Any
     ) -> Trained:
+        _look_over(items, seed)
         locator = locator_of(start or shipped.weights())
         with tempfile.TemporaryDirectory() as folder:
             drawn: list[TrainingItem] = []
@@ -100,6 +101,14 @@ class Command(command.Command):
             f"epoch {epoch.number} of {epoch.of}: loss {epoch.loss:.4f}, AUROC of the calibrate part {auroc}, "
             f"{epoch.seconds:.0f} s"
         )
+
+
+def _look_over(items: list[TrainingItem], seed: int) -> None:
+    """Refuse at once what the training would refuse after minutes of drawing. Raises ValueError."""
+    split_by_group(items, seed)
+    for item in items:
+        if isinstance(item.photo, str | Path) and not Path(item.photo).is_file():
+            raise ValueError(f"cannot read the photo {item.photo!s:.120}: there is no such file")
 
 
 def _weights(start: str | None) -> bytes | None:

@@ -42,8 +42,12 @@ def today_of(line: Line, now: datetime) -> LineToday:
     """The figures of one line: what is open now, and what came and was decided since midnight."""
     midnight = now.astimezone(line.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     waits = ~Q(state=State.HELD, hold_until__gt=now)
-    waiting = Inspection.objects.queued([line.pk]).filter(waits).aggregate(
-        n=Count("pk"), oldest=Min("received_at"), supervisor=Count("pk", filter=Q(state=State.WITH_SUPERVISOR))
+    waiting = (
+        Inspection.objects.queued([line.pk])
+        .filter(waits)
+        .aggregate(
+            n=Count("pk"), oldest=Min("received_at"), supervisor=Count("pk", filter=Q(state=State.WITH_SUPERVISOR))
+        )
     )
     day = line.inspections.filter(received_at__gte=midnight).aggregate(
         received=Count("pk"), decided=Count("pk", filter=Q(state__in=[State.DECIDED, State.AUDIT_DUE]))

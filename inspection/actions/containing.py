@@ -11,7 +11,8 @@ from inspection import audit
 from inspection.models import Containment, Disposition, DispositionOutcome, Inspection, User
 from inspection.refusals import BadInput, Conflict
 
-NEWEST = 20_000  # dispositions looked through; more than a factory writes while its workers are down for a night
+AGAIN = 20_000  # dispositions looked through once more each time: rows may commit out of the order of their keys
+_looked_through = 0  # the key up to which this process has looked; a new process looks through all of them once
 ESCAPED = "The machine passed this part and a person found it scratched."
 
 
@@ -21,19 +22,24 @@ def contain_escapes(*, now: datetime | None = None) -> int:
     A worker calls it every few seconds. The verdict itself opens none, or its time would tell the inspector that the
     machine had passed the part.
     """
+    global _looked_through
     newest = Disposition.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     passed = Disposition.objects.filter(inspection=OuterRef("inspection"), by_machine=True)
     passed = passed.filter(outcome=DispositionOutcome.PASS, pk__lt=OuterRef("pk"))
     in_force = Disposition.objects.filter(inspection=OuterRef("inspection")).order_by("-pk").values("pk")[:1]
     contained = Containment.objects.filter(inspection=OuterRef("inspection"))
-    found = Disposition.objects.filter(pk__gt=newest - NEWEST, by_machine=False, outcome=DispositionOutcome.REJECT)
+    found = Disposition.objects.filter(
+        pk__gt=_looked_through - AGAIN, by_machine=False, outcome=DispositionOutcome.REJECT
+    )
     found = (
         found.filter(Exists(passed), pk=Subquery(in_force))
         .exclude(Exists(contained))
         .select_related("inspection__line")
     )
     parts = {row.inspection_id: row.inspection for row in found}
-    return sum(_open(part, now or timezone.now()) for part in parts.values())
+    opened = sum(_open(part, now or timezone.now()) for part in parts.values())
+    _looked_through = newest
+    return opened
 
 
 @transaction.atomic

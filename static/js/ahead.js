@@ -12,7 +12,7 @@ export const next = () => parts.shift();
 export const first = (claim) => parts.unshift(prepared(claim));
 
 /** The claim with its photos as images on their way; the first is decoded, for the others it is enough to be here. */
-export function prepared(claim) {
+function prepared(claim) {
   if (claim.images) return claim;
   claim.images = claim.inspection.photos.map(({ url }) => {
     const image = new Image();

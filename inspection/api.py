@@ -59,7 +59,7 @@ def checked(serializer_class, request: Request, *, limit: int = settings.DATA_UP
 
 @cache
 def _reader(serializer_class: type[Serializer]) -> Serializer:
-    """One serializer for all requests: validation leaves nothing in it, and to copy its fields cost a verdict a fifth."""
+    """One serializer for all requests: validation leaves nothing in it, and to copy its fields cost a verdict a third."""
     return serializer_class()
 
 

@@ -115,7 +115,9 @@ def test_a_glove_finds_every_key(room):
     page.context.new_cdp_session(page).send(
         "Emulation.setEmulatedMedia", {"features": [{"name": "pointer", "value": "coarse"}]}
     )
-    press(page, "m", "Enter")
+    press(page, "m")
+    page.locator("[data-kinds]:not([hidden])").wait_for()
+    press(page, "Enter")
     small = [each["name"] for each in controls(page) if min(each["size"]) < GLOVE]
     assert not small
 

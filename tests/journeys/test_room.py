@@ -25,6 +25,12 @@ def room(sign_in, line, ivy):
     return enter
 
 
+def begin_marking(page: Page) -> None:
+    """A key waits whether a scanner is typing; what follows has to wait for what it does."""
+    press(page, "m")
+    expect(page.locator("[data-kinds]")).to_be_visible()
+
+
 def held_by(user) -> set[str]:
     return set(Lease.objects.filter(user=user).values_list("inspection__serial", flat=True))
 
@@ -194,7 +200,8 @@ def test_a_part_is_passed_on_with_a_reason(room, make_part, ian):
 def test_dirt_leads_to_cleaning_by_two_keys(room, make_part, kinds):
     parts = [make_part() for _ in range(2)]
     page = room()
-    press(page, "m", "Enter", "o")
+    begin_marking(page)
+    press(page, "Enter", "o")
     expect(page.locator("[data-dirt-only]")).to_be_visible()
     press(page, "x")
     expect(serial(page)).to_have_text(parts[1].serial)
@@ -219,7 +226,7 @@ def test_a_line_that_wants_the_scratch_marked_gets_it_by_keys_alone(room, make_p
 def test_marks_are_drawn_moved_and_sized_by_pointer(room, make_part, kinds):
     make_part()
     page = room()
-    press(page, "m")
+    begin_marking(page)
     box = page.locator("[data-stage]").bounding_box()
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -371,7 +378,8 @@ def test_a_scanned_part_that_is_held_ahead_stands_at_once(room, make_part):
 def test_marks_and_words_outlive_a_reload(room, make_part, kinds):
     part = make_part()
     page = room()
-    press(page, "m", "Enter")
+    begin_marking(page)
+    press(page, "Enter")
     page.locator("[name=comment]").fill("by the edge")
     page.reload()
     ready(page)

@@ -18,10 +18,11 @@ class State(StrEnum):
 
 MOVES: dict[State, frozenset[State]] = {
     State.HELD: frozenset({State.WAITING, State.DECIDED, State.AUDIT_DUE}),
-    State.WAITING: frozenset({State.DECIDED, State.SECOND_OPINION, State.RETAKE}),
+    # Closed: a seeded part that is withdrawn unjudged. A part of the line never is.
+    State.WAITING: frozenset({State.DECIDED, State.SECOND_OPINION, State.RETAKE, State.CLOSED}),
     State.AUDIT_DUE: frozenset({State.DECIDED, State.SECOND_OPINION, State.RETAKE}),
-    State.SECOND_OPINION: frozenset({State.DECIDED, State.WITH_SUPERVISOR, State.RETAKE}),
-    State.WITH_SUPERVISOR: frozenset({State.DECIDED, State.RETAKE}),
+    State.SECOND_OPINION: frozenset({State.DECIDED, State.WITH_SUPERVISOR, State.RETAKE, State.CLOSED}),
+    State.WITH_SUPERVISOR: frozenset({State.DECIDED, State.RETAKE, State.CLOSED}),
     # Undo and second thoughts: a corrected verdict may need another person after all.
     State.DECIDED: frozenset({State.DECIDED, State.SECOND_OPINION, State.WITH_SUPERVISOR}),
     State.RETAKE: frozenset(),

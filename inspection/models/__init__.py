@@ -16,6 +16,7 @@ from inspection.models.judgement import (
 )
 from inspection.models.part import Inspection, Lease, Origin, Photo
 from inspection.models.people import ApiToken, User
+from inspection.models.seeded import Purpose, Reference, SeededPart, Study, Truth
 from inspection.models.trail import AuditEvent, AuditSeal
 
 __all__ = [
@@ -36,11 +37,16 @@ __all__ = [
     "Origin",
     "Outcome",
     "Photo",
+    "Purpose",
+    "Reference",
     "Sample",
+    "SeededPart",
     "Severity",
     "Shift",
     "Skip",
     "Station",
+    "Study",
+    "Truth",
     "UrgentLot",
     "User",
     "Variant",

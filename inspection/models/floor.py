@@ -62,6 +62,19 @@ class Line(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(600)],
         help_text="The photo is covered after this time, and the part is judged as seen. Empty: no limit.",
     )
+    # Seeded parts measure the inspectors. A small share: they cost judging time.
+    seed_percent = models.FloatField(
+        default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(20)],
+        help_text="Parts of known truth mixed in, in percent of the live parts. 0: none.",
+    )
+    repeat_percent = models.FloatField(
+        default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(20)],
+        help_text="Judged parts shown again unknown to the inspector, in percent of the live parts. 0: none.",
+    )
+    # How far the search for parts to mix seeds after has come.
+    seeded_to = models.BigIntegerField(default=0, editable=False)
 
     objects = LineQuerySet.as_manager()
 

@@ -217,6 +217,10 @@ class Containment(models.Model):
     inspection = models.OneToOneField(Inspection, on_delete=models.PROTECT, related_name="containment")
     opened_at = models.DateTimeField(default=timezone.now)
     reason = models.CharField(max_length=300)
+    opened_by = models.CharField(max_length=150, default="system")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     cause = models.CharField(max_length=500, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.ForeignKey(

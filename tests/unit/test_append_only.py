@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, models, transaction
 
 from inspection import append_only
 from inspection.append_only import AppendOnly, AppendOnlyError, audited_purge, missing_triggers
-from inspection.models import AuditEvent, DefectKind, Skip, Variant, Verdict
+from inspection.models import AuditEvent, DefectKind, Inspection, Skip, Variant, Verdict
 from tests.conftest import make_person
 
 HISTORY = [model for model in apps.get_models() if issubclass(model, AppendOnly)]
@@ -38,7 +38,10 @@ def filled(model: type[models.Model]) -> models.Model:
             values[field.name] = 0
         else:
             values[field.name] = "x"
-    return model.objects.create(**values | SPECIAL.get(model.__name__, {}))
+    special = SPECIAL.get(model.__name__, {})
+    return model.objects.create(
+        **values | {name: value() if callable(value) else value for name, value in special.items()}
+    )
 
 
 SPECIAL: dict[str, dict] = {
@@ -49,6 +52,7 @@ SPECIAL: dict[str, dict] = {
     "Policy": {"level": "human_only"},
     "Adjudication": {"finding": "model"},
     "Change": {"kind": "raise"},
+    "SeededPart": {"purpose": "reference", "source": lambda: Inspection.objects.order_by("pk").last()},
 }
 
 
@@ -66,6 +70,7 @@ def parent(model: type[models.Model]) -> models.Model:
 
 @pytest.fixture
 def row_of(make_part):
+    make_part()
     make_part()
     return parent
 

@@ -1,4 +1,4 @@
-"""Model versions, the lines that they shadow, the work that waits for them, and their answers."""
+"""The work that waits for a version, its answers, and what supervisors found of them."""
 
 import zlib
 
@@ -10,89 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from inspection.append_only import AppendOnly
-from inspection.models import Inspection, Line
-
-
-class ModelVersion(AppendOnly):
-    """A trained version: its weights by SHA-256, the thresholds frozen at registration, and its card."""
-
-    name = models.SlugField(max_length=60, unique=True)
-    weights_sha256 = models.CharField(max_length=64)
-    threshold = models.FloatField(help_text="Operating threshold: a score at or above it means scratched.")
-    thresholds = models.JSONField(help_text="The order of pass thresholds, strict to loose, frozen with the version.")
-    card = models.JSONField(
-        default=dict, help_text="Data, seed, code version, figures: what a reader needs to trust it."
-    )
-    at = models.DateTimeField(default=timezone.now)
-    by = models.CharField(max_length=150)
-
-    class Meta:
-        ordering = ["-pk"]
-        constraints = [
-            models.CheckConstraint(condition=Q(threshold__gte=0, threshold__lte=1), name="threshold_is_a_probability")
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Evaluation(AppendOnly):
-    """A version measured on labelled photos: retrospective, so it never certifies a level."""
-
-    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="evaluations")
-    source = models.CharField(max_length=200, help_text="The photos: the file's name and the split.")
-    figures = models.JSONField(default=dict, help_text="AUROC, errors, calibration, coverage, and nulls by reason.")
-    curves = models.JSONField(default=dict, help_text="What the page draws: shadow.vision.evaluation.curves_of.")
-    gallery = models.JSONField(default=list, help_text="[{kind, score, photo, picture, marks}]: the worst errors.")
-    retrospective = models.JSONField(default=dict, help_text="shadow.vision.evaluation.safe_coverage.")
-    at = models.DateTimeField(default=timezone.now)
-    by = models.CharField(max_length=150)
-
-    class Meta:
-        ordering = ["-pk"]
-
-    def __str__(self) -> str:
-        return f"{self.version_id} on {self.source}"
-
-
-class Role(models.TextChoices):
-    """What a version does on a line."""
-
-    LIVE = "live", _("Live")
-    STANDBY = "standby", _("Standby")
-    CANDIDATE = "candidate", _("Candidate")
-
-
-class AssignmentQuerySet(models.QuerySet["Assignment"]):
-    def current(self) -> "AssignmentQuerySet":
-        return self.filter(ended_at=None)
-
-
-class Assignment(models.Model):
-    """A version scores the parts that a line receives from `assigned_at` until `ended_at`."""
-
-    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="+")
-    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="assignments")
-    role = models.CharField(max_length=10, choices=Role)
-    assigned_at = models.DateTimeField(default=timezone.now)
-    ended_at = models.DateTimeField(null=True, blank=True)
-    # How far the search for parts without a job has come, so that it does not grow with history.
-    scanned_to = models.BigIntegerField(default=0, editable=False)
-
-    objects = AssignmentQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["line"], condition=Q(ended_at=None, role=Role.LIVE), name="line_has_one_live_version"
-            ),
-            models.UniqueConstraint(
-                fields=["line", "version"], condition=Q(ended_at=None), name="version_is_assigned_once_to_a_line"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.version} {self.role} on {self.line}"
+from inspection.models import Inspection
+from shadow.models.versions import ModelVersion
 
 
 class JobState(models.TextChoices):
@@ -218,15 +137,3 @@ class Adjudication(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.prediction_id}: {self.finding}"
-
-
-def live_version(line: Line) -> ModelVersion | None:
-    """The version that is live on a line now."""
-    assignment = (
-        Assignment.objects.current()
-        .filter(line=line, role=Role.LIVE)
-        .select_related("version")
-        .defer("version__card")
-        .first()
-    )
-    return assignment.version if assignment else None

@@ -1,0 +1,34 @@
+"""The rows of the shadow."""
+
+from shadow.models.answers import Adjudication, Answer, Finding, HeatMap, JobState, Prediction, ScoringJob
+from shadow.models.counted import Calendared, ChangedPart, Comparison, DayTally
+from shadow.models.teaching import TrainingPart
+from shadow.models.versions import (
+    Assignment,
+    AssignmentQuerySet,
+    Evaluation,
+    ModelVersion,
+    Role,
+    live_version,
+)
+
+__all__ = [
+    "Adjudication",
+    "Answer",
+    "Assignment",
+    "AssignmentQuerySet",
+    "Calendared",
+    "ChangedPart",
+    "Comparison",
+    "DayTally",
+    "Evaluation",
+    "Finding",
+    "HeatMap",
+    "JobState",
+    "ModelVersion",
+    "Prediction",
+    "Role",
+    "ScoringJob",
+    "TrainingPart",
+    "live_version",
+]

@@ -1,0 +1,114 @@
+"""What is counted of the pairs so that a report need not read them: made from the rows, and made again from them at will."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+
+from inspection.models import Inspection, Line, Station, Variant
+from shadow.models.answers import Finding, Prediction
+from shadow.models.versions import ModelVersion
+
+
+class Standing(models.TextChoices):
+    """Where a pair stands: in one cell of the 2x2 table, or why in none. The values are the words of the API."""
+
+    BOTH_OK = "both_ok", "Both ok"
+    OVERKILL = "overkill", "Overkill"
+    ESCAPE = "escape", "Escape"
+    BOTH_SCRATCHED = "both_scratched", "Both scratched"
+    UNSURE = "unsure", "Unsure"
+    NULL = "null", "Without an answer"
+    UNJUDGED = "unjudged", "Not yet judged"
+
+
+class Comparison(models.Model):
+    """One pair as it was last counted; `rollups` alone writes it. Lists and exports read it, tallies are its sums."""
+
+    prediction = models.OneToOneField(Prediction, on_delete=models.CASCADE, primary_key=True, related_name="comparison")
+    inspection = models.ForeignKey(Inspection, on_delete=models.CASCADE, related_name="+")
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="+", db_index=False)
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+", db_index=False)
+    station = models.ForeignKey(Station, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
+    variant = models.ForeignKey(Variant, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
+    # Whose verdict holds; null: nobody's yet, or an imported label.
+    inspector = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+", db_index=False
+    )
+    lot = models.CharField(max_length=80, blank=True)
+    day = models.DateField(help_text="The line's own working day on which the part arrived.")
+    received_at = models.DateTimeField()
+    judged_at = models.DateTimeField(null=True)
+    kind = models.CharField(max_length=14, help_text="blind, assisted, retrospective or seeded.")
+    standing = models.CharField(max_length=14, choices=Standing)
+    score = models.FloatField(null=True)
+    finding = models.CharField(max_length=10, blank=True, choices=Finding)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["line", "day"], name="comparison_by_day"),
+            models.Index(fields=["line", "lot"], name="comparison_by_lot", condition=~Q(lot="")),
+            models.Index(
+                fields=["line", "-prediction"],
+                name="comparison_differing",
+                condition=Q(standing__in=["escape", "overkill"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prediction_id}: {self.standing}"
+
+
+class DayTally(models.Model):
+    """How many pairs of a day stand where, for one line, version, station, variant, inspector and kind of evidence."""
+
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="+", db_index=False)
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    kind = models.CharField(max_length=14)
+    station = models.ForeignKey(Station, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
+    variant = models.ForeignKey(Variant, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
+    inspector = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+", db_index=False
+    )
+    both_ok = models.IntegerField(default=0)
+    overkill = models.IntegerField(default=0)
+    escape = models.IntegerField(default=0)
+    both_scratched = models.IntegerField(default=0)
+    unsure = models.IntegerField(default=0)
+    null = models.IntegerField(default=0)
+    unjudged = models.IntegerField(default=0)
+    # What supervisors found: {"escape": {"person": 1, ..}, "overkill": {..}}, without the zeros.
+    findings = models.JSONField(default=dict)
+    # {bin of shadow.scores: [judged ok, judged scratched, sum of the scores in millionths]}, without the zeros.
+    scores = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "line", "version", "day", "kind", Coalesce("station", 0), Coalesce("variant", 0),
+                Coalesce("inspector", 0), name="one_tally_per_day_and_group",
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.line_id}, {self.version_id}"
+
+
+class ChangedPart(models.Model):
+    """A part of which something was written since it was counted. Database triggers write it with the change itself."""
+
+    inspection_id = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.inspection_id} to count again"
+
+
+class Calendared(models.Model):
+    """The working days by which a line's pairs were counted last: another time zone or shift counts them anew."""
+
+    line = models.OneToOneField(Line, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    calendar = models.CharField(max_length=64, help_text="A digest of time zone, shifts and whether it is a demo line.")
+
+    def __str__(self) -> str:
+        return f"{self.line_id}: {self.calendar}"

@@ -19,6 +19,7 @@ ROUTES = {"automation.tasks.score_*": {"queue": "score"}, "shadow.tasks.train_*"
 EVERY = {  # seconds
     "automation.tasks.sweep": 2.0,  # finds again what a lost wake-up missed
     "inspection.tasks.contain_escapes": 2.0,
+    "shadow.tasks.count_pairs": 2.0,
     "inspection.tasks.make_previews": 2.0,
     "inspection.tasks.keep_house": 30.0,
     "monitoring.tasks.watch": 30.0,

@@ -28,6 +28,7 @@ from config.celery import CONNECT_SECONDS
 from inspection.append_only import missing_triggers
 from inspection.models import Inspection, Line
 from monitoring.models import Alarm
+from shadow import changes
 from shadow.models import Prediction, ScoringJob
 
 OK = "ok"
@@ -72,9 +73,9 @@ def migrations() -> str:
 
 
 def history() -> str:
-    """Whether triggers guard every append-only table."""
+    """Whether triggers guard every append-only table, and note what reports have to count again."""
     try:
-        missing = missing_triggers()
+        missing = missing_triggers() + changes.missing_triggers()
     except DatabaseError:
         return "cannot be read"
     return f"{len(missing)} triggers are missing: run manage.py migrate" if missing else OK

@@ -2,13 +2,13 @@
 
 from django.urls import path
 
-from shadow import api
+from shadow.api import discrepancies, models, reports
 
 urlpatterns = [
-    path("reports/agreement/", api.agreement, name="api_agreement"),
-    path("discrepancies/", api.discrepancies, name="api_discrepancies"),
-    path("discrepancies/<int:pk>/adjudication/", api.adjudication, name="api_adjudication"),
-    path("models/", api.models, name="api_models"),
-    path("models/<str:model>/", api.model, name="api_model"),
-    path("predictions/", api.predictions, name="api_predictions"),
+    path("reports/agreement/", reports.agreement, name="api_agreement"),
+    path("discrepancies/", discrepancies.discrepancies, name="api_discrepancies"),
+    path("discrepancies/<int:pk>/adjudication/", discrepancies.adjudication, name="api_adjudication"),
+    path("models/", models.models, name="api_models"),
+    path("models/<str:model>/", models.model, name="api_model"),
+    path("predictions/", models.predictions, name="api_predictions"),
 ]

@@ -13,7 +13,7 @@ class Calendar:
     """A line's working days: a shift belongs to the day it started on, what no shift covers to the calendar day."""
 
     def __init__(self, line: Line):
-        self.zone = line.zone
+        self.zone, self.demo = line.zone, line.demo
         self.shifts = list(line.shifts.all())
 
     def day_of(self, moment: datetime) -> date:

@@ -2,43 +2,38 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from inspection.actions.intake import find_line
 from inspection.models import Line, User
 from inspection.refusals import BadInput, Unknown
-from shadow.days import EVERYTHING, Calendar, Span, read_span
-from shadow.models import Adjudication, ModelVersion, Prediction
-from shadow.pairs import CELLS, KINDS, Cell, Pair, pairs_of, seen_by
-from shadow.reports import one_of
+from shadow.asked import one_of
+from shadow.days import EVERYTHING, Span, read_span
+from shadow.models import DIFFERING, Comparison, Differs, ModelVersion, Prediction
+from shadow.narrowing import NOT_NARROWED, Narrow, read_narrow
+from shadow.pairs import CELLS, KINDS, Pair, pairs_of, seen_by
+from shadow.rollups import up_to_date
 from shadow.versions import find_version
 
-DIFFERING: tuple[Cell, ...] = ("escape", "overkill")
-CELL_NAMES: tuple[Cell, ...] = tuple(CELLS.values())
+CELL_NAMES: tuple[str, ...] = tuple(CELLS.values())
 PAGE = 24
-BATCH = 200  # predictions looked at together
-MOST = 5000  # predictions looked at for one page; a page with rare hits ends here and its `next` goes on
 
 
 @dataclass(frozen=True)
 class Sought:
-    """Which pairs are listed. `lines` are the ones that the reader may see."""
+    """Which pairs are listed. `lines` are the ones that the reader may see; scores are from `least` up to below `most`."""
 
     lines: tuple[Line, ...]
-    cells: tuple[Cell, ...] = DIFFERING
+    cells: tuple[str, ...] = DIFFERING
     adjudicated: bool | None = None
     version: ModelVersion | None = None
     evidence: str = ""
     span: Span = EVERYTHING
-
-    def keeps(self, pair: Pair, calendars: Mapping[str, Calendar]) -> bool:
-        return (
-            pair.cell in self.cells
-            and self.evidence in ("", pair.evidence_kind)
-            and self.adjudicated in (None, pair.finding is not None)
-            and self.span.holds(pair.received_at, calendars[pair.line])
-        )
+    narrow: Narrow = NOT_NARROWED
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,28 @@ def read_sought(params: Mapping[str, str], by: User, *, kinds: tuple[str, ...] =
     dates = (params.get("from", ""), params.get("to", ""))
     return Sought(
         lines=lines,
-        cells=(one_of("kind", kind, kinds),) if kind else DIFFERING,  # type: ignore[arg-type]
+        cells=(one_of("kind", kind, kinds),) if kind else DIFFERING,
         adjudicated={"": None, "yes": True, "no": False}[one_of("adjudicated", adjudicated, ("yes", "no", ""))],
         version=find_version(model) if model else None,
         evidence=one_of("evidence", evidence, KINDS) if evidence else "",
         span=read_span(*dates, lines[0]) if lines else EVERYTHING,
+        narrow=read_narrow(params, lines, by),
+        least=_score("score_from", params),
+        most=_score("score_below", params),
     )
+
+
+def _score(name: str, params: Mapping[str, str]) -> float | None:
+    text = params.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        score = float(text)
+    except ValueError:
+        score = -1.0
+    if not 0 <= score <= 1:
+        raise BadInput(f"{name!r} is {text!r}. A score is a number from 0 to 1.")
+    return score
 
 
 def read_cursor(text: str) -> int | None:
@@ -77,40 +88,39 @@ def read_cursor(text: str) -> int | None:
 def find_pairs(sought: Sought, *, before: int | None = None, limit: int | None = None) -> Page:
     """The next pairs with a prediction older than `before`, at most `limit` (a page when not given)."""
     limit = limit or PAGE
-    calendars = {line.slug: Calendar(line) for line in sought.lines}
-    candidates = _candidates(sought)
-    older = candidates if before is None else candidates.filter(pk__lt=before)
-    keys = list(older.values_list("pk", flat=True)[:MOST])
-    found: list[Pair] = []
-    for start in range(0, len(keys), BATCH):
-        batch = pairs_of(Prediction.objects.filter(pk__in=keys[start : start + BATCH]))
-        newest_first = sorted(batch, key=lambda pair: -pair.prediction_id)
-        found += [pair for pair in newest_first if sought.keeps(pair, calendars)]
-        if len(found) > limit:
-            return Page(tuple(found[:limit]), found[limit - 1].prediction_id)
-    return Page(tuple(found), keys[-1] if len(keys) == MOST else None)
+    up_to_date(sought.lines)
+    found = comparisons(sought).order_by("-prediction")
+    older = found if before is None else found.filter(prediction__lt=before)
+    keys = list(older.values_list("prediction", flat=True)[: limit + 1])
+    pairs = pairs_of(Prediction.objects.filter(pk__in=keys[:limit]))
+    newest_first = tuple(sorted(pairs, key=lambda pair: -pair.prediction_id))
+    return Page(newest_first, keys[limit - 1] if len(keys) > limit else None)
 
 
-def _candidates(sought: Sought) -> QuerySet[Prediction]:
-    """Predictions that may be wanted: the database's rough sieve before the pairs' own exact rule."""
-    sieve = Q(pk__in=[])
-    for (person, model), cell in CELLS.items():
-        if cell in sought.cells:
-            said = Q(inspection__verdicts__outcome=person) | Q(inspection__verdicts__corrections__outcome=person)
-            sieve |= Q(said, outcome=model)
-    found = Prediction.objects.filter(sieve, inspection__line__in=sought.lines).order_by("-pk").distinct()
-    if sought.version:
-        found = found.filter(version=sought.version)
+def comparisons(sought: Sought) -> QuerySet[Comparison]:
+    """The pairs as they were counted that are wanted. Seeded parts, which measure the inspectors, are never among them."""
+    found = Comparison.objects.filter(line__in=sought.lines, **sought.narrow.groups()).exclude(kind="seeded")
+    found = found.filter(Differs()) if set(sought.cells) <= set(DIFFERING) else found
+    if sought.cells != DIFFERING:
+        found = found.filter(standing__in=sought.cells)
     if sought.adjudicated is not None:
-        settled = Exists(Adjudication.objects.filter(prediction=OuterRef("pk")))
-        found = found.filter(settled if sought.adjudicated else ~settled)
-    if sought.lines:
-        starts, ends = zip(*(sought.span.moments(line) for line in sought.lines), strict=True)
-        if all(starts):
-            found = found.filter(inspection__received_at__gte=min(starts))
-        if all(ends):
-            found = found.filter(inspection__received_at__lt=max(ends))
-    return found
+        found = found.exclude(finding="") if sought.adjudicated else found.filter(finding="")
+    given = {
+        "version": sought.version, "kind": sought.evidence or None, "lot": sought.narrow.lot or None,
+        "score__gte": sought.least, "score__lt": sought.most,
+    }  # fmt: skip
+    found = found.filter(**{name: value for name, value in given.items() if value is not None})
+    return found.filter(_held(sought.span))
+
+
+def _held(span: Span) -> Q:
+    """A span as a condition: whole days by the line's own days, moments by the arrival."""
+    wanted = Q()
+    if span.start:
+        wanted &= Q(received_at__gte=span.start) if isinstance(span.start, datetime) else Q(day__gte=span.start)
+    if span.end:
+        wanted &= Q(received_at__lt=span.end) if isinstance(span.end, datetime) else Q(day__lte=span.end)
+    return wanted
 
 
 def find_judged_pair(prediction_id: int, by: User) -> Pair:

@@ -14,10 +14,10 @@ from inspection.people import usernames_for
 from shadow.models import Adjudication, ModelVersion, Prediction
 from shadow.vision.novelty import is_out_of_distribution
 
-Kind = Literal["blind", "assisted", "retrospective"]
+Kind = Literal["blind", "assisted", "retrospective", "seeded"]
 Cell = Literal["both_ok", "overkill", "escape", "both_scratched"]
 
-KINDS: tuple[Kind, ...] = ("blind", "assisted", "retrospective")
+KINDS: tuple[Kind, ...] = ("blind", "assisted", "retrospective")  # those that a report may be asked for
 CELLS: dict[tuple[str, str], Cell] = {  # (the person, the model): the person is held right
     ("ok", "ok"): "both_ok",
     ("ok", "scratched"): "overkill",
@@ -55,6 +55,7 @@ class Pair(NamedTuple):
     evidence_outcome: str | None
     drawn_blind: bool
     served_before: bool
+    origin: str
     live: bool
     retrospective: bool
     finding: str | None
@@ -67,9 +68,7 @@ class Pair(NamedTuple):
     @property
     def evidence_kind(self) -> Kind:
         """What the pair is evidence of: only blind pairs of live parts speak for or against the model."""
-        if self.retrospective or not self.live:
-            return "retrospective"
-        return "blind" if self.drawn_blind and not self.served_before else "assisted"
+        return kind_of(self.origin, self.live, self.retrospective, self.drawn_blind and not self.served_before)
 
     @property
     def cell(self) -> Cell | None:
@@ -81,7 +80,20 @@ class Pair(NamedTuple):
         return self.cell in ("escape", "overkill")
 
 
-class _Judged(NamedTuple):
+def kind_of(origin: str, live: bool, retrospective: bool, blind: bool) -> Kind:
+    """What a pair is evidence of. `blind`: drawn blind, and nothing of the model was served to its judges before."""
+    if origin == Origin.SEEDED:
+        return "seeded"  # it measures the inspectors
+    if retrospective or not live:
+        return "retrospective"
+    return "blind" if blind else "assisted"
+
+
+def counts_as_live(origin: str, demo: bool) -> bool:
+    return origin == Origin.LIVE or (origin == Origin.SIMULATED and demo)
+
+
+class Judged(NamedTuple):
     """What a part's verdicts come to."""
 
     inspector_id: int | None
@@ -109,7 +121,7 @@ class _Correction(NamedTuple):
 
 
 Served = dict[tuple[int, int], datetime]  # (inspection, person): when model output was first served to them
-NOT_JUDGED = _Judged(None, None, None, None, None, False)
+NOT_JUDGED = Judged(None, None, None, None, None, False)
 
 
 def pairs(
@@ -131,8 +143,8 @@ def pairs(
 
 def pairs_of(predictions: QuerySet[Prediction]) -> list[Pair]:
     """The pairs of these predictions, by arrival. The queryset is used as a subquery: it must not be sliced."""
-    judged = _judged(predictions)
-    findings = _findings(predictions)
+    judged = judged_of(predictions)
+    findings = findings_of(predictions)
     by_arrival = predictions.order_by("inspection__received_at", "inspection_id", "pk")
     rows: QuerySet[Any, tuple[Any, ...]] = by_arrival.values_list(
         "inspection_id", "pk", "inspection__serial", "inspection__line__slug", "inspection__station__slug",
@@ -142,9 +154,8 @@ def pairs_of(predictions: QuerySet[Prediction]) -> list[Pair]:
     found = []
     for *fields, outcome, null_reason, retrospective, blind, origin, demo in rows.iterator(chunk_size=5000):
         *said, served_before = judged.get(fields[0], NOT_JUDGED)
-        live = origin == Origin.LIVE or (origin == Origin.SIMULATED and demo)
-        finding = findings.get(fields[1])
-        told = (outcome or None, null_reason, *said, bool(blind), served_before, live, retrospective, finding)
+        live, finding = counts_as_live(origin, demo), findings.get(fields[1])
+        told = (outcome or None, null_reason, *said, bool(blind), served_before, origin, live, retrospective, finding)
         found.append(Pair._make((*fields, *told)))
     return found
 
@@ -156,19 +167,32 @@ def seen_by(reader: User, found: Iterable[Pair]) -> list[Pair]:
     return [pair._replace(inspector=called.get(pair.inspector_id)) for pair in found]
 
 
-def _judged(predictions: QuerySet[Prediction]) -> dict[int, _Judged]:
+def judged_of(predictions: QuerySet[Prediction]) -> dict[int, Judged]:
+    """What the verdicts on these predictions' parts come to, by part; a part that nobody judged is not in it."""
     parts = predictions.order_by().values("inspection")
     corrections: dict[int, list[_Correction]] = defaultdict(list)
     made = Correction.objects.filter(verdict__inspection__in=parts).order_by("pk")
     for correction in made.values_list("verdict_id", "outcome", "by_id", "at"):
         corrections[correction[0]].append(_Correction(*correction))
     served = _served(parts)
-    verdicts: dict[int, list[_Verdict]] = defaultdict(list)
     # A verdict after advice says how far person and model together agree with the model; it is nobody's control.
     given = Verdict.objects.filter(inspection__in=parts).exclude(occasion=Occasion.ADVISED).order_by("pk")
+    verdicts: dict[int, list[tuple]] = defaultdict(list)
     for row in given.values_list("pk", "inspection_id", "inspector_id", "inspector__username", "outcome", "at"):
-        verdicts[row[1]].append(_Verdict(*row))
-    return {part: _judgement(rows, corrections, served) for part, rows in verdicts.items()}
+        verdicts[row[1]].append(row)
+    disturbed = {part for part, _person in served}
+    return {
+        part: _said_once(rows[0])
+        if len(rows) == 1 and rows[0][0] not in corrections and part not in disturbed
+        else _judgement([_Verdict(*row) for row in rows], corrections, served)
+        for part, rows in verdicts.items()
+    }
+
+
+def _said_once(row: tuple) -> Judged:
+    """One verdict and nothing else, as nearly every part has: what `_judgement` says of it, at a tenth of the time."""
+    _pk, _part, inspector_id, inspector, outcome, at = row
+    return Judged(inspector_id, inspector, at, outcome, outcome, False)
 
 
 def _served(parts: QuerySet) -> Served:
@@ -176,16 +200,17 @@ def _served(parts: QuerySet) -> Served:
     return {(row["inspection_id"], row["user_id"]): row["first"] for row in rows.annotate(first=Min("at"))}
 
 
-def _findings(predictions: QuerySet[Prediction]) -> dict[int, str]:
+def findings_of(predictions: QuerySet[Prediction]) -> dict[int, str]:
+    """What supervisors found, by prediction."""
     settled = Adjudication.objects.filter(prediction__in=predictions.order_by().values("pk")).order_by("pk")
     return dict(settled.values_list("prediction_id", "finding"))  # the last row of a prediction holds
 
 
-def _judgement(verdicts: list[_Verdict], corrections: dict[int, list[_Correction]], served: Served) -> _Judged:
+def _judgement(verdicts: list[_Verdict], corrections: dict[int, list[_Correction]], served: Served) -> Judged:
     outcomes = [corrections[v.pk][-1].outcome if v.pk in corrections else v.outcome for v in verdicts]
     finding = finding_of(outcomes)
     first, deciding = verdicts[0], verdicts[-1 if finding.index is None else finding.index]
-    return _Judged(
+    return Judged(
         inspector_id=deciding.inspector_id,
         inspector=deciding.inspector,
         judged_at=deciding.at,

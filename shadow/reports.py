@@ -1,7 +1,7 @@
 """The agreement report: what people and a model say of the same parts, counted, with intervals and reasons left out."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,19 +9,17 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from inspection.actions.intake import find_line
-from inspection.models import Line, Station, User, Variant
+from inspection.models import Station, User, Variant
 from inspection.people import usernames_for
-from inspection.refusals import BadInput, Unknown
 from shadow.agreement import Confusion, Figure, Rate
+from shadow.asked import Asked
 from shadow.charts import percent
-from shadow.days import EVERYTHING, Calendar, Span, read_span
-from shadow.models import ModelVersion, Prediction, live_version
-from shadow.pairs import KINDS, Pair, pairs
-from shadow.versions import find_version
+from shadow.comparisons import Key, Sums
+from shadow.pairs import KINDS
+from shadow.reading import counted
+from shadow.scores import ScoreCounts
 
 CONFIDENCE = 0.95
-GROUPINGS = ("day", "week", "line", "station", "inspector", "model", "variant")
 FIGURES = (
     "agreement", "kappa", "positive_agreement", "miss_rate", "false_alarm_rate", "escape_rate", "overkill_rate",
 )  # fmt: skip
@@ -32,36 +30,7 @@ WORDS = (
     gettext_noop("retrospective"),
 )  # fmt: skip
 NOBODY = "not known"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a report is asked for. A line or a model left open is open only where the report is grouped by it."""
-
-    lines: tuple[Line, ...]
-    versions: tuple[ModelVersion, ...]
-    span: Span = EVERYTHING
-    group_by: str = "day"
-    evidence: str = "blind"
-    reader: User | None = None  # who finds their own name among the inspectors; all others go by pseudonyms
-
-    @property
-    def line(self) -> Line | None:
-        return self.lines[0] if len(self.lines) == 1 else None
-
-    @property
-    def version(self) -> ModelVersion | None:
-        return self.versions[0] if len(self.versions) == 1 else None
-
-    def echo(self) -> dict[str, str | None]:
-        """The filters as a reader may send them again."""
-        return {
-            "line": self.line.slug if self.line else None,
-            "model": self.version.name if self.version else None,
-            "from": self.span.start.isoformat() if self.span.start else None,
-            "to": self.span.end.isoformat() if self.span.end else None,
-            "group_by": self.group_by,
-        }
+DIFFERING = ("escape", "overkill")
 
 
 @dataclass(frozen=True)
@@ -85,10 +54,11 @@ class Settled:
 
 @dataclass(frozen=True)
 class AgreementReport:
-    """Counts of one kind of evidence. `confusion.n` and `excluded` together are all predictions in the span."""
+    """Counts of one kind of evidence. `confusion.n` and `excluded` together are all predictions that were asked about."""
 
     asked: Asked
     confusion: Confusion
+    scores: ScoreCounts
     groups: tuple[Group, ...]
     days: tuple[Group, ...]
     excluded: Mapping[str, int]
@@ -96,125 +66,75 @@ class AgreementReport:
     adjudicated: Mapping[str, Settled]
 
 
-def read_asked(params: Mapping[str, str], by: User) -> Asked:
-    """What a query string asks for, with what it leaves out filled in. Raises BadInput, Unknown or NotAllowed."""
-    group_by = one_of("group_by", params.get("group_by") or "day", GROUPINGS)
-    evidence = one_of("evidence", params.get("evidence") or "blind", KINDS)
-    lines = _lines(params.get("line", ""), by, every=group_by == "line")
-    versions = _versions(params.get("model", ""), lines, every=group_by == "model")
-    span = read_span(params.get("from", ""), params.get("to", ""), lines[0])
-    return Asked(lines, versions, span, group_by, evidence, reader=by)
-
-
-def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise BadInput(f"{name!r} is {value!r}. Allowed: {', '.join(allowed)}.")
-    return value
-
-
-def _lines(slug: str, by: User, *, every: bool) -> tuple[Line, ...]:
-    if slug:
-        return (find_line(slug, by),)
-    lines = tuple(Line.objects.for_user(by))
-    if not lines:
-        raise Unknown("There is no line yet. An admin sets up the first one.")
-    return lines if every else lines[:1]
-
-
-def _versions(name: str, lines: tuple[Line, ...], *, every: bool) -> tuple[ModelVersion, ...]:
-    if name:
-        return (find_version(name),)
-    if every:
-        return tuple(_with_predictions(lines))
-    version = live_version(lines[0]) or _with_predictions(lines).first()
-    return (version,) if version else ()
-
-
-def _with_predictions(lines: tuple[Line, ...]):
-    answered = Prediction.objects.filter(inspection__line__in=lines).order_by().values("version")
-    return ModelVersion.objects.filter(pk__in=answered)
-
-
 def agreement_report(asked: Asked) -> AgreementReport:
     """Count the pairs that were asked for. Kinds of evidence are never mixed; the others are counted beside."""
-    found = pairs_asked(asked)
-    kept = [pair for pair in found if pair.evidence_kind == asked.evidence]
+    found = counted(asked)
+    kept = {key: sums for key, sums in found.items() if key.kind == asked.evidence}
+    whole = total(kept.values())
+    by_kind: dict[str, Sums] = {
+        kind: total(sums for key, sums in found.items() if key.kind == kind) for kind in (*KINDS, "seeded")
+    }
     return AgreementReport(
         asked=asked,
-        confusion=confusion_of(Counter(pair.cell for pair in kept)),
-        groups=group_pairs(kept, asked, asked.group_by),
-        days=group_pairs(kept, asked, "day"),
-        excluded=_excluded(found, asked.evidence),
-        evidence_counts={kind: sum(pair.evidence_kind == kind and bool(pair.cell) for pair in found) for kind in KINDS},
-        adjudicated={cell: _settled(kept, cell) for cell in ("escape", "overkill")},
+        confusion=whole.confusion,
+        scores=whole.score_counts,
+        groups=group_tallies(kept, asked, asked.group_by),
+        days=group_tallies(kept, asked, "day"),
+        excluded=_excluded(by_kind, asked.evidence),
+        evidence_counts={kind: by_kind[kind].confusion.n for kind in KINDS},
+        adjudicated={cell: _settled(whole, cell) for cell in DIFFERING},
     )
 
 
-def pairs_asked(asked: Asked) -> list[Pair]:
-    """The pairs of every line and version asked for, inside the span as each line's own days count it."""
-    found = []
-    for line in asked.lines:
-        calendar = Calendar(line)
-        start, end = asked.span.moments(line)
-        for version in asked.versions:
-            for pair in pairs(line=line, version=version, start=start, end=end):
-                if asked.span.holds(pair.received_at, calendar):
-                    found.append(pair)
-    return found
+def total(sums: Iterable[Sums]) -> Sums:
+    whole = Sums()
+    for each in sums:
+        whole.move(each)
+    return whole
 
 
-def confusion_of(cells: Mapping[Any, int]) -> Confusion:
-    return Confusion(*(cells.get(cell, 0) for cell in ("both_ok", "overkill", "escape", "both_scratched")))
-
-
-def _excluded(found: list[Pair], evidence: str) -> dict[str, int]:
+def _excluded(by_kind: Mapping[str, Sums], evidence: str) -> dict[str, int]:
     """Why pairs are not counted, each under one reason."""
-    reasons = dict.fromkeys(["unsure", "null", "unjudged", *(kind for kind in KINDS if kind != evidence)], 0)
-    for pair in found:
-        if pair.evidence_kind != evidence:
-            reasons[pair.evidence_kind] += 1
-        elif pair.predicted is None:
-            reasons["null"] += 1
-        elif pair.cell is None:
-            reasons["unjudged" if pair.outcome is None else "unsure"] += 1
-    return reasons
+    mine = by_kind[evidence].standing
+    reasons = {name: mine[name] for name in ("unsure", "null", "unjudged")}
+    return reasons | {kind: sum(sums.standing.values()) for kind, sums in by_kind.items() if kind != evidence}
 
 
-def _settled(kept: list[Pair], cell: str) -> Settled:
-    found = Counter(pair.finding or "open" for pair in kept if pair.cell == cell)
-    return Settled(**found)
+def _settled(whole: Sums, cell: str) -> Settled:
+    found = {who: whole.findings[cell, who] for who in ("person", "model", "ambiguous")}
+    return Settled(**found, open=whole.standing[cell] - sum(found.values()))
 
 
-def group_pairs(kept: list[Pair], asked: Asked, group_by: str) -> tuple[Group, ...]:
+def group_tallies(kept: Mapping[Key, Sums], asked: Asked, group_by: str) -> tuple[Group, ...]:
     """The counted pairs as rows of one table, in the order of their keys. They sum to the whole."""
     key_of, name_of = _grouping(group_by, asked, kept)
-    cells: dict[str, Counter] = {}
-    for pair in kept:
-        if pair.cell:
-            cells.setdefault(key_of(pair) or "", Counter())[pair.cell] += 1
-    return tuple(Group(key, name_of(key), confusion_of(cells[key])) for key in sorted(cells))
+    groups: dict[str, list[Sums]] = defaultdict(list)
+    for key, sums in kept.items():
+        groups[key_of(key) or ""].append(sums)
+    rows = ((key, total(groups[key]).confusion) for key in sorted(groups))
+    return tuple(Group(key, name_of(key), confusion) for key, confusion in rows if confusion.n)
 
 
 def _grouping(
-    group_by: str, asked: Asked, kept: list[Pair]
-) -> tuple[Callable[[Pair], str | None], Callable[[str], str]]:
-    """How a pair finds its row, and how the row is called."""
-    if group_by in ("day", "week"):
-        calendars = {line.slug: Calendar(line) for line in asked.lines}
-        words = _week if group_by == "week" else date.isoformat
-        return lambda pair: words(calendars[pair.line].day_of(pair.received_at)), str
-    names: dict[str, str] = {}
-    if group_by == "line":
-        names = {line.slug: line.name for line in asked.lines}
-    elif group_by == "station":
-        names = dict(Station.objects.filter(line__in=asked.lines).values_list("slug", "name"))
-    elif group_by == "variant":
-        names = dict(Variant.objects.values_list("slug", "name"))
-    elif group_by == "inspector":
-        called = usernames_for(asked.reader, {pair.inspector_id for pair in kept})
+    group_by: str, asked: Asked, kept: Iterable[Key]
+) -> tuple[Callable[[Key], str | None], Callable[[str], str]]:
+    """How a tally finds its row, and how the row is called."""
+    if group_by == "day":
+        return lambda key: key.day.isoformat(), str
+    if group_by == "week":
+        return lambda key: _week(key.day), str
+    if group_by == "inspector":
+        called = usernames_for(asked.reader, {key.inspector_id for key in kept})
         named = User.objects.filter(username__in=called.values())  # a pseudonym is nobody's user name
-        return lambda pair: called.get(pair.inspector_id), _called({user.username: str(user) for user in named})
-    return lambda pair: getattr(pair, group_by), _called(names)
+        return lambda key: called.get(key.inspector_id), _called({user.username: str(user) for user in named})
+    if group_by == "model":
+        slugs = {version.pk: version.name for version in asked.versions}
+        return lambda key: slugs.get(key.version_id), _called({})
+    rows: Any = asked.lines
+    if group_by != "line":
+        rows = Station.objects.filter(line__in=asked.lines) if group_by == "station" else Variant.objects.all()
+    slugs, names = {row.pk: row.slug for row in rows}, {row.slug: row.name for row in rows}
+    return lambda key: slugs.get(getattr(key, f"{group_by}_id")), _called(names)
 
 
 def _called(names: Mapping[str, str]) -> Callable[[str], str]:

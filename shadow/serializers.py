@@ -2,9 +2,9 @@
 
 from rest_framework import serializers
 
+from shadow.asked import GROUPINGS
 from shadow.models import Adjudication, Assignment, Finding, ModelVersion, Prediction
 from shadow.pairs import KINDS
-from shadow.reports import GROUPINGS
 
 
 class ConfusionSerializer(serializers.Serializer):

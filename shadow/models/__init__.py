@@ -1,7 +1,7 @@
 """The rows of the shadow."""
 
 from shadow.models.answers import Adjudication, Answer, Finding, HeatMap, JobState, Prediction, ScoringJob
-from shadow.models.counted import Calendared, ChangedPart, Comparison, DayTally
+from shadow.models.counted import DIFFERING, Calendared, ChangedPart, Comparison, DayTally, Differs
 from shadow.models.teaching import TrainingPart
 from shadow.models.versions import (
     Assignment,
@@ -13,6 +13,7 @@ from shadow.models.versions import (
 )
 
 __all__ = [
+    "DIFFERING",
     "Adjudication",
     "Answer",
     "Assignment",
@@ -21,6 +22,7 @@ __all__ = [
     "ChangedPart",
     "Comparison",
     "DayTally",
+    "Differs",
     "Evaluation",
     "Finding",
     "HeatMap",

@@ -22,6 +22,20 @@ class Standing(models.TextChoices):
     UNJUDGED = "unjudged", "Not yet judged"
 
 
+DIFFERING = ("escape", "overkill")
+
+
+class Differs(models.Func):
+    """Whether person and model differ, spelled out as the index's condition is: with bound parameters SQLite, which
+    compares the two word by word, would read the whole history."""
+
+    template = "%(expressions)s IN ({})".format(", ".join(f"'{cell}'" for cell in DIFFERING))
+    output_field = models.BooleanField()
+
+    def __init__(self) -> None:
+        super().__init__("standing")
+
+
 class Comparison(models.Model):
     """One pair as it was last counted; `rollups` alone writes it. Lists and exports read it, tallies are its sums."""
 
@@ -51,7 +65,7 @@ class Comparison(models.Model):
             models.Index(
                 fields=["line", "-prediction"],
                 name="comparison_differing",
-                condition=Q(standing__in=["escape", "overkill"]),
+                condition=Q(standing__in=DIFFERING),
             ),
         ]
 

@@ -13,9 +13,10 @@ from inspection.models import AuditEvent, Draw, Line, ModelOutputShown
 from inspection.refusals import BadInput, Conflict, NotAllowed, Unknown
 from shadow import discrepancies as listing
 from shadow.adjudicating import adjudicate
+from shadow.asked import read_asked
 from shadow.models import Adjudication, HeatMap, ModelVersion, Prediction
 from shadow.pairs import pairs
-from shadow.reports import agreement_report, read_asked
+from shadow.reports import agreement_report
 from shadow.showing import note_shown
 
 URL = "/api/v1/discrepancies/"
@@ -104,8 +105,7 @@ def test_a_wrong_filter_is_refused(db, sam, line, params):
         found(sam, **params)
 
 
-def test_pages_hold_every_discrepancy_once(compared, sam, monkeypatch):
-    monkeypatch.setattr(listing, "BATCH", 3)
+def test_pages_hold_every_discrepancy_once(compared, sam):
     wanted = [prediction.pk for score in [0.9, 0.9, 0.1] * 4 if (prediction := compared("ok", score)).score == 0.9]
     seen, before = [], None
     sought = listing.read_sought({}, sam)
@@ -116,17 +116,6 @@ def test_pages_hold_every_discrepancy_once(compared, sam, monkeypatch):
             break
         before = page.next
     assert seen == sorted(wanted, reverse=True)
-
-
-def test_a_page_with_rare_hits_ends_and_says_where_to_go_on(compared, sam, monkeypatch):
-    monkeypatch.setattr(listing, "MOST", 2)
-    old = compared("ok", 0.9)
-    for _ in range(2):
-        compared("ok", 0.9, blind=False)
-    sought = listing.read_sought({"evidence": "blind"}, sam)
-    page = listing.find_pairs(sought)
-    assert (page.pairs, page.next is None) == ((), False)
-    assert [pair.prediction_id for pair in listing.find_pairs(sought, before=page.next).pairs] == [old.pk]
 
 
 def test_the_next_open_one_goes_round_and_ends(compared, sam):

@@ -213,7 +213,7 @@ def test_not_drawn_is_assisted_even_unserved(make_part, answer, only, judge, ivy
     [
         (Origin.LIVE, False, "blind"), (Origin.SIMULATED, True, "blind"), (Origin.SIMULATED, False, "retrospective"),
         (Origin.IMPORTED, False, "retrospective"), (Origin.REPLAY, True, "retrospective"),
-        (Origin.SEEDED, True, "retrospective"),
+        (Origin.SEEDED, True, "seeded"),
     ],
 )  # fmt: skip
 def test_only_live_parts_are_blind_evidence(make_part, answer, only, judge, ivy, line, origin, demo, kind):

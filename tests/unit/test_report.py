@@ -24,9 +24,10 @@ from inspection.models import (
 )  # fmt: skip
 from inspection.roles import Role, give_role
 from shadow.agreement import Confusion
+from shadow.asked import read_asked
 from shadow.days import Calendar, read_span
 from shadow.models import Assignment, ModelVersion, Prediction
-from shadow.reports import agreement_report, read_asked, sentence
+from shadow.reports import agreement_report, sentence
 
 URL = "/api/v1/reports/agreement/"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -74,7 +75,7 @@ def test_every_prediction_is_counted_or_left_out_for_one_reason(pair, sam):
     pair("scratched", 0.1, origin=Origin.IMPORTED)
     found = report(sam)
     assert found.confusion == Confusion(5, 1, 1, 2)
-    assert found.excluded == {"unsure": 1, "null": 2, "unjudged": 1, "assisted": 1, "retrospective": 1}
+    assert found.excluded == {"unsure": 1, "null": 2, "unjudged": 1, "assisted": 1, "retrospective": 1, "seeded": 0}
     assert found.evidence_counts == {"blind": 9, "assisted": 1, "retrospective": 1}
     assert report(sam, evidence="assisted").confusion == Confusion(both_ok=1)
     assert report(sam, evidence="retrospective").confusion == Confusion(escape=1)
@@ -167,7 +168,7 @@ def test_json_has_the_contracts_shape(pair, sam, api):
     assert body["filters"] == {"line": "line-a", "model": "starter", "from": None, "to": None, "group_by": "day"}
     assert body["evidence"] == "blind"
     assert body["groups"][0]["key"] == "2026-03-02"
-    assert set(body["excluded"]) == {"unsure", "null", "unjudged", "assisted", "retrospective"}
+    assert set(body["excluded"]) == {"unsure", "null", "unjudged", "assisted", "retrospective", "seeded"}
 
 
 def test_csv_holds_the_whole_and_the_groups(pair, sam, api):

@@ -1,77 +1,26 @@
-"""The supervisor's pages: agreement, discrepancies, model versions."""
-
-from collections.abc import Mapping
+"""The desk: the parts on which person and model differ, in a gallery and one by one."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from inspection.models import Line
 from inspection.refusals import BadInput, Unknown
 from inspection.roles import May, caller, must, needs
-from inspection.views.photos import served
 from shadow import discrepancies as listing
-from shadow import reports
-from shadow.actions import heat_map_png, picture_path
+from shadow.actions import heat_map_png
 from shadow.adjudicating import adjudicate
-from shadow.cards import current_assignments, health, read_card
 from shadow.exhibits import exhibits, history
-from shadow.models import Finding, ModelVersion, Prediction
+from shadow.models import Finding, Prediction
 from shadow.pairs import seen_by
-from shadow.report_page import figures_of, rows, tiles, trends
 from shadow.showing import note_shown
-from shadow.studies import pictures_of, studies_of
-from shadow.versions import find_version
+from shadow.views.filters import asked_params, choices, query_of
 
 HEAT_WIDTH = 640  # pixels; a map has 64 cells, so more would only be smoother
 DAY = 24 * 3600
-
-
-def asked_params(request: HttpRequest) -> dict[str, str]:
-    """The query string, with the line that was chosen last where it names none. An empty `line` asks for all."""
-    params = request.GET.dict()
-    chosen = request.session.get("line", "")
-    if "line" not in params and Line.objects.for_user(caller(request)).filter(slug=chosen).exists():
-        params["line"] = chosen
-    return params
-
-
-def choices(request: HttpRequest) -> dict:
-    """What the filters of these pages offer."""
-    return {"lines": Line.objects.for_user(caller(request)), "versions": ModelVersion.objects.all()}
-
-
-def query_of(params: Mapping[str, str], **changes: str) -> str:
-    """A query string without its empty fields. An empty line stays: it asks for all lines."""
-    return urlencode({name: value for name, value in {**params, **changes}.items() if value or name == "line"})
-
-
-@needs(May.READ_EVIDENCE)
-@require_safe
-def agreement_report(request: HttpRequest) -> HttpResponse:
-    """How far people and the model agree: one sentence, the 2x2, trends, a table."""
-    params = request.GET.dict() if request.GET.get("group_by") == "line" else asked_params(request)
-    report = reports.agreement_report(reports.read_asked(params, caller(request)))
-    kept = {name: value for name, value in report.asked.echo().items() if value} | {"evidence": report.asked.evidence}
-    tabs = [(name, f"?{query_of(_open(kept, name), group_by=name)}") for name in reports.GROUPINGS]
-    by_day = rows(report.days)
-    return render(request, "shadow/agreement_report.html", {
-        **choices(request), "report": report, "sentence": reports.sentence(report), "figures": figures_of(report),
-        "tiles": tiles(report), "trends": trends(report, by_day), "by_day": by_day, "rows": rows(report.groups),
-        "params": kept, "tabs": tabs,
-        "evidences": [(kind, f"?{query_of(kept, evidence=kind)}", n) for kind, n in report.evidence_counts.items()],
-        "export": f"{reverse('api_agreement')}?{query_of(kept)}",
-        "excluded": {reason: n for reason, n in report.excluded.items() if n and reason not in report.evidence_counts},
-    })  # fmt: skip
-
-
-def _open(params: Mapping[str, str], group_by: str) -> dict[str, str]:
-    """The filter without the field that the table compares: a line or a model left open is all of them."""
-    return {name: value for name, value in params.items() if name != group_by}
 
 
 @needs(May.READ_EVIDENCE)
@@ -154,35 +103,3 @@ def heat_map(request: HttpRequest, pk: int, position: int) -> HttpResponse:
     answer = HttpResponse(heat_map_png(prediction, position, size), content_type="image/png")
     answer["Cache-Control"] = f"private, max-age={DAY}"  # a day: as often as its serving is noted
     return answer
-
-
-@needs(May.READ_EVIDENCE)
-@require_safe
-def models(request: HttpRequest) -> HttpResponse:
-    """The registered model versions, newest first."""
-    by = caller(request)
-    rows = [(version, current_assignments(version, by), health(version)) for version in ModelVersion.objects.all()]
-    return render(request, "shadow/models.html", {"rows": rows})
-
-
-@needs(May.READ_EVIDENCE)
-@require_safe
-def model_card(request: HttpRequest, name: str) -> HttpResponse:
-    """One version: what it was made of, how good it was then, and how it does now."""
-    version = find_version(name)
-    studies = studies_of(version)
-    return render(request, "shadow/model_card.html", {
-        "version": version, "card": read_card(version.card), "health": health(version),
-        "assignments": current_assignments(version, caller(request)), "studies": studies,
-        "drawn": any(study.at is None for study in studies),  # the card's own figures stand above their charts
-    })  # fmt: skip
-
-
-@needs(May.READ_EVIDENCE)
-@require_safe
-def model_picture(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
-    """A picture of a version's failures; only what its card or its evaluations name."""
-    version = find_version(name)
-    if digest not in pictures_of(version):
-        raise Unknown(f"The card of {name} names no picture {digest}.")
-    return served(request, picture_path(digest), digest, "image/webp")

@@ -1,0 +1,236 @@
+"""Counts the pairs by day and group, so that reading a report costs the number of days and groups, not of parts.
+
+The rows are the truth. A part of which anything was written is counted again: its comparisons are made anew from the
+rows, and the tallies move by the difference. So a repetition changes nothing, and two at once cannot count twice: they
+go one after the other.
+"""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Max, Min, QuerySet
+
+from inspection.models import Line
+from shadow.comparisons import Counted, Key, Sums, compared, key_of
+from shadow.days import Calendar
+from shadow.models import Calendared, ChangedPart, Comparison, DayTally, Prediction
+from shadow.models.counted import Standing
+
+CHANGES = 500  # changes taken together
+PARTS = 1000  # keys of parts counted together in a recount: some 50 ms, for which a writer on SQLite waits
+AT_ONCE = 20_000  # a line with no more pairs than this is counted anew while its reader waits
+LOCK = 0x51AD0CC5  # among PostgreSQL's advisory locks
+
+COLUMNS = Counted._fields
+TALLY = (*Key._fields, *Standing.values)
+
+
+# ---- What changed
+
+
+def catch_up(*, most: int | None = None) -> int:
+    """Count again the parts that changed, `most` changes at most, and return how many changes were taken.
+
+    Whoever reads calls it too, so that a report is never older than its question; a worker calls it every two seconds,
+    so that a reader finds little to do.
+    """
+    taken = 0
+    while ChangedPart.objects.exists() and (most is None or taken < most):
+        count = _take_changes(CHANGES if most is None else min(CHANGES, most - taken))
+        if not count:
+            break
+        taken += count
+    return taken
+
+
+@transaction.atomic
+def _take_changes(limit: int) -> int:
+    _go_alone()
+    # A change that commits while we count stays for the next time, so nothing that was written is passed over.
+    changes = dict(ChangedPart.objects.order_by("pk").values_list("pk", "inspection_id")[:limit])
+    if changes:
+        _count({"inspection__in": sorted(set(changes.values()))}, _calendars())
+        ChangedPart.objects.filter(pk__in=changes).delete()
+    return len(changes)
+
+
+def up_to_date(lines: Iterable[Line]) -> None:
+    """Let a reader of these lines find everything counted that was written before they asked."""
+    follow_calendars(lines)
+    catch_up()
+
+
+def follow_calendars(lines: Iterable[Line], *, at_once: int | None = AT_ONCE) -> None:
+    """Count anew the lines whose working days have changed. A line with more than `at_once` pairs waits for a worker."""
+    known = dict(Calendared.objects.values_list("line", "calendar"))
+    for line in lines:
+        digest = _digest(Calendar(line))
+        if known.get(line.pk) == digest:
+            continue
+        pairs = Comparison.objects.filter(line=line)
+        if at_once is not None and pairs[: at_once + 1].count() > at_once:
+            continue
+        if pairs.exists():
+            recount([line])
+        Calendared.objects.update_or_create(line=line, defaults={"calendar": digest})
+
+
+def recount(lines: Iterable[Line], *, progress: Callable[[int], Any] = lambda pairs: None) -> int:
+    """Count all pairs of some lines from their rows, and the tallies from the pairs; return how many pairs there are.
+
+    The line goes on meanwhile: at every moment the tallies are the sums of what was counted.
+    """
+    total = 0
+    for line in lines:
+        for first, last in _ranges(Prediction.objects.filter(inspection__line=line)):
+            with transaction.atomic():
+                _go_alone()
+                _count({"inspection__line": line, "inspection__gte": first, "inspection__lte": last}, _calendars())
+            progress(last - first + 1)
+        total += _sum_up(line)
+    return total
+
+
+def _ranges(predictions: QuerySet[Prediction]) -> Iterator[tuple[int, int]]:
+    """Ranges of keys of the parts that these predictions are of."""
+    keys = predictions.order_by().aggregate(first=Min("inspection"), last=Max("inspection"))
+    if keys["first"] is not None:
+        for first in range(keys["first"], keys["last"] + 1, PARTS):
+            yield first, min(first + PARTS - 1, keys["last"])
+
+
+def _sum_up(line: Line) -> int:
+    """Make the line's tallies from its comparisons, a day at a time."""
+    days = {*Comparison.objects.filter(line=line).values_list("day", flat=True).distinct()}
+    days |= {*DayTally.objects.filter(line=line).values_list("day", flat=True).distinct()}
+    return sum(_sum_up_day(line, day) for day in sorted(days))
+
+
+@transaction.atomic
+def _sum_up_day(line: Line, day: date) -> int:
+    _go_alone()
+    sums: dict[Key, Sums] = defaultdict(Sums)
+    pairs = 0
+    for row in Comparison.objects.filter(line=line, day=day).values_list(*COLUMNS).iterator(chunk_size=5000):
+        counted = Counted(*row)
+        sums[key_of(counted)].add(counted)
+        pairs += 1
+    if dict(tallies(DayTally.objects.filter(line=line, day=day))) != sums:
+        DayTally.objects.filter(line=line, day=day).delete()
+        _insert_tallies(sums)
+    return pairs
+
+
+# ---- Counting
+
+
+def _go_alone() -> None:
+    """Let nobody else count until this transaction ends. On SQLite it holds the one write lock already."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
+def _calendars() -> dict[int, Calendar]:
+    return {line.pk: Calendar(line) for line in Line.objects.prefetch_related("shifts")}
+
+
+def _digest(calendar: Calendar) -> str:
+    shifts = [(shift.starts_at.isoformat(), shift.ends_at.isoformat()) for shift in calendar.shifts]
+    return hashlib.sha256(json.dumps([str(calendar.zone), calendar.demo, shifts]).encode()).hexdigest()
+
+
+def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar]) -> None:
+    """Count some parts again. `scope` filters a prediction's and a comparison's part; the caller goes alone."""
+    known = {row[0]: Counted(*row) for row in Comparison.objects.filter(**scope).values_list(*COLUMNS)}
+    moved: dict[Key, Sums] = defaultdict(Sums)
+    new: list[Counted] = []
+    for row in compared(Prediction.objects.filter(**scope), calendars):
+        if known.get(row.prediction_id) == row:
+            del known[row.prediction_id]
+        else:
+            new.append(row)
+            moved[key_of(row)].add(row)
+    for row in known.values():  # what it was before; or its prediction was purged
+        moved[key_of(row)].add(row, -1)
+    Comparison.objects.filter(pk__in=known).delete()
+    _insert(Comparison, COLUMNS, new)
+    _move_tallies(moved)
+
+
+def tallies(rows: QuerySet[DayTally]) -> Iterator[tuple[Key, Sums]]:
+    """The tallies as keys and sums."""
+    width = len(Key._fields)
+    for findings, scores, *rest in rows.values_list("findings", "scores", *TALLY):
+        sums = Sums(Counter({name: n for name, n in zip(Standing.values, rest[width:], strict=True) if n}))
+        sums.findings.update({(cell, who): n for cell, found in findings.items() for who, n in found.items()})
+        sums.scores.update({(int(place), what): n for place, ns in scores.items() for what, n in enumerate(ns) if n})
+        yield Key(*rest[:width]), sums
+
+
+def _move_tallies(moved: dict[Key, Sums]) -> None:
+    """Let the tallies move by these differences: the days' rows are written anew."""
+    if not moved:
+        return
+    rows = DayTally.objects.filter(line__in={key.line_id for key in moved}, day__in={key.day for key in moved})
+    known = dict(tallies(rows))
+    for key, sums in moved.items():
+        known.setdefault(key, Sums()).move(sums)
+    rows.delete()
+    _insert_tallies(known)
+
+
+def _insert_tallies(sums_of: Mapping[Key, Sums]) -> None:
+    rows = [
+        (*key, *(sums.standing[name] for name in Standing.values), json.dumps(_nested(sums)), json.dumps(_binned(sums)))
+        for key, sums in sums_of.items()
+        if not sums.empty
+    ]
+    _insert(DayTally, (*TALLY, "findings", "scores"), rows)
+
+
+def _nested(sums: Sums) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (cell, who), n in sums.findings.items():
+        if n:
+            found.setdefault(cell, {})[who] = n
+    return found
+
+
+def _binned(sums: Sums) -> dict[int, list[int]]:
+    places = sorted({place for (place, _what), n in sums.scores.items() if n})
+    return {place: [sums.scores[place, what] for what in range(3)] for place in places}
+
+
+def _insert(model: type[Comparison] | type[DayTally], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write many rows in one statement; through the ORM a million of them would take several times as long."""
+    if not rows:
+        return
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    quoted = ", ".join(connection.ops.quote_name(name) for name in names)
+    into = f"INSERT INTO {model._meta.db_table} ({quoted})"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            arrays = ", ".join(f"%s::{fields[name].db_type(connection)}[]" for name in names)
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            cursor.execute(f"{into} SELECT * FROM unnest({arrays})", columns)  # noqa: S608 - names of our own
+        else:
+            moments = [place for place, name in enumerate(names) if name in ("day", "received_at", "judged_at")]
+            marks = ", ".join(["%s"] * len(names))
+            cursor.executemany(f"{into} VALUES ({marks})", [_as_text(row, moments) for row in rows])
+
+
+def _as_text(row: Sequence[Any], moments: Sequence[int]) -> list[Any]:
+    """A row with its days and moments as SQLite keeps them: as Django's own adapters write them, in UTC."""
+    values = list(row)
+    for place in moments:
+        if values[place] is not None:
+            moment = values[place]
+            adapt = connection.ops.adapt_datetimefield_value if hasattr(moment, "hour") else str
+            values[place] = adapt(moment)
+    return values

@@ -80,20 +80,24 @@ def follow_calendars(lines: Iterable[Line], *, at_once: int | None = AT_ONCE) ->
         Calendared.objects.update_or_create(line=line, defaults={"calendar": digest})
 
 
-def recount(lines: Iterable[Line], *, progress: Callable[[int], Any] = lambda pairs: None) -> int:
-    """Count all pairs of some lines from their rows, and the tallies from the pairs; return how many pairs there are.
+def recount(lines: Iterable[Line], *, progress: Callable[[int], Any] = lambda parts: None) -> tuple[int, int]:
+    """Count all pairs of some lines from their rows, and the tallies from the pairs.
 
-    The line goes on meanwhile: at every moment the tallies are the sums of what was counted.
+    Returns how many pairs there are, and how many pairs and days were not counted as their rows say. The line goes on
+    meanwhile: at every moment the tallies are the sums of what was counted.
     """
-    total = 0
+    pairs = mended = 0
     for line in lines:
         for first, last in _ranges(Prediction.objects.filter(inspection__line=line)):
             with transaction.atomic():
                 _go_alone()
-                _count({"inspection__line": line, "inspection__gte": first, "inspection__lte": last}, _calendars())
+                scope = {"inspection__line": line, "inspection__gte": first, "inspection__lte": last}
+                mended += _count(scope, _calendars())
             progress(last - first + 1)
-        total += _sum_up(line)
-    return total
+        for day in _days_of(line):
+            counted, wrong = _sum_up(line, day)
+            pairs, mended = pairs + counted, mended + wrong
+    return pairs, mended
 
 
 def _ranges(predictions: QuerySet[Prediction]) -> Iterator[tuple[int, int]]:
@@ -104,15 +108,14 @@ def _ranges(predictions: QuerySet[Prediction]) -> Iterator[tuple[int, int]]:
             yield first, min(first + PARTS - 1, keys["last"])
 
 
-def _sum_up(line: Line) -> int:
-    """Make the line's tallies from its comparisons, a day at a time."""
+def _days_of(line: Line) -> list[date]:
     days = {*Comparison.objects.filter(line=line).values_list("day", flat=True).distinct()}
-    days |= {*DayTally.objects.filter(line=line).values_list("day", flat=True).distinct()}
-    return sum(_sum_up_day(line, day) for day in sorted(days))
+    return sorted(days | {*DayTally.objects.filter(line=line).values_list("day", flat=True).distinct()})
 
 
 @transaction.atomic
-def _sum_up_day(line: Line, day: date) -> int:
+def _sum_up(line: Line, day: date) -> tuple[int, bool]:
+    """Make a day's tallies from its comparisons; says how many there are, and whether the tallies were wrong."""
     _go_alone()
     sums: dict[Key, Sums] = defaultdict(Sums)
     pairs = 0
@@ -120,10 +123,11 @@ def _sum_up_day(line: Line, day: date) -> int:
         counted = Counted(*row)
         sums[key_of(counted)].add(counted)
         pairs += 1
-    if dict(tallies(DayTally.objects.filter(line=line, day=day))) != sums:
+    wrong = dict(tallies(DayTally.objects.filter(line=line, day=day))) != sums
+    if wrong:
         DayTally.objects.filter(line=line, day=day).delete()
         _insert_tallies(sums)
-    return pairs
+    return pairs, wrong
 
 
 # ---- Counting
@@ -145,8 +149,11 @@ def _digest(calendar: Calendar) -> str:
     return hashlib.sha256(json.dumps([str(calendar.zone), calendar.demo, shifts]).encode()).hexdigest()
 
 
-def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar]) -> None:
-    """Count some parts again. `scope` filters a prediction's and a comparison's part; the caller goes alone."""
+def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar]) -> int:
+    """Count some parts again, and return how many pairs had changed.
+
+    `scope` filters a prediction's and a comparison's part; the caller goes alone.
+    """
     known = {row[0]: Counted(*row) for row in Comparison.objects.filter(**scope).values_list(*COLUMNS)}
     moved: dict[Key, Sums] = defaultdict(Sums)
     new: list[Counted] = []
@@ -161,6 +168,7 @@ def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar]) -> None:
     Comparison.objects.filter(pk__in=known).delete()
     _insert(Comparison, COLUMNS, new)
     _move_tallies(moved)
+    return len(known.keys() | {row.prediction_id for row in new})
 
 
 def tallies(rows: QuerySet[DayTally]) -> Iterator[tuple[Key, Sums]]:

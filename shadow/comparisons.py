@@ -58,31 +58,39 @@ def key_of(row: Counted) -> Key:
 
 @dataclass
 class Sums:
-    """Pairs by standing, findings by (cell, finding), and scores by (bin, 0 judged ok, 1 scratched, 2 millionths)."""
+    """Pairs by standing, findings by cell and who was right, and by bin of the scores [judged ok, scratched, millionths].
+
+    Bins are texts, as JSON keeps them. Zeros may stand for nothing: compare with `tidy`.
+    """
 
     standing: Counter[str] = field(default_factory=Counter)
-    findings: Counter[tuple[str, str]] = field(default_factory=Counter)
-    scores: Counter[tuple[int, int]] = field(default_factory=Counter)
+    findings: dict[str, Counter[str]] = field(default_factory=dict)
+    scores: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, row: Counted, times: int = 1) -> None:
+    def add(self, standing: str, score: float | None, finding: str, times: int = 1) -> None:
         """Count a pair, or with -1 take it away."""
-        self.standing[row.standing] += times
-        if row.standing in CELL_NAMES and row.score is not None:
-            place = bin_of(row.score)
-            self.scores[place, 1 if row.standing in SCRATCHED else 0] += times
-            self.scores[place, 2] += times * round(row.score * MILLION)
-            if row.finding:
-                self.findings[row.standing, row.finding] += times
+        self.standing[standing] += times
+        if standing in CELL_NAMES and score is not None:
+            bin = self.scores.setdefault(str(bin_of(score)), [0, 0, 0])
+            bin[1 if standing in SCRATCHED else 0] += times
+            bin[2] += times * round(score * MILLION)
+            if finding:
+                self.findings.setdefault(standing, Counter())[finding] += times
 
-    def move(self, other: "Sums") -> None:
-        """Add another's counts to these; its counts may be negative."""
-        self.standing.update(other.standing)
-        self.findings.update(other.findings)
-        self.scores.update(other.scores)
+    def move(self, other: "Sums", *, scores: bool = True) -> None:
+        """Add another's counts to these; its counts may be negative. Scores are many: leave them where nobody asks."""
+        for standing, n in other.standing.items():
+            self.standing[standing] += n
+        for cell, found in other.findings.items():
+            self.findings.setdefault(cell, Counter()).update(found)
+        for place, bin in other.scores.items() if scores else ():
+            mine = self.scores.get(place, (0, 0, 0))
+            self.scores[place] = [mine[0] + bin[0], mine[1] + bin[1], mine[2] + bin[2]]
 
-    @property
-    def empty(self) -> bool:
-        return not any(self.standing.values())
+    def tidy(self) -> "Sums":
+        """The same without zeros."""
+        findings = {cell: +found for cell, found in self.findings.items() if any(found.values())}
+        return Sums(+self.standing, findings, {place: bin for place, bin in self.scores.items() if any(bin)})
 
     @property
     def confusion(self) -> Confusion:
@@ -90,10 +98,7 @@ class Sums:
 
     @property
     def score_counts(self) -> ScoreCounts:
-        places = {place for place, _what in self.scores}
-        return ScoreCounts.from_bins({
-            place: (self.scores[place, 0], self.scores[place, 1], self.scores[place, 2]) for place in places
-        })  # fmt: skip
+        return ScoreCounts.from_bins({int(place): (bin[0], bin[1], bin[2]) for place, bin in self.scores.items()})
 
 
 ROW = (

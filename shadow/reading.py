@@ -39,7 +39,7 @@ def _add_rows(found: dict[Key, Sums], asked: Asked, line: Line, which: Q) -> Non
     for row in rows.values_list(*COLUMNS).iterator(chunk_size=5000):
         counted = Counted(*row)
         if asked.span.holds(counted.received_at, calendar):
-            found[key_of(counted)].add(counted)
+            found[key_of(counted)].add(counted.standing, counted.score, counted.finding)
 
 
 def _within(span: Span, line: Line) -> Q:

@@ -70,7 +70,7 @@ def agreement_report(asked: Asked) -> AgreementReport:
     """Count the pairs that were asked for. Kinds of evidence are never mixed; the others are counted beside."""
     found = counted(asked)
     kept = {key: sums for key, sums in found.items() if key.kind == asked.evidence}
-    whole = total(kept.values())
+    whole = total(kept.values(), scores=True)
     by_kind: dict[str, Sums] = {
         kind: total(sums for key, sums in found.items() if key.kind == kind) for kind in (*KINDS, "seeded")
     }
@@ -86,10 +86,10 @@ def agreement_report(asked: Asked) -> AgreementReport:
     )
 
 
-def total(sums: Iterable[Sums]) -> Sums:
+def total(sums: Iterable[Sums], *, scores: bool = False) -> Sums:
     whole = Sums()
     for each in sums:
-        whole.move(each)
+        whole.move(each, scores=scores)
     return whole
 
 
@@ -101,7 +101,7 @@ def _excluded(by_kind: Mapping[str, Sums], evidence: str) -> dict[str, int]:
 
 
 def _settled(whole: Sums, cell: str) -> Settled:
-    found = {who: whole.findings[cell, who] for who in ("person", "model", "ambiguous")}
+    found = {who: whole.findings.get(cell, {}).get(who, 0) for who in ("person", "model", "ambiguous")}
     return Settled(**found, open=whole.standing[cell] - sum(found.values()))
 
 

@@ -82,3 +82,58 @@ def tidy() -> None:
                 cursor.execute(f"VACUUM ANALYZE {table}")
         else:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def before_today(seconds: str) -> str:
+    """The moment some seconds before this day began in UTC; `seconds` is an expression of the row."""
+    if connection.vendor == "postgresql":
+        return f"date_trunc('day', now(), 'UTC') - ({seconds}) * interval '1 second'"
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', 'start of day', '-' || ({seconds}) || ' seconds')"
+
+
+DAYS, INSPECTORS = 23, 6  # 138 groups of a day and an inspector
+
+
+def chance(i: str, salt: int) -> str:
+    """A number in [0, 1) that looks random and is the same each time; `i` is an expression of the row."""
+    return f"((({i}) * 2654435761 + {salt}) % 4294967296) / 4294967296.0"
+
+
+def add_pairs(count: int, *, version: int, batch: int = 1_000_000) -> None:
+    """Parts judged blind beside a version's answer, evenly over 23 days and 6 inspectors: 2 % scratched, of which the
+    version misses a tenth; of the good ones it calls a hundredth scratched. The newest 1,000 have a photo row."""
+    for first in range(0, count, batch):
+        _add_pairs(first, min(batch, count - first), count, version)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO inspection_photo (inspection_id, position, view, sha256, stored, format, width, height, size)"
+            " SELECT id, 0, 'front', 'sha-' || id, 'sha-' || id, 'jpeg', 1920, 1080, 400000 FROM inspection_inspection"
+            " WHERE id > (SELECT max(id) - 1000 FROM inspection_inspection)"
+        )
+
+
+def _add_pairs(first: int, count: int, whole: int, version: int) -> None:
+    at, part = before_today(f"{DAYS * 86400} * (1 - ({first} + i - 1) * 1.0 / {whole})"), f"({first} + i)"
+    u1, u2, u3 = (chance(part, salt) for salt in (1, 777_777_777, 3_333_333_333))
+    bad = f"({u1} < 0.02)"
+    score = (
+        f"CASE WHEN {bad} THEN (CASE WHEN {u2} < 0.1 THEN 0.4 * {u3} ELSE 1 - 0.4 * {u3} END)"
+        f" ELSE (CASE WHEN {u2} < 0.01 THEN 1 - 0.4 * {u3} ELSE 0.3 * {u3} * {u3} END) END"
+    )
+    person = f"(SELECT min(id) FROM inspection_user) + ({part} % {INSPECTORS})"
+    with connection.cursor() as cursor:
+        for statement in (
+            "inspection_inspection (id, line_id, serial, lot, origin, captured_at, received_at, state, hold_until,"
+            " state_since, idempotency_scope, request_digest, split)"
+            f" SELECT {part}, (SELECT id FROM inspection_line WHERE slug = '{LINE}'), 'SN' || {part},"
+            f" 'L' || ({part} / 500), 'live', {at}, {at}, 'decided', {at}, {at}, '', '', '' FROM n",
+            "inspection_draw (inspection_id, key, u_canary, u_audit, u_blind, blind, audited, at)"
+            f" SELECT {part}, 'k', 0.5, 0.5, 0.5, true, false, {at} FROM n",
+            "inspection_verdict (inspection_id, inspector_id, occasion, outcome, comment, duration_ms, at, lease_token)"
+            f" SELECT {part}, {person}, 'first', CASE WHEN {bad} THEN 'scratched' ELSE 'ok' END, '', 4000, {at}, '' FROM n",
+            "shadow_prediction (inspection_id, version_id, score, outcome, null_reason, marks, timings, figures,"
+            " retrospective, at)"
+            f" SELECT p, {version}, s, CASE WHEN s >= 0.5 THEN 'scratched' ELSE 'ok' END, '', '[]', '{{}}', '[]',"
+            f" false, t FROM (SELECT {part} AS p, {score} AS s, {at} AS t FROM n) told",
+        ):
+            cursor.execute(f"{numbers(count)} INSERT INTO {statement}")

@@ -132,7 +132,7 @@ def by_the_rows(line):
 def as_counted(line):
     found = {}
     for row in DayTally.objects.filter(line=line).select_related("version", "station", "inspector"):
-        counter = Counter({name: getattr(row, name) for name in rollups.Standing.values})
+        counter = Counter({name: getattr(row, name) for name in rollups.STANDINGS})
         counter.update({(cell, who): n for cell, whos in row.findings.items() for who, n in whos.items()})
         for place, (ok, scratched, millionths) in row.scores.items():
             counter["score", int(place), "ok"], counter["score", int(place), "scratched"] = ok, scratched

@@ -17,7 +17,7 @@ from inspection.models.judgement import (
 from inspection.models.part import Inspection, Lease, Origin, Photo
 from inspection.models.people import ApiToken, User
 from inspection.models.seeded import Purpose, Reference, SeededPart, Study, Truth
-from inspection.models.trail import AuditEvent, AuditSeal
+from inspection.models.trail import AuditEvent, AuditSeal, OfNoPart
 
 __all__ = [
     "ApiToken",
@@ -34,6 +34,7 @@ __all__ = [
     "Lease",
     "Line",
     "ModelOutputShown",
+    "OfNoPart",
     "Origin",
     "Outcome",
     "Photo",

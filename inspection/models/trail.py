@@ -6,6 +6,17 @@ from django.utils import timezone
 from inspection.append_only import AppendOnly
 
 
+class OfNoPart(models.Func):
+    """Whether an event tells of no single part, spelled out as the index's condition is: events of parts grow with
+    production, the others do not."""
+
+    template = "substr(%(expressions)s, 1, 11) <> 'inspection '"
+    output_field = models.BooleanField()
+
+    def __init__(self) -> None:
+        super().__init__("subject")
+
+
 class AuditEvent(AppendOnly):
     """Somebody did something. Written in the transaction that it describes."""
 
@@ -21,6 +32,7 @@ class AuditEvent(AppendOnly):
         indexes = [
             models.Index(fields=["line", "id"], name="audit_by_line"),
             models.Index(fields=["subject"], name="audit_by_subject"),
+            models.Index(fields=["line", "at"], name="audit_of_no_part", condition=models.Q(OfNoPart())),
         ]
 
     def __str__(self) -> str:

@@ -170,9 +170,7 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(fields=["line", "day"], name="comparison_by_day"),
-                    models.Index(
-                        condition=models.Q(("lot", ""), _negated=True), fields=["line", "lot"], name="comparison_by_lot"
-                    ),
+                    models.Index(fields=["line", "lot"], name="comparison_by_lot"),
                     models.Index(
                         condition=models.Q(("standing__in", ("escape", "overkill"))),
                         fields=["line", "-prediction"],

@@ -61,7 +61,7 @@ class Comparison(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["line", "day"], name="comparison_by_day"),
-            models.Index(fields=["line", "lot"], name="comparison_by_lot", condition=~Q(lot="")),
+            models.Index(fields=["line", "lot"], name="comparison_by_lot"),
             models.Index(
                 fields=["line", "-prediction"],
                 name="comparison_differing",

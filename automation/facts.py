@@ -11,7 +11,8 @@ from automation.gates import Facts
 from automation.levels import Level
 from automation.models import Policy, Routing
 from automation.routing import UNSURE_BAND
-from inspection.models import Inspection, Line, Outcome, Shift
+from automation.seeds import seeds_of
+from inspection.models import Inspection, Line, Origin, Outcome, Shift
 from inspection.moves import State
 from monitoring.models import Alarm, Severity
 from shadow.models import ModelVersion, Prediction
@@ -76,6 +77,7 @@ def facts_of(
     judged = [pair for pair in evidence if scratched_of(pair) is not None]
     recent = list(
         Prediction.objects.filter(version=version, inspection__line=line)
+        .exclude(inspection__origin=Origin.SEEDED)
         .order_by("-pk")
         .values_list("score", "at", "inspection__received_at", "retrospective")[:RECENT]
     )
@@ -91,7 +93,7 @@ def facts_of(
         shifts=_shift_days(line, judged), days=len(_days(line, judged)),
         held_days=held_days(line, version, now), escalated=_escalated(line, version),
         audits_due=audits.count(), audits_judged=answered.distinct().count(),
-        critical_alarms=critical,
+        critical_alarms=critical, seeds=seeds_of(line, version),
     )  # fmt: skip
 
 

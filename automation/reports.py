@@ -16,7 +16,7 @@ from automation.gates import Facts, Gate, Limits, gates_to
 from automation.levels import Level, one_up
 from automation.models import Change, Halt, Policy, Routing
 from automation.routing import Part, decide
-from inspection.models import Inspection, Line, Verdict
+from inspection.models import Inspection, Line, Origin, Verdict
 from shadow.models import ModelVersion
 
 
@@ -106,7 +106,7 @@ class Flow:
 
 def flow(line: Line, *, now: datetime | None = None, hours: int = 24) -> Flow:
     since = (now or timezone.now()) - timedelta(hours=hours)
-    parts = Inspection.objects.filter(line=line, received_at__gte=since)
+    parts = Inspection.objects.unseeded().filter(line=line, received_at__gte=since)
     routed = Routing.objects.filter(inspection__in=parts)
     rows = list(routed.values_list("decision", "reason", "decided", "inspection__draw__audited"))
     decisions = Counter(decision if decided or decision == "person" else "person" for decision, _, decided, _ in rows)
@@ -124,6 +124,7 @@ def blind_pace(line: Line, *, now: datetime | None = None) -> float:
     now = now or timezone.now()
     week = now - timedelta(days=PACE_DAYS)
     blind = Verdict.objects.filter(inspection__line=line, inspection__draw__blind=True, at__gte=week)
+    blind = blind.exclude(inspection__origin=Origin.SEEDED)
     found = blind.aggregate(first=Min("at"), count=Count("pk"))
     if not found["count"]:
         return 0.0

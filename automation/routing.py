@@ -8,6 +8,7 @@ from shadow.vision.novelty import is_out_of_distribution
 
 Stratum = tuple[str, str]  # station, variant
 UNSURE_BAND = "score in the unsure band"
+SEEDED = "seeded: it measures the inspectors"
 OUT_OF_DISTRIBUTION = "out of distribution: unlike the photos that the model learned from"
 
 
@@ -41,6 +42,7 @@ class Part:
     null_reason: str = ""
     novelty: float | None = None  # from 1 on the photos are unlike those of the version's training
     stratum: Stratum = ("", "")
+    seeded: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,10 @@ def decide(rule: Rule, part: Part) -> Decision:
 
     At human_only, shadow or under a halt every verdict is blind; at assist the blind share is, and only the rest may
     see advice; at partial and full the audit share is blind, of the machine's parts and of people's alike, so that
-    both can be pooled.
+    both can be pooled. A seeded part is a person's at every level, and blind.
     """
+    if part.seeded:
+        return Decision("person", SEEDED, blind=True)
     if rule.outside is not None and not rule.halted and part.u_canary >= rule.canary_share:
         return decide(rule.outside, part)
     if rule.halted:

@@ -21,6 +21,7 @@ EVERY = {  # seconds
     "inspection.tasks.contain_escapes": 2.0,
     "shadow.tasks.count_pairs": 2.0,
     "inspection.tasks.make_previews": 2.0,
+    "inspection.tasks.mix_seeds": 5.0,
     "inspection.tasks.keep_house": 30.0,
     "monitoring.tasks.watch": 30.0,
 }

@@ -120,7 +120,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def add_parts(registry: CollectorRegistry) -> None:
     gauge = Gauge("shadowline_parts_open", "Parts without a disposition.", ["line", "state"], registry=registry)
-    open_parts = Inspection.objects.open().order_by()
+    open_parts = Inspection.objects.open().unseeded().order_by()
     for line, state, number in open_parts.values_list("line__slug", "state").annotate(Count("pk")):
         gauge.labels(line, state).set(number)
 

@@ -44,13 +44,16 @@ def today_of(line: Line, now: datetime) -> LineToday:
     waits = ~Q(state=State.HELD, hold_until__gt=now)
     waiting = (
         Inspection.objects.queued([line.pk])
+        .unseeded()
         .filter(waits)
         .aggregate(
             n=Count("pk"), oldest=Min("received_at"), supervisor=Count("pk", filter=Q(state=State.WITH_SUPERVISOR))
         )
     )
-    day = line.inspections.filter(received_at__gte=midnight).aggregate(
-        received=Count("pk"), decided=Count("pk", filter=Q(state__in=[State.DECIDED, State.AUDIT_DUE]))
+    day = (
+        line.inspections.unseeded()
+        .filter(received_at__gte=midnight)
+        .aggregate(received=Count("pk"), decided=Count("pk", filter=Q(state__in=[State.DECIDED, State.AUDIT_DUE])))
     )
     pages = (
         (_("Agreement"), "agreement_report"),

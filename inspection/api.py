@@ -16,7 +16,7 @@ from rest_framework.serializers import Serializer
 from inspection import actions
 from inspection.actions.intake import find_line
 from inspection.models import ApiToken, AuditEvent, Inspection, Lease, Line, UrgentLot, User
-from inspection.moves import OPEN, State
+from inspection.moves import State
 from inspection.paging import NewestFirst
 from inspection.people import told_to
 from inspection.refusals import BadInput
@@ -42,7 +42,7 @@ from inspection.serializers import (
     VerdictAnswerSerializer,
     VerdictSerializer,
 )
-from inspection.sight import as_of, find_correctable, find_judged, find_readable, readable
+from inspection.sight import as_of, find_correctable, find_judged, find_readable, in_state, readable
 from inspection.waiting import wait_for_disposition
 
 
@@ -112,9 +112,7 @@ def _in_state(user: User, state: str) -> Q:
     if state not in list(State):
         given = {"state": repr(state), "known": ", ".join(State)}
         raise BadInput(_("There is no state %(state)s. The states are %(known)s.") % given)
-    if not judges_blind(user):
-        return Q(state=state)
-    return Q(state__in=OPEN) if state == State.WAITING else Q(state=state) & ~Q(state__in=OPEN)
+    return in_state(user, State(state))
 
 
 def _receive(request: Request) -> Response:

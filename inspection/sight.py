@@ -4,7 +4,7 @@ from django.db.models import BigIntegerField, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from inspection.models import Disposition, DispositionOutcome, Inspection, Lease, Line, Origin, Outcome, User, Verdict
-from inspection.moves import OPEN
+from inspection.moves import OPEN, State
 from inspection.prepared import Given, Prepared
 from inspection.refusals import Unknown
 from inspection.roles import May, judges_blind, may, oversees
@@ -76,5 +76,27 @@ def as_of(own: Verdict, disposition: Disposition | None, state: str) -> Disposit
 def origin_for(user: User, inspection: Inspection) -> str:
     """Where the part came from, as this reader may know it: to its judge a seeded part is one of the line's own."""
     if inspection.origin == Origin.SEEDED and judges_blind(user):
-        return Origin.LIVE
+        return Origin.SIMULATED if inspection.line.demo else Origin.LIVE
     return inspection.origin
+
+
+def state_for(user: User, inspection: Inspection) -> str:
+    """The part's state as this reader may know it.
+
+    To its inspector every open part looks alike, or an audit could be told from a part that waits. So does a seeded
+    part that was closed without an answer: an ordinary one would wait for a supervisor.
+    """
+    withdrawn = inspection.origin == Origin.SEEDED and inspection.state == State.CLOSED
+    if judges_blind(user) and (withdrawn or inspection.state in OPEN):
+        return State.WAITING
+    return inspection.state
+
+
+def in_state(user: User, state: State) -> Q:
+    """The parts that read as in this state to the user."""
+    if not judges_blind(user):
+        return Q(state=state)
+    withdrawn = Q(origin=Origin.SEEDED, state=State.CLOSED)
+    if state == State.WAITING:
+        return Q(state__in=OPEN) | withdrawn
+    return Q(state=state) & ~Q(state__in=OPEN) & ~withdrawn

@@ -8,8 +8,9 @@ from inspection.previews import make_missing_previews
 
 @shared_task(time_limit=60)
 def keep_house() -> None:
-    """Pass overdue second opinions to a supervisor, and seal the audit trail."""
+    """Pass overdue second opinions to a supervisor, close seeded parts that are spent, and seal the audit trail."""
     actions.escalate_overdue_opinions()
+    actions.withdraw_seeds()
     seals.seal_trail()
 
 
@@ -23,3 +24,10 @@ def make_previews() -> None:
 def contain_escapes() -> None:
     """Open the containments of escapes that people have found."""
     actions.contain_escapes()
+
+
+@shared_task(time_limit=60)
+def mix_seeds() -> None:
+    """Mix seeded parts in after the live parts that have come, and go on with the running studies."""
+    actions.mix_seeds()
+    actions.open_rounds()

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from inspection.models import Line
+from inspection.models import Line, Origin
 from monitoring.actions import open_alarm
 from monitoring.detectors import BernoulliSR
 from monitoring.models import Alarm, AlarmAction, DetectorState, Severity
@@ -98,6 +98,7 @@ def _feed(state: dict[str, Any], event: bool, every: int) -> bool:
 def _events(line: Line, version: ModelVersion, rule: str, since: int) -> Iterator[tuple[int, bool | None]]:
     """(prediction id, whether it happened) of what came after `since`, in order; None: passed over for good."""
     new = Prediction.objects.filter(version=version, inspection__line=line, retrospective=False, pk__gt=since)
+    new = new.exclude(inspection__origin=Origin.SEEDED)  # photos shown again: nothing new of the line
     rows = list(new.order_by("pk").values_list("pk", "score")[:PER_LOOK])
     if rule == "null rate":
         yield from ((pk, score is None) for pk, score in rows)

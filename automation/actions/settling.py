@@ -13,7 +13,7 @@ from automation.levels import Level
 from automation.models import Routing
 from automation.routing import Decision, Part, decide
 from inspection import actions as floor
-from inspection.models import Draw, Inspection, Lease, User
+from inspection.models import Draw, Inspection, Lease, Origin, User
 from shadow import jobs
 from shadow.models import Assignment, Prediction, Role
 from shadow.scoring import score_waiting
@@ -92,7 +92,7 @@ def _settle_together(predictions: Sequence[Prediction], *, now: datetime) -> lis
 def _facts(part: Inspection, prediction: Prediction, draw: Draw) -> Part:
     return Part(
         score=prediction.score, novelty=prediction.novelty, null_reason=prediction.null_reason, u_canary=draw.u_canary, u_audit=draw.u_audit,
-        u_blind=draw.u_blind, stratum=stratum_of(part),
+        u_blind=draw.u_blind, stratum=stratum_of(part), seeded=part.origin == Origin.SEEDED,
     )  # fmt: skip
 
 

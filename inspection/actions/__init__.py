@@ -36,8 +36,11 @@ from inspection.actions.queue import (
     renew_all,
     skip,
 )
+from inspection.actions.references import keep_reference, retire_reference
 from inspection.actions.samples import add_sample, remove_sample
+from inspection.actions.seeding import ask_second_look, mix_seeds, withdraw_seeds
 from inspection.actions.setting_up import remove, reset_password, set_up, set_up_user
+from inspection.actions.studies import close_study, open_rounds, start_study
 
 __all__ = [
     "MAX_PHOTOS",
@@ -47,8 +50,10 @@ __all__ = [
     "MarkedDefect",
     "NewPhoto",
     "add_sample",
+    "ask_second_look",
     "claim",
     "close_containment",
+    "close_study",
     "contain_escapes",
     "correct_verdict",
     "decide_by_machine",
@@ -60,12 +65,15 @@ __all__ = [
     "hand_to_people",
     "import_history",
     "judge",
+    "keep_reference",
     "leave",
     "lock_all",
     "mark_lot_urgent",
+    "mix_seeds",
     "note_decisions_shown",
     "note_model_output_shown",
     "note_pseudonyms_read",
+    "open_rounds",
     "receive_inspection",
     "record_verdict",
     "release",
@@ -75,6 +83,7 @@ __all__ = [
     "renew",
     "renew_all",
     "reset_password",
+    "retire_reference",
     "send_to_retake",
     "set_hold",
     "set_own_keys",
@@ -82,4 +91,6 @@ __all__ = [
     "set_up",
     "set_up_user",
     "skip",
+    "start_study",
+    "withdraw_seeds",
 ]

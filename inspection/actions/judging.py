@@ -296,7 +296,8 @@ def escalate_overdue_opinions(*, now: datetime | None = None) -> int:
     """Give parts that found no second person in the line's time to a supervisor; return how many."""
     now = now or timezone.now()
     moved = 0
-    for waiting in Inspection.objects.open().filter(state=State.SECOND_OPINION).select_related("line"):
+    overdue = Inspection.objects.open().unseeded().filter(state=State.SECOND_OPINION)
+    for waiting in overdue.select_related("line"):
         limit = timedelta(minutes=waiting.line.second_opinion_minutes)
         if now - waiting.state_since > limit:
             moved += _escalate(waiting, now=now)

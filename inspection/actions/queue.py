@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from inspection import audit
 from inspection.actions.moving import lock, lock_all, move
-from inspection.models import Inspection, Lease, Line, Skip, UrgentLot, User
+from inspection.models import Inspection, Lease, Line, Origin, Skip, UrgentLot, User
 from inspection.moves import State
 from inspection.prepared import MOMENT, TEXT, Given, Prepared
 from inspection.refusals import BadInput, Conflict
@@ -39,6 +39,7 @@ def _held_and_urgent() -> QuerySet:
     return Line.objects.filter(pk=Given("line")).values_list(count, Exists(URGENT_LOTS))
 
 
+IS_SEEDED = Case(When(origin=Origin.SEEDED, then=1), default=0)
 URGENT_LOTS = UrgentLot.objects.filter(line=Given("line")).values("lot")
 HELD_AND_URGENT = Prepared(_held_and_urgent)
 
@@ -54,7 +55,8 @@ def _queue(which: str, *, supervisor: bool) -> Prepared:
             # Sorted by what no index holds, so the database takes the lots' index and does not walk the whole queue.
             queue = queue.filter(lot__in=URGENT_LOTS).order_by(Coalesce("received_at", "received_at"), "pk")
         if which == "serial":
-            queue = queue.filter(serial=Given("serial", TEXT))
+            # A part that is scanned is there: it goes before a seeded one that has its serial by chance.
+            queue = queue.filter(serial=Given("serial", TEXT)).order_by(IS_SEEDED, "received_at", "pk")
         return queue.select_for_update(skip_locked=True).values_list("pk")[:1]
 
     return Prepared(build)

@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from inspection import audit
-from inspection.models import Line, Photo, Sample, User, Variant
+from inspection.models import Line, Photo, Reference, Sample, User, Variant
 from inspection.moves import OPEN
 from inspection.photos import clean_photo, keep_photo
 from inspection.refusals import BadInput, Conflict
@@ -14,9 +14,13 @@ from inspection.roles import May, must
 
 def refuse_open_part(photo: Photo) -> None:
     """Raise Conflict while somebody has yet to judge the part: as a sample its photo would give the answer away."""
-    if photo.inspection.state in OPEN:
+    part = photo.inspection
+    if part.state in OPEN:
         words = _("Part {serial} is still open. Its photo can be a sample once it is judged.")
-        raise Conflict(words.format(serial=photo.inspection.serial))
+        raise Conflict(words.format(serial=part.serial))
+    if Reference.objects.filter(inspection__photos__stored=photo.stored, retired_at=None).exists():
+        words = _("Part {serial} is a reference that measures inspectors, who would know its photo. Retire it first.")
+        raise Conflict(words.format(serial=part.serial))
 
 
 @transaction.atomic

@@ -83,19 +83,30 @@ class InspectionQuerySet(models.QuerySet["Inspection"]):
         return self.open().filter(theirs).exclude(Exists(leased))
 
     def awaiting(self, user, *, now, supervisor: bool = False) -> "InspectionQuerySet":
-        """The queue of one person: oldest first, without parts they judged or saw the model's answer of."""
+        """The queue of one person: oldest first, without parts they judged or saw the model's answer of.
+
+        A supervisor is offered no seeded part: whoever oversees can read which parts are seeded.
+        """
         from inspection.models.judgement import ModelOutputShown, Skip, Verdict
 
         judged = Verdict.objects.filter(inspection=OuterRef("pk"), inspector=user)
         shown = ModelOutputShown.objects.filter(inspection=OuterRef("pk"), user=user)
         skipped = Skip.objects.filter(inspection=OuterRef("pk"), by=user)
-        return (
-            self.takeable(now=now, supervisor=supervisor)
-            .exclude(Exists(judged))
-            .exclude(Exists(shown))
-            .exclude(Exists(skipped))
-            .order_by("received_at", "pk")
-        )
+        queue = self.takeable(now=now, supervisor=supervisor)
+        queue = queue.exclude(Exists(judged)).exclude(Exists(shown)).exclude(Exists(skipped))
+        queue = queue.unseeded() if supervisor else queue.without_seeds_withheld_from(user)
+        return queue.order_by("received_at", "pk")
+
+    def without_seeds_withheld_from(self, user) -> "InspectionQuerySet":
+        """A live part is let through by its origin alone: what stands behind a seeded one is not asked for it."""
+        from inspection.models.seeded import withheld_from
+
+        withheld = withheld_from(user).filter(inspection=OuterRef("pk"))
+        return self.exclude(Q(Exists(withheld), origin=Origin.SEEDED))
+
+    def unseeded(self) -> "InspectionQuerySet":
+        """Parts that stood in front of a station, not photos of them shown again."""
+        return self.exclude(origin=Origin.SEEDED)
 
     def live(self) -> "InspectionQuerySet":
         """Parts that count as the line's own production."""
@@ -142,6 +153,8 @@ class Inspection(models.Model):
             models.Index(QueueLine(), "lot", "id", name="inspection_lots", condition=Q(state__in=OPEN_STATES)),
             models.Index(fields=["serial", "received_at"], name="inspection_by_serial"),
             models.Index(fields=["line", "received_at"], name="inspection_by_line"),
+            # Begins with the lot, for SQLite takes any index that begins with the line.
+            models.Index(fields=["lot", "line", "received_at"], name="inspection_by_lot"),
         ]
 
     def __str__(self) -> str:

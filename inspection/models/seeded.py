@@ -3,12 +3,13 @@
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from inspection.append_only import AppendOnly
 from inspection.models.floor import Line
+from inspection.models.judgement import ModelOutputShown, Verdict
 from inspection.models.part import Inspection
 
 
@@ -106,3 +107,18 @@ class SeededPart(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.inspection_id} shows {self.source_id} again"
+
+
+def withheld_from(user) -> models.QuerySet[SeededPart]:
+    """The seeded parts that this person must not judge: kept for another, or known to them from the part itself.
+
+    They know it who were served the model's answer to it or said what its truth is. A second look is nobody's who has
+    judged its photos before, as the part itself or shown again.
+    """
+    served = ModelOutputShown.objects.filter(inspection=OuterRef("source"), user=user)
+    told = Reference.objects.filter(inspection=OuterRef("source"), by=user)
+    judged = Verdict.objects.filter(inspection=OuterRef("source"), inspector=user)
+    again = Verdict.objects.filter(inspection__seeded__source=OuterRef("source"), inspector=user)
+    another = Q(reserved_for__isnull=False) & ~Q(reserved_for=user)
+    looked = Q(Exists(judged) | Exists(again), purpose=Purpose.SECOND_LOOK)
+    return SeededPart.objects.filter(another | Q(Exists(served)) | Q(Exists(told)) | looked)

@@ -24,14 +24,21 @@ MISSING = gettext_lazy("The photo's file is missing from the photo store. Tell a
 def photo(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The photo as it is kept."""
     row = _visible(request, pk)
-    return served(request, photos.path_of(row.stored), row.stored, photos.FORMATS[row.format])
+    return served(request, photos.path_of(row.stored), name_of(row), photos.FORMATS[row.format])
 
 
 @needs(May.JUDGE)
 @require_safe
 def photo_preview(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The photo's small WebP; a worker has made it, or it is made now."""
-    return served_preview(request, _visible(request, pk).stored)
+    row = _visible(request, pk)
+    return served_preview(request, row.stored, name_of(row))
+
+
+def name_of(row: Photo) -> str:
+    """What the photo is called to a browser. By its row and not by its bytes, which a seeded part has in common with
+    the part that it shows again."""
+    return f"photo-{row.pk}"
 
 
 def _visible(request: HttpRequest, pk: int) -> Photo:
@@ -42,24 +49,24 @@ def _visible(request: HttpRequest, pk: int) -> Photo:
     return row
 
 
-def served(request: HttpRequest, path: Path, digest: str, content_type: str) -> HttpResponseBase:
-    """A picture that is kept under its digest, or 304 for a browser that has it."""
-    response = get_conditional_response(request, etag=f'"{digest}"') or _opened(path, content_type)
-    response["ETag"] = f'"{digest}"'
+def served(request: HttpRequest, path: Path, name: str, content_type: str) -> HttpResponseBase:
+    """A picture under a name that stands for the same bytes for ever, or 304 for a browser that has it."""
+    response = get_conditional_response(request, etag=f'"{name}"') or _opened(path, name, content_type)
+    response["ETag"] = f'"{name}"'
     response["Cache-Control"] = FOR_GOOD
     return response
 
 
-def served_preview(request: HttpRequest, stored: str) -> HttpResponseBase:
+def served_preview(request: HttpRequest, stored: str, name: str) -> HttpResponseBase:
     try:
         path = photos.preview_path(stored)
     except FileNotFoundError:
         raise Unknown(str(MISSING)) from None
-    return served(request, path, f"{stored}-preview", "image/webp")
+    return served(request, path, f"{name}-preview", "image/webp")
 
 
-def _opened(path: Path, content_type: str) -> HttpResponseBase:
+def _opened(path: Path, name: str, content_type: str) -> HttpResponseBase:
     try:
-        return FileResponse(path.open("rb"), content_type=content_type)
+        return FileResponse(path.open("rb"), content_type=content_type, filename=f"{name}.{content_type[6:]}")
     except FileNotFoundError:
         raise Unknown(str(MISSING)) from None

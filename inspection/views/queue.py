@@ -50,7 +50,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     """Every open part in the order in which people get them: those of urgent lots, then the oldest."""
     now = timezone.now()
     lines = _lines(caller(request), request.GET.get("line", ""))
-    parts = Inspection.objects.queued(lines.values("pk"))
+    parts = Inspection.objects.queued(lines.values("pk")).unseeded()
     known = filters(now)
     chosen = request.GET.get("show", "") if request.GET.get("show", "") in known else ""
     tiles = [(word, label, parts.filter(which).count()) for word, (label, which) in known.items()]

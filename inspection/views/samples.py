@@ -40,7 +40,8 @@ def sample(request: HttpRequest, pk: int) -> HttpResponseBase:
 @needs(May.JUDGE)
 @require_safe
 def sample_preview(request: HttpRequest, pk: int) -> HttpResponseBase:
-    return served_preview(request, find_sample(caller(request), pk).stored)
+    row = find_sample(caller(request), pk)
+    return served_preview(request, row.stored, row.stored)
 
 
 @needs(May.JUDGE)

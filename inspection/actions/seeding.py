@@ -1,0 +1,178 @@
+"""Seeded parts: references and repeats are mixed in after live parts, second looks are asked for, spent ones closed."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from inspection import audit
+from inspection.actions.disguise import CHANCE, recent_parts, show_again
+from inspection.actions.moving import lock, move
+from inspection.models import (
+    Inspection,
+    Lease,
+    Line,
+    Origin,
+    Purpose,
+    Reference,
+    SeededPart,
+    Skip,
+    Study,
+    User,
+    Verdict,
+)
+from inspection.models.judgement import Occasion
+from inspection.moves import OPEN, State
+from inspection.refusals import Conflict
+from inspection.roles import May, must
+from inspection.seeds import MOST_WAITING, STALE, Candidate, drawn, is_spent, pick
+
+AT_ONCE = 1000  # live parts of a line for which is drawn in one go
+SETTLED = timedelta(seconds=5)  # rows commit out of the order of their keys; after so long each is there
+MISSED = timedelta(minutes=10)  # for parts that came before that nothing is drawn any more
+LATELY = timedelta(days=30)
+KEYS = 500  # keys at random among which a part to repeat is looked for
+REPEAT_AFTER, REPEAT_WITHIN = timedelta(hours=1), timedelta(days=14)
+
+
+def mix_seeds(*, now: datetime | None = None) -> int:
+    """Draw for every live part that came since the last call whether a seeded one follows it; return how many do.
+
+    A worker calls it every few seconds. Each live part is drawn for once, however many workers there are.
+    """
+    now = now or timezone.now()
+    lines = Line.objects.filter(Q(seed_percent__gt=0) | Q(repeat_percent__gt=0))
+    return sum(_mix_into(line, arrived, now) for line in lines if (arrived := _arrived(line, now)))
+
+
+def _arrived(line: Line, now: datetime) -> list[int]:
+    """The live parts to draw for, by their keys: from where the last call ended to the first that may not be alone."""
+    rows = line.inspections.live().filter(pk__gt=line.seeded_to, received_at__gt=now - MISSED).order_by("pk")
+    keys = rows.values_list("pk", "received_at")[:AT_ONCE]
+    return [pk for pk, _at in takewhile(lambda row: row[1] <= now - SETTLED, keys)]
+
+
+@transaction.atomic
+def _mix_into(line: Line, arrived: list[int], now: datetime) -> int:
+    mine = Line.objects.filter(pk=line.pk, seeded_to=line.seeded_to).update(seeded_to=arrived[-1])
+    if not mine:
+        return 0  # another worker draws for these
+    mixed, room, recent = 0, MOST_WAITING - _waiting(line), None
+    ways: tuple[tuple[float, Callable], ...] = ((line.seed_percent, _reference), (line.repeat_percent, _repeat))
+    for choose in [choose for _part in arrived for percent, choose in ways if drawn(percent, CHANCE.random())]:
+        if mixed < room and (found := choose(line, now)):
+            source, purpose, truth = found
+            recent = recent or recent_parts(line)
+            show_again(source=source, purpose=purpose, truth=truth, by="system", now=now, recent=recent)
+            mixed += 1
+    return mixed
+
+
+def _waiting(line: Line) -> int:
+    return Inspection.objects.queued([line.pk]).filter(origin=Origin.SEEDED, seeded__study=None).count()
+
+
+Found = tuple[Inspection, str, str]  # what is shown again, why, and its truth if that is known
+
+
+def _reference(line: Line, now: datetime) -> Found | None:
+    """A reference of the line that is neither on its way through the queue now nor part of a running study."""
+    lately = Q(inspection__shown_again__purpose=Purpose.REFERENCE, inspection__shown_again__at__gt=now - LATELY)
+    rows = Reference.objects.filter(inspection__line=line, retired_at=None)
+    rows = rows.exclude(Exists(_in_the_queue("inspection"))).exclude(studies__in=Study.objects.filter(closed_at=None))
+    rows = rows.annotate(shown=Count("inspection__shown_again", filter=lately)).order_by()
+    chosen = pick([Candidate(*row) for row in rows.values_list("inspection_id", "truth", "shown")], CHANCE)
+    return (_source(chosen.source), Purpose.REFERENCE, chosen.truth) if chosen else None
+
+
+def _in_the_queue(source: str) -> QuerySet[Inspection]:
+    return Inspection.objects.open().filter(seeded__source=OuterRef(source))
+
+
+def _source(key: int) -> Inspection:
+    return Inspection.objects.select_related("line").get(pk=key)
+
+
+def _repeat(line: Line, now: datetime) -> Found | None:
+    """A live part that people judged lately, unseeing, and that was not shown again since; any such part alike.
+
+    Keys are drawn first and then looked up, so that it costs the same however long the history.
+    """
+    span = line.inspections.live().filter(received_at__range=(now - REPEAT_WITHIN, now - REPEAT_AFTER))
+    ends = span.order_by("received_at").values_list("pk", flat=True)
+    found = [key for key in (ends.first(), ends.last()) if key is not None]
+    if not found:
+        return None
+    keys = range(min(found), max(found) + 1)
+    judged = Verdict.objects.filter(inspection=OuterRef("pk"), inspector__isnull=False)
+    seeing = judged.filter(Q(advice_shown_at__isnull=False) | Q(occasion=Occasion.ADVISED))
+    again = SeededPart.objects.filter(source=OuterRef("pk"), at__gt=now - REPEAT_WITHIN)
+    fit = span.filter(Exists(judged), ~Exists(seeing), ~Exists(again), state=State.DECIDED)
+    fit = fit.filter(state_since__lte=now - REPEAT_AFTER, pk__in=CHANCE.sample(keys, min(KEYS, len(keys))))
+    fitting = list(fit.values_list("pk", flat=True))
+    return (_source(CHANCE.choice(fitting)), Purpose.REPEAT, "") if fitting else None
+
+
+@transaction.atomic
+def ask_second_look(*, inspection: Inspection, by: User, reason: str = "", now: datetime | None = None) -> SeededPart:
+    """Have a judged part judged blind once more, by somebody who has neither judged it nor seen the model's answer.
+
+    The part's own disposition never changes by it. While one look is open, asking again returns that one.
+    """
+    must(by, May.SUPERVISE)
+    part = lock(inspection)
+    by.must_work_on(part.line)
+    if part.origin == Origin.SEEDED:
+        words = _("Part {serial} is itself shown again. Ask for the part behind it.")
+        raise Conflict(words.format(serial=part.serial))
+    if part.state in OPEN or not part.verdicts.exists():
+        words = _("Nobody has judged part {serial} yet, so there is no second look to ask for.")
+        raise Conflict(words.format(serial=part.serial))
+    asked = SeededPart.objects.filter(source=part, purpose=Purpose.SECOND_LOOK, inspection__state__in=OPEN).first()
+    if asked:
+        return asked
+    audit.record(
+        "second_look_asked", by=by, line=part.line.slug, subject=part, reason=reason.strip()[:300]
+    )  # fmt: skip
+    return show_again(source=part, purpose=Purpose.SECOND_LOOK, by=by, now=now or timezone.now())
+
+
+def withdraw_seeds(*, now: datetime | None = None) -> int:
+    """Close the seeded parts that need no answer any more, or would become a supervisor's work; return how many."""
+    now = now or timezone.now()
+    rows = SeededPart.objects.filter(inspection__in=Inspection.objects.open().filter(origin=Origin.SEEDED))
+    seeds = list(rows.select_related("inspection__line", "study"))
+    passed_on = set(Skip.objects.filter(inspection__in=rows.values("pk")).values_list("inspection_id", "by_id"))
+    spent = [seed for seed in seeds if _is_spent(seed, (seed.pk, seed.reserved_for_id) in passed_on, now)]
+    return sum(withdraw(seed.inspection, now=now) for seed in spent)
+
+
+def _is_spent(seed: SeededPart, passed_on: bool, now: datetime) -> bool:
+    part = seed.inspection
+    return is_spent(
+        part.state, now - part.state_since, undo=timedelta(seconds=part.line.undo_seconds),
+        second_opinion=timedelta(minutes=part.line.second_opinion_minutes), wanted=_is_wanted(seed, passed_on, now),
+    )  # fmt: skip
+
+
+def _is_wanted(seed: SeededPart, passed_on: bool, now: datetime) -> bool:
+    """A trial is while its study runs and its inspector has not passed it on, a part mixed in for a day."""
+    if seed.study:
+        return seed.study.closed_at is None and not passed_on
+    return seed.purpose == Purpose.SECOND_LOOK or now - seed.at <= STALE
+
+
+@transaction.atomic
+def withdraw(seed: Inspection, *, now: datetime) -> bool:
+    """Close an open seeded part, unless somebody holds it or it has moved on since it was read; say whether it was."""
+    part = lock(seed)
+    if part.state != seed.state or part.state not in OPEN or Lease.objects.filter(inspection=part, expires_at__gt=now):
+        return False
+    Lease.objects.filter(inspection=part).delete()
+    move(part, State.CLOSED, now=now)
+    audit.record("seeded_part_withdrawn", by="system", line=part.line.slug, subject=part)
+    return True

@@ -12,7 +12,17 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from shadow.agreement import Confusion, Kappa, Rate, Trial, attribute_study, clopper_pearson, fleiss_kappa
+from shadow.agreement import (
+    Confusion,
+    Kappa,
+    Rate,
+    Trial,
+    attribute_study,
+    clopper_pearson,
+    fleiss,
+    fleiss_kappa,
+    worst,
+)
 
 FIGURES = [
     "agreement",
@@ -264,6 +274,73 @@ def test_unsure_answers_and_parts_without_a_reference_enter_nothing_they_cannot_
 def test_a_study_without_trials_has_no_values():
     result = attribute_study([])
     assert (result.inspectors, result.between.value, result.kappa_between, result.unsure) == ((), None, None, 0)
+
+
+def always_right(scratched, good):
+    return [Trial("ivy", f"P{part}", part < scratched, part < scratched) for part in range(scratched + good)]
+
+
+def test_no_miss_in_48_is_acceptable_and_its_bound_says_less():
+    (ivy,) = attribute_study(always_right(48, 102)).inspectors
+    misses = next(one for one in ivy.graded() if one.figure == "miss_rate")
+    assert (misses.rate, misses.grade, misses.grade_of_bound) == (Rate(0, 48), "acceptable", "unacceptable")
+    assert misses.bound == pytest.approx(0.0605, abs=5e-5)
+    assert misses.bound_says_less
+    assert (ivy.verdict, ivy.proven()) == ("acceptable", "unacceptable")
+
+
+def test_149_without_a_miss_prove_what_the_grade_says():
+    study = attribute_study(always_right(149, 102))
+    assert (study.verdict, study.proven()) == ("acceptable", "acceptable")
+    assert not any(one.bound_says_less for one in study.inspectors[0].graded())
+    assert study.proven(0.99) == "marginal"
+
+
+def test_the_bound_of_an_effectiveness_is_the_lower_one():
+    (ivy,) = attribute_study(always_right(10, 10)).inspectors
+    effectiveness = ivy.graded()[0]
+    assert (effectiveness.bound, effectiveness.grade_of_bound) == (Rate(20, 20).lower(0.95), "marginal")
+
+
+def test_a_verdict_is_the_worst_grade_of_anybody():
+    assert worst(["acceptable", "marginal"]) == "marginal"
+    assert worst(["acceptable", "not defined", "marginal"]) == "not defined"
+    assert worst(["not defined", "unacceptable"]) == "unacceptable"
+    assert attribute_study(study()).verdict == "unacceptable"
+    assert attribute_study([]).verdict == "not defined"
+    assert attribute_study(always_right(0, 50)).verdict == "not defined"  # nobody knows about misses
+
+
+def test_kappa_within_is_that_of_an_inspectors_own_rounds():
+    ivy, other = attribute_study(study()).inspectors
+    assert ivy.kappa_within.value == 1.0
+    assert other.kappa_within == fleiss([[1, 1], [0, 2]] + [[2, 0]] * 8)
+    assert attribute_study(study()[:10]).inspectors[0].kappa_within == Kappa(None, 0, 0.0)
+
+
+def test_a_pair_of_inspectors_is_set_side_by_side_round_by_round():
+    (pair,) = attribute_study(study()).pairs
+    assert (pair.one, pair.other, pair.table) == ("ivy", "max", Confusion(16, 0, 1, 3))
+    assert pair.agreement == Rate(19, 20)
+    assert pair.kappa == pair.table.kappa
+
+
+def test_an_unsure_answer_leaves_out_its_round_and_moves_no_other():
+    ivy = [Trial("ivy", "A", answer) for answer in (None, True, False)]
+    other = [Trial("max", "A", answer) for answer in (True, True, False)]
+    (pair,) = attribute_study(ivy + other).pairs
+    assert pair.table == Confusion(both_ok=1, both_scratched=1)
+
+
+def test_rounds_that_are_named_need_no_order():
+    ivy = [Trial("ivy", "A", bool(turn), True, turn) for turn in (0, 1, 2)]
+    other = [Trial("max", "A", bool(turn), True, turn) for turn in (2, 0)]
+    (pair,) = attribute_study(ivy + other).pairs
+    assert pair.table == Confusion(both_ok=1, both_scratched=1)
+
+
+def test_inspectors_without_a_part_in_common_are_no_pair():
+    assert attribute_study([Trial("ivy", "A", True), Trial("max", "B", True)]).pairs == ()
 
 
 def test_kappa_is_good_from_0_75():

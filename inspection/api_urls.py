@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from inspection import api
+from inspection import api, api_containing
 
 urlpatterns = [
     path("inspections/", api.inspections, name="api_inspections"),
@@ -19,5 +19,9 @@ urlpatterns = [
     path("queue/leave/", api.leave, name="api_leave"),
     path("queue/urgent-lots/", api.urgent_lots, name="api_urgent_lots"),
     path("queue/urgent-lots/end/", api.end_urgency, name="api_end_urgency"),
+    path("containments/", api_containing.containments, name="api_containments"),
+    path("containments/<int:pk>/", api_containing.containment, name="api_containment"),
+    path("containments/<int:pk>/take/", api_containing.take, name="api_take_containment"),
+    path("containments/<int:pk>/close/", api_containing.close, name="api_close_containment"),
     path("audit/", api.audit_trail, name="api_audit"),
 ]

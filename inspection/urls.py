@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from inspection.views import parts, photos, preferences, queue, room, samples, scan, shift, trail
+from inspection.views import containing, parts, photos, preferences, queue, room, samples, scan, shift, trail
 
 urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -31,8 +31,10 @@ urlpatterns = [
     path("queue/", queue.queue, name="queue"),
     path("queue/urgent/", queue.mark_lot_urgent, name="mark_lot_urgent"),
     path("queue/urgent/end/", queue.end_urgency, name="end_urgency"),
-    path("containment/", queue.containments, name="containments"),
-    path("containment/<int:pk>/close/", queue.close_containment, name="close_containment"),
+    path("containments/", containing.containments, name="containments"),
+    path("containments/<int:pk>/", containing.containment, name="containment"),
+    path("containments/<int:pk>/take/", containing.take_containment, name="take_containment"),
+    path("containments/<int:pk>/close/", containing.close_containment, name="close_containment"),
     path("preferences/", preferences.preferences, name="preferences"),
     path("preferences/keys/", preferences.own_keys, name="own_keys"),
     path("preferences/language/", preferences.own_language, name="own_language"),

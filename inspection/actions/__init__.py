@@ -1,6 +1,6 @@
 """Every write of the floor: one keyword-only function per verb, with `by` for the actor and `now` for the clock."""
 
-from inspection.actions.containing import close_containment, contain_escapes
+from inspection.actions.containing import close_containment, contain_escapes, open_containment, take_containment
 from inspection.actions.intake import MAX_PHOTOS, NewPhoto, import_history, receive_inspection
 from inspection.actions.judging import (
     Judged,
@@ -73,6 +73,7 @@ __all__ = [
     "note_decisions_shown",
     "note_model_output_shown",
     "note_pseudonyms_read",
+    "open_containment",
     "open_rounds",
     "receive_inspection",
     "record_verdict",
@@ -92,5 +93,6 @@ __all__ = [
     "set_up_user",
     "skip",
     "start_study",
+    "take_containment",
     "withdraw_seeds",
 ]

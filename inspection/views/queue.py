@@ -1,4 +1,4 @@
-"""The supervisor's view of open work: parts that wait, who holds them, urgent lots, and the containments to close."""
+"""The supervisor's view of open work: parts that wait, who holds them, and urgent lots."""
 
 from datetime import datetime
 
@@ -15,13 +15,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from inspection import actions
 from inspection.actions.intake import find_line
-from inspection.models import Containment, Inspection, Line, UrgentLot, User
+from inspection.models import Inspection, Line, UrgentLot, User
 from inspection.moves import State
 from inspection.people import names_for
-from inspection.refusals import Unknown
 from inspection.roles import May, caller, needs
 from inspection.sight import find_judged
-from inspection.views.forms import CauseForm, checked
+from inspection.views.forms import checked
 
 PER_PAGE = 50
 
@@ -37,7 +36,7 @@ def filters(now: datetime) -> dict[str, tuple[str, Q]]:
     }
 
 
-def _lines(user: User, slug: str) -> QuerySet[Line]:
+def lines_asked(user: User, slug: str) -> QuerySet[Line]:
     """The line asked for, or all that the person may work on."""
     if slug:
         return Line.objects.filter(pk=find_line(slug, user).pk)
@@ -49,7 +48,7 @@ def _lines(user: User, slug: str) -> QuerySet[Line]:
 def queue(request: HttpRequest) -> HttpResponse:
     """Every open part in the order in which people get them: those of urgent lots, then the oldest."""
     now = timezone.now()
-    lines = _lines(caller(request), request.GET.get("line", ""))
+    lines = lines_asked(caller(request), request.GET.get("line", ""))
     parts = Inspection.objects.queued(lines.values("pk")).unseeded()
     known = filters(now)
     chosen = request.GET.get("show", "") if request.GET.get("show", "") in known else ""
@@ -102,27 +101,3 @@ def free_lease(request: HttpRequest, pk: int) -> HttpResponse:
     actions.free_lease(inspection=part, by=caller(request))
     messages.success(request, _("Part {serial} is free: the next person may take it.").format(serial=part.serial))
     return redirect("queue")
-
-
-@needs(May.SUPERVISE)
-@require_GET
-def containments(request: HttpRequest) -> HttpResponse:
-    """What escapes have opened, the open ones first."""
-    lines = _lines(caller(request), request.GET.get("line", ""))
-    rows = Containment.objects.filter(inspection__line__in=lines).select_related("inspection__line", "closed_by")
-    closed = Paginator(rows.exclude(closed_at=None), PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "inspection/containments.html", {"open": rows.filter(closed_at=None), "page_obj": closed})
-
-
-@needs(May.SUPERVISE)
-@require_POST
-def close_containment(request: HttpRequest, pk: int) -> HttpResponse:
-    """Close a containment with the cause that was found."""
-    containment = Containment.objects.select_related("inspection__line").filter(pk=pk).first()
-    if containment is None:
-        raise Unknown(_("There is no containment {number}.").format(number=pk))
-    caller(request).must_work_on(containment.inspection.line)
-    actions.close_containment(containment=containment, by=caller(request), **checked(CauseForm(request.POST)))
-    words = _("The containment of part {serial} is closed.")
-    messages.success(request, words.format(serial=containment.inspection.serial))
-    return redirect("containments")

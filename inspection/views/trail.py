@@ -1,6 +1,5 @@
 """The audit trail: who did what, newest first, with its seals and a walk along the chain."""
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,6 +18,7 @@ from inspection.models import AuditEvent, AuditSeal, Line, User
 from inspection.people import told_to
 from inspection.roles import May, caller, needs
 from inspection.seals import TrailReport
+from inspection.sheets import csv_response, harmless
 
 PER_PAGE = 50
 COLUMNS = ("at", "by", "action", "line", "subject", "data")
@@ -27,7 +27,7 @@ COLUMNS = ("at", "by", "action", "line", "subject", "data")
 @needs(May.READ_EVIDENCE)
 def audit_trail_page(request: HttpRequest) -> HttpResponseBase:
     if request.GET.get("format") == "csv":
-        return _csv(_filtered(request), caller(request))
+        return csv_response("audit-trail", _rows(_filtered(request), caller(request)))
     return _page(request)
 
 
@@ -109,29 +109,11 @@ def _filtered(request: HttpRequest) -> QuerySet[AuditEvent]:
     return events
 
 
-class _Echo:
-    """A file that hands each written row straight on."""
-
-    def write(self, row: str) -> str:
-        return row
-
-
-def _csv(asked: QuerySet[AuditEvent], reader: User) -> StreamingHttpResponse:
-    writer = csv.writer(_Echo())
-
-    def rows() -> Iterator[Any]:
-        yield writer.writerow([*COLUMNS, "sealed"])
-        events = asked.iterator(chunk_size=1000)
-        while some := list(islice(events, 1000)):
-            sealed = _sealed(some)
-            for event in told_to(reader, some):
-                cells = map(_harmless, [event.by, event.action, event.line, event.subject, json.dumps(event.data)])
-                yield writer.writerow([event.at.isoformat(), *cells, "yes" if event.pk in sealed else "no"])
-
-    named = {"Content-Disposition": 'attachment; filename="audit-trail.csv"'}
-    return StreamingHttpResponse(rows(), content_type="text/csv; charset=utf-8", headers=named)
-
-
-def _harmless(cell: str) -> str:
-    """A cell that a spreadsheet would run as a formula is written as text."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+def _rows(asked: QuerySet[AuditEvent], reader: User) -> Iterator[list[str]]:
+    yield [*COLUMNS, "sealed"]
+    events = asked.iterator(chunk_size=1000)
+    while some := list(islice(events, 1000)):
+        sealed = _sealed(some)
+        for event in told_to(reader, some):
+            cells = map(harmless, [event.by, event.action, event.line, event.subject, json.dumps(event.data)])
+            yield [event.at.isoformat(), *cells, "yes" if event.pk in sealed else "no"]

@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 
 from inspection import actions
-from inspection.actions import containing
 from inspection.models import AuditEvent, Containment, Correction, Defect, Disposition, Inspection, Lease, Verdict
 from inspection.refusals import BadInput, Conflict, NotAllowed
 
@@ -157,36 +156,6 @@ def test_an_escape_is_contained_once_however_often_it_is_found(audited, judge, i
     assert now_of(part) == ("decided", "reject")
     assert actions.contain_escapes() == 0
     assert Containment.objects.count() == 1
-
-
-def test_an_escape_is_contained_however_long_the_workers_were_down(audited, judge, ivy, monkeypatch):
-    """A process that has looked through the rows goes on from there; one that begins looks through all."""
-    judge(audited("pass"), ivy, "scratched")
-    monkeypatch.setattr(containing, "AGAIN", 0)
-    monkeypatch.setattr(containing, "_looked_through", Disposition.objects.last().pk)
-    assert actions.contain_escapes() == 0
-    monkeypatch.setattr(containing, "_looked_through", 0)
-    assert [actions.contain_escapes() for _ in range(2)] == [1, 0]
-
-
-def test_an_escape_that_was_a_slip_of_the_hand_is_none(audited, judge, ivy):
-    verdict = judge(audited("pass"), ivy, "scratched")
-    correct(verdict, ivy, "ok")
-    assert actions.contain_escapes() == 0
-
-
-def test_a_containment_is_closed_once_with_its_cause(audited, judge, ivy, sam):
-    judge(audited("pass"), ivy, "scratched")
-    actions.contain_escapes()
-    containment = Containment.objects.get()
-    with pytest.raises(BadInput, match="Name the cause"):
-        actions.close_containment(containment=containment, cause=" ", by=sam)
-    actions.close_containment(containment=containment, cause="lamp", by=sam)
-    with pytest.raises(Conflict, match="closed already"):
-        actions.close_containment(containment=containment, cause="lamp", by=sam)
-    containment.refresh_from_db()
-    assert (containment.cause, containment.closed_by) == ("lamp", sam)
-    assert AuditEvent.objects.filter(action="containment_closed").count() == 1
 
 
 def test_ones_own_verdict_is_undone_within_the_time(make_part, judge, ivy):

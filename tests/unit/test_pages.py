@@ -1,4 +1,4 @@
-"""The frame, the inspector's room, photos, a part's history, the open queue and containments, as pages."""
+"""The frame, the inspector's room, photos, a part's history and the open queue, as pages."""
 
 import json
 import re
@@ -262,7 +262,7 @@ def test_nobody_is_served_on_the_page_of_somebody_else(page, ivy, ian, make_part
     assert Lease.objects.get().user == ivy
 
 
-@pytest.mark.parametrize("name", ["verdict", "release", "skip", "retake", "free_lease", "correct", "close_containment"])
+@pytest.mark.parametrize("name", ["verdict", "release", "skip", "retake", "free_lease", "correct"])
 def test_what_changes_something_takes_only_post(page, ada, name):
     assert page(ada).get(reverse(name, args=[1])).status_code == 405
 
@@ -436,7 +436,7 @@ def test_who_reads_a_machine_decision_is_no_longer_offered_its_audit(page, sam, 
     assert not line.inspections.awaiting(sam, now=timezone.now()).exists()
 
 
-# The open queue and containments
+# The open queue
 
 
 def test_supervisor_frees_a_part_that_somebody_holds(page, ivy, sam, make_part, line):
@@ -488,30 +488,13 @@ def test_queue_shows_what_is_asked_for(page, ivy, ian, sam, make_part, line, jud
         assert list(page(sam).get(reverse("queue"), {"show": show}).context["page_obj"]) == parts
 
 
-def test_queue_and_containments_keep_to_the_lines_of_the_reader(page, sam, make_part, line):
+def test_queue_keeps_to_the_lines_of_the_reader(page, sam, make_part, line):
     other = Line.objects.create(slug="line-b", name="Line B")
     part = make_part("SN1")
     sam.lines.add(other)
     assert "SN1" not in page(sam).get(reverse("queue")).content.decode()
     assert page(sam).get(reverse("queue"), {"line": "line-a"}).status_code == 403
     assert page(sam).post(reverse("free_lease", args=[part.pk])).status_code == 404
-
-
-def test_a_containment_is_closed_with_its_cause(page, ivy, sam, make_part, line, later):
-    part = make_part("SN1")
-    part.state, part.hold_until = State.HELD, later(60)
-    part.save()
-    actions.decide_by_machine(inspection=part, outcome="pass", reason="score 0.01", audited=True)
-    lease = actions.claim(line=line, by=ivy)
-    actions.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="scratched")
-    actions.contain_escapes()
-    assert "SN1" in page(sam).get(reverse("containments")).content.decode()
-    close = reverse("close_containment", args=[part.containment.pk])
-    assert page(sam).post(close, {"cause": " "}).status_code == 400
-    assert page(sam).post(close, {"cause": "Lamp was off"}).url == reverse("containments")
-    assert page(sam).post(close, {"cause": "again"}).status_code == 409
-    part.containment.refresh_from_db()
-    assert (part.containment.cause, part.containment.closed_by) == ("Lamp was off", sam)
 
 
 # The frame

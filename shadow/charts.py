@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 WIDTH, HEIGHT = 400, 180  # units of the view box, about pixels on the page
-LEFT, RIGHT, TOP, BOTTOM = 56, 10, 10, 26  # room for the axes
+LEFT, RIGHT, TOP, BOTTOM = 56, 10, 18, 26  # room for the axes, and above for the shapes of marks
 LADDER = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # heights that an axis of shares may have
 
 
@@ -24,6 +25,15 @@ class Point(NamedTuple):
     value: float | None
     low: float
     high: float
+    words: str
+
+
+class Mark(NamedTuple):
+    """Something that happened at a place on the axis: `kind` is release, level, alarm or, of several kinds, several."""
+
+    x: float
+    kind: str
+    times: int
     words: str
 
 
@@ -44,7 +54,7 @@ class Frame(NamedTuple):
 def percent(share: float | None) -> str:
     """A share as people read it: one decimal, two below 0.1 %. None: 'not defined'."""
     if share is None:
-        return "not defined"
+        return _("not defined")
     value = 100 * share
     digits = 0 if value in (0, 100) else 2 if abs(value) < 0.1 else 1
     return f"{value:.{digits}f}\u00a0%"
@@ -55,17 +65,54 @@ def reach(share: float) -> float:
     return next((rung for rung in LADDER if rung >= share), 1.0)
 
 
-def trend(title: str, points: Sequence[Point], *, from_top: bool = False) -> SafeString:
-    """A line of shares with their interval as a band. `from_top`: the axis hangs from 100 % (agreement)."""
+def trend(title: str, points: Sequence[Point], *, from_top: bool = False, marks: Sequence[Mark] = ()) -> SafeString:
+    """A line of shares with their interval as a band, and what happened meanwhile. `from_top`: the axis hangs from 100 %."""
     known = [point for point in points if point.value is not None]
     if not known:
         return mark_safe("")
     frame = _frame(known, from_top)
+    frame = frame._replace(
+        left=min([frame.left, *(mark.x for mark in marks)]), right=max([frame.right, *(mark.x for mark in marks)])
+    )
     lines = format_html_join("", '<path class="chart-line" d="{}"/>', ((_path(run, frame),) for run in _runs(points)))
     bands = format_html_join(
         "", '<polygon class="chart-band" points="{}"/>', ((_band(run, frame),) for run in _runs(points))
     )
-    return _svg(title, _shares_axis(frame), _ends(known, frame), bands, lines, _dots(known, frame))
+    happened = mark_safe("".join(_happened(mark, frame) for mark in marks))  # noqa: S308 - each was escaped
+    return _svg(title, _shares_axis(frame), _ends(known, frame), happened, bands, lines, _dots(known, frame))
+
+
+# The shapes of what happened, around (0, 0): a square, a step, a triangle, a plus.
+SHAPES = {
+    "release": "M-4 -4H4V4H-4Z",
+    "level": "M-5 5V1H-1V-3H5V5Z",
+    "alarm": "M0 -5.5L5.5 4.5H-5.5Z",
+    "several": "M-1.5 -5.5H1.5V-1.5H5.5V1.5H1.5V5.5H-1.5V1.5H-5.5V-1.5H-1.5Z",
+}
+
+
+def _happened(mark: Mark, frame: Frame) -> SafeString:
+    """A thin line with a shape on top, and how many where they are more than one."""
+    x = frame.at(mark.x, 0)[0]
+    count = ""
+    if mark.times > 1:
+        anchor, place = ("end", x - 8) if x > WIDTH - RIGHT - 24 else ("start", x + 8)
+        count = format_html(
+            '<text class="chart-text" x="{}" y="13" text-anchor="{}">{}</text>', f"{place:.1f}", anchor, mark.times
+        )
+    return format_html(
+        '<path class="chart-event" d="M{0} {1}V{2}"/><path class="chart-shape {3}" transform="translate({0} 8)" d="{4}">'
+        "<title>{5}</title></path>{6}",
+        f"{x:.1f}", TOP - 3, HEIGHT - BOTTOM, mark.kind, SHAPES[mark.kind], mark.words, count,
+    )  # fmt: skip
+
+
+def shape(kind: str) -> SafeString:
+    """The shape of a mark by itself, beside its words."""
+    return format_html(
+        '<svg class="shape-key" viewBox="-8 -8 16 16" aria-hidden="true"><path class="chart-shape {}" d="{}"/></svg>',
+        kind, SHAPES[kind],
+    )  # fmt: skip
 
 
 def _frame(known: Sequence[Point], from_top: bool) -> Frame:
@@ -96,7 +143,7 @@ def _path(run: Sequence[Point], frame: Frame) -> str:
 def _band(run: Sequence[Point], frame: Frame) -> str:
     if len(run) == 1:  # a single day has no length: its interval is drawn as a thin post
         x = run[0].x
-        (px, top), (_, bottom) = frame.at(x, run[0].high), frame.at(x, run[0].low)
+        (px, top), (_x, bottom) = frame.at(x, run[0].high), frame.at(x, run[0].low)
         corners = [(px - 3, top), (px + 3, top), (px + 3, bottom), (px - 3, bottom)]
     else:
         above = [frame.at(point.x, point.high) for point in run]
@@ -165,13 +212,16 @@ def curves(title: str, series: Mapping[str, Sequence[float | None]], *, best: in
 
 
 def _epochs(frame: Frame, longest: int, best: int | None) -> SafeString:
-    labels = [(f"{frame.at(x, 0)[0]:.1f}", HEIGHT - 8, anchor, x) for x, anchor in ((1, "start"), (longest, "end"))]
-    words = format_html_join("", '<text class="chart-text" x="{}" y="{}" text-anchor="{}">epoch {}</text>', labels)
+    labels = [
+        (f"{frame.at(x, 0)[0]:.1f}", HEIGHT - 8, anchor, _("epoch {number}").format(number=x))
+        for x, anchor in ((1, "start"), (longest, "end"))
+    ]
+    words = format_html_join("", '<text class="chart-text" x="{}" y="{}" text-anchor="{}">{}</text>', labels)
     if best is None or not 1 <= best <= longest:
         return words
     x = f"{frame.at(best, 0)[0]:.1f}"
-    line = '<path class="chart-mark" d="M{} {}V{}"><title>kept: epoch {}</title></path>'
-    return words + format_html(line, x, TOP, HEIGHT - BOTTOM, best)
+    line = '<path class="chart-mark" d="M{} {}V{}"><title>{}</title></path>'
+    return words + format_html(line, x, TOP, HEIGHT - BOTTOM, _("kept: epoch {number}").format(number=best))
 
 
 INTERVAL = '<svg class="interval" viewBox="0 0 120 12" aria-hidden="true"><path class="interval-ground" d="M0 6H120"/>'

@@ -5,10 +5,13 @@ As in `shadow.charts` there is no script and no inline style, and the page print
 
 import math
 from collections.abc import Sequence
+from statistics import median
 from typing import NamedTuple
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from shadow.agreement import Rate
 from shadow.charts import percent, reach
@@ -16,6 +19,10 @@ from shadow.charts import percent, reach
 WIDTH, HEIGHT = 300, 210  # units of the view box, about pixels on the page
 LEFT, RIGHT, TOP, BOTTOM = 66, 14, 10, 42  # room for the axes and what they mean
 CONFIDENCE = 0.95  # of the posts
+WORDS = {
+    "ok": gettext_lazy("ok from {low:.4g} to {high:.4g}: {n:,}"),
+    "scratched": gettext_lazy("scratched from {low:.4g} to {high:.4g}: {n:,}"),
+}
 BIGGEST = 6  # radius of the dot of the fullest bar
 
 
@@ -53,24 +60,41 @@ def reliability(bars: Sequence[Bar]) -> SafeString:
     ))  # fmt: skip
     dots = format_html_join("", '<circle class="chart-dot" cx="{}" cy="{}" r="{}"><title>{}</title></circle>', (
         (*_at(bar.mean_score, bar.scratched), round(2 + (BIGGEST - 2) * (bar.n / fullest) ** 0.5, 1),
-         f"score {bar.mean_score:.3g}: {percent(bar.scratched)} scratched of {bar.n:,}")
+         _("score {score:.3g}: {share} scratched of {n:,}").format(
+             score=bar.mean_score, share=percent(bar.scratched), n=bar.n
+         ))
         for bar in bars
     ))  # fmt: skip
-    axes = _axes(("0", "0.5", "1"), "mean score", "share scratched", 1.0)
-    return _svg("Reliability: share scratched over mean score", axes, diagonal, posts, dots)
+    axes = _axes(("0", "0.5", "1"), _("mean score"), _("share scratched"), 1.0)
+    return _svg(_("Reliability: share scratched over mean score"), axes, diagonal, posts, dots)
 
 
-def curve(title: str, points: Sequence[tuple[float, float]], x: str, y: str, marks: Sequence[Place]) -> SafeString:
-    """A line of shares over shares, with named points as rings; its height is the lowest rung that holds it."""
+def curve(
+    title: str,
+    points: Sequence[tuple[float, float]],
+    x: str,
+    y: str,
+    marks: Sequence[Place],
+    band: Sequence[tuple[float, float, float]] = (),
+) -> SafeString:
+    """A line of shares over shares, with named points as rings; its height is the lowest rung that holds it.
+
+    `band`: the interval as (x, low, high) along the line; what reaches above the chart is cut.
+    """
     if not points:
         return mark_safe("")
-    top = reach(max(height for _, height in points))
+    top = reach(max(*(height for _across, height in points), median([high for _across, _low, high in band] or [0.0])))
     line = "M" + " L".join("{},{}".format(*_at(across, up, top)) for across, up in points)
     drawn = format_html('<path class="chart-line" d="{}"/>', line)
+    edge = [_at(across, high, top) for across, _low, high in band]
+    edge += [_at(across, low, top) for across, low, _high in reversed(band)]
+    area = format_html('<polygon class="chart-band" points="{}"/>', " ".join(f"{px},{py}" for px, py in edge))
     rings = format_html_join("", '<circle class="plot-ring" cx="{}" cy="{}" r="4.5"><title>{}</title></circle>', (
         (*_at(mark.x, mark.y, top), mark.words) for mark in marks
     ))  # fmt: skip
-    return _svg(title, _axes(("0\u00a0%", "50\u00a0%", "100\u00a0%"), x, y, top), drawn, rings)
+    return _svg(
+        title, _axes(("0\u00a0%", "50\u00a0%", "100\u00a0%"), x, y, top), area if band else mark_safe(""), drawn, rings
+    )
 
 
 def scores(edges: Sequence[float], ok: Sequence[int], scratched: Sequence[int], threshold: float) -> SafeString:
@@ -89,26 +113,27 @@ def scores(edges: Sequence[float], ok: Sequence[int], scratched: Sequence[int], 
     ]
     x = _at(threshold, 0)[0]
     line = format_html(
-        '<path class="chart-mark" d="M{} {}V{}"><title>operating threshold {}</title></path>',
-        x, TOP, HEIGHT - BOTTOM, f"{threshold:.4g}",
+        '<path class="chart-mark" d="M{} {}V{}"><title>{}</title></path>',
+        x, TOP, HEIGHT - BOTTOM, _("operating threshold {threshold:.4g}").format(threshold=threshold),
     )  # fmt: skip
     names = format_html(
-        '<text class="chart-text" x="{0}" y="{1}" text-anchor="end">ok, n\u00a0{3}</text>'
-        '<text class="chart-text" x="{0}" y="{2}" text-anchor="end">scratched, n\u00a0{4}</text>',
-        WIDTH - RIGHT - 2, TOP + 13, HEIGHT - BOTTOM - 6, f"{sum(ok):,}", f"{sum(scratched):,}",
+        '<text class="chart-text" x="{0}" y="{1}" text-anchor="end">{3}</text>'
+        '<text class="chart-text" x="{0}" y="{2}" text-anchor="end">{4}</text>',
+        WIDTH - RIGHT - 2, TOP + 13, HEIGHT - BOTTOM - 6, _("ok, n\u00a0{n:,}").format(n=sum(ok)),
+        _("scratched, n\u00a0{n:,}").format(n=sum(scratched)),
     )  # fmt: skip
     heights = [(TOP, top), (middle, 0.0), (HEIGHT - BOTTOM, top)]
-    axes = _frame(heights, ("0", "0.5", "1"), "score", "share of its kind")
-    return _svg("Scores of good and of scratched parts", axes, mark_safe("".join(bars)), line, names)  # noqa: S308 - each escaped
+    axes = _frame(heights, ("0", "0.5", "1"), _("score"), _("share of its kind"))
+    return _svg(_("Scores of good and of scratched parts"), axes, mark_safe("".join(bars)), line, names)  # noqa: S308 - each escaped
 
 
 def _bar(name: str, low: float, high: float, middle: float, length: float, up: bool, n: int) -> SafeString:
     (left, _), (right, _) = _at(low, 0), _at(high, 0)
     length = max(length, 2.0)  # a single part on the wrong side is what one looks for
     return format_html(
-        '<rect class="plot-{}" x="{}" y="{}" width="{}" height="{}"><title>{} from {} to {}: {}</title></rect>',
+        '<rect class="plot-{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
         name, left + 0.5, round(middle - length if up else middle, 1), round(right - left - 1, 1), round(length, 1),
-        name, f"{low:.4g}", f"{high:.4g}", f"{n:,}",
+        WORDS[name].format(low=low, high=high, n=n),
     )  # fmt: skip
 
 

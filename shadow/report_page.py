@@ -1,8 +1,8 @@
-"""What the page of the agreement report shows: tiles, figures with their intervals drawn, trends and rows."""
+"""What the page of the agreement report shows: tiles, figures with their intervals in words and drawn, and rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from typing import NamedTuple
 
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -10,56 +10,58 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from shadow.agreement import Confusion, Figure
-from shadow.charts import Point, interval_bar, percent, reach, trend
+from shadow.agreement import Confusion, Figure, PeopleTable, PositiveAgreement, Rate
+from shadow.charts import interval_bar, percent, reach
 from shadow.reports import CONFIDENCE, AgreementReport, Group
 
 PERCENT = "\u00a0%"
-ONE_CLASS = gettext_lazy("not defined: only one class seen")
-# name in Confusion: (as it is called, its denominator in words, what to say without one)
+# name in Confusion: (as it is called, its counts in words, what to say without a denominator)
 FIGURES = {
     "miss_rate": (
         gettext_lazy("Miss rate"),
-        gettext_lazy("of scratched parts, called ok"),
+        gettext_lazy("{k:,} of {n:,} scratched parts missed"),
         gettext_lazy("not defined: no scratched part yet"),
     ),
     "false_alarm_rate": (
         gettext_lazy("False-alarm rate"),
-        gettext_lazy("of good parts, called scratched"),
+        gettext_lazy("{k:,} of {n:,} good parts called scratched"),
         gettext_lazy("not defined: no good part yet"),
     ),
     "escape_rate": (
         gettext_lazy("Escape rate"),
-        gettext_lazy("of parts called ok, scratched"),
+        gettext_lazy("{k:,} of {n:,} parts that the model calls ok are scratched"),
         gettext_lazy("not defined: no part called ok yet"),
     ),
     "overkill_rate": (
         gettext_lazy("Overkill rate"),
-        gettext_lazy("of parts called scratched, good"),
+        gettext_lazy("{k:,} of {n:,} parts that the model calls scratched are good"),
         gettext_lazy("not defined: none called scratched"),
     ),
     "agreement": (
         gettext_lazy("Agreement"),
-        gettext_lazy("of all parts, answered alike"),
+        gettext_lazy("{k:,} of {n:,} parts answered alike"),
         gettext_lazy("not defined: no part yet"),
     ),
     "positive_agreement": (
         gettext_lazy("Positive agreement"),
-        gettext_lazy("of calls of scratched, shared"),
+        gettext_lazy("{both:,} of {either:,} parts called scratched by either are so by both"),
         gettext_lazy("not defined: none called scratched"),
     ),
-    "kappa": (gettext_lazy("Kappa"), gettext_lazy("agreement beyond chance"), ONE_CLASS),
+    "kappa": (
+        gettext_lazy("Kappa"),
+        gettext_lazy("agreement beyond chance on {n:,} parts"),
+        gettext_lazy("not defined: only one class seen"),
+    ),
 }
-TRENDS = ("miss_rate", "false_alarm_rate", "agreement")
 IN_ROWS = ("miss_rate", "false_alarm_rate", "agreement")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One figure as it is read: words, interval in words and drawn, count. Undefined: the reason as its words."""
+    """One figure as it is read: its counts in words, value and interval in words, and drawn. Undefined: the reason."""
 
     name: str
-    meaning: str
+    counts: str
     defined: bool
     value: float | None
     low: float
@@ -68,6 +70,17 @@ class Shown:
     between: str
     n: int
     bar: SafeString
+    either: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """As a sentence carries it: '12 of 413 scratched parts missed, 1.7 to 5.0 %'."""
+        return f"{self.counts}, {self.between}" if self.defined else self.words
+
+    @property
+    def parts(self) -> int:
+        """The parts that the interval rests on; n of positive agreement counts calls, of which a part may have two."""
+        return self.either if self.either is not None else self.n
 
 
 @dataclass(frozen=True)
@@ -89,28 +102,30 @@ class Row:
     figures: tuple[Shown, ...]
 
 
-@dataclass(frozen=True)
-class Trend:
-    """A figure over days, drawn, with the figure of the whole span beside it."""
-
-    whole: Shown
-    chart: SafeString
-
-
-def shown(name: str, confusion: Confusion, *, bottom: float = 0.0, top: float = 1.0) -> Shown:
+def shown(name: str, counts: Confusion | PeopleTable, *, bottom: float = 0.0, top: float = 1.0) -> Shown:
     """A figure of a table of counts, its interval drawn on a scale from `bottom` to `top`."""
-    figure: Figure = getattr(confusion, name)
-    title, meaning, undefined = map(str, FIGURES[name])
+    figure: Figure = getattr(counts, name)
+    title, words, undefined = FIGURES[name]
     low, high = figure.interval(CONFIDENCE)
     if figure.value is None:
-        return Shown(title, meaning, False, None, low, high, undefined, "", figure.n, interval_bar(None, low, high))
+        bar = interval_bar(None, low, high)
+        return Shown(str(title), "", False, None, low, high, str(undefined), "", figure.n, bar)
     if name == "kappa":
-        words, between = f"{figure.value:.2f}", _between(f"{low:.2f}", f"{high:.2f}")
-        bottom = -1.0 if low < 0 else 0.0
+        value, between = f"{figure.value:.2f}", _between(f"{low:.2f}", f"{high:.2f}")
+        bottom = min(bottom, -1.0 if low < 0 else 0.0)
     else:
-        words, between = percent(figure.value), _between(percent(low).rstrip(PERCENT), percent(high))
+        value, between = percent(figure.value), _between(percent(low).rstrip(PERCENT), percent(high))
     bar = interval_bar(figure.value, low, high, bottom=bottom, top=top)
-    return Shown(title, meaning, True, figure.value, low, high, words, between, figure.n, bar)
+    named = _counts_of(figure)
+    said = words.format(n=figure.n, **named)
+    return Shown(str(title), said, True, figure.value, low, high, value, between, figure.n, bar, named.get("either"))
+
+
+def _counts_of(figure: Figure) -> dict[str, int]:
+    """The counts besides n that a figure's words name."""
+    if isinstance(figure, PositiveAgreement):
+        return {"both": figure.both, "either": figure.either}
+    return {"k": figure.k} if isinstance(figure, Rate) else {}
 
 
 def _between(low: str, high: str) -> str:
@@ -154,28 +169,69 @@ def _photos_of(report: AgreementReport, cell: str) -> str:
 
 def rows(groups: Sequence[Group]) -> list[Row]:
     """Groups with their figures; every column has one scale, so that intervals can be compared down the table."""
-    scales = {name: _scale([getattr(group.confusion, name) for group in groups], name) for name in IN_ROWS}
+    scales = {name: scale_of([getattr(group.confusion, name) for group in groups], name) for name in IN_ROWS}
     return [Row(group, tuple(shown(name, group.confusion, **scales[name]) for name in IN_ROWS)) for group in groups]
 
 
-def _scale(figures: Sequence[Figure], name: str) -> dict[str, float]:
+def scale_of(figures: Sequence[Figure], name: str) -> dict[str, float]:
+    """Ends of a scale that holds all intervals: from 0, for agreement, which is high, up to 100 %, for kappa to 1."""
     ends = [figure.interval(CONFIDENCE) for figure in figures if figure.value is not None]
-    if name == "agreement":
-        return {"bottom": 1 - reach(max((1 - low for low, _ in ends), default=1.0)), "top": 1.0}
-    return {"bottom": 0.0, "top": reach(max((high for _, high in ends), default=1.0))}
+    if name == "kappa":
+        return {"bottom": -1.0 if any(low < 0 for low, _high in ends) else 0.0, "top": 1.0}
+    if name.endswith("agreement"):
+        return {"bottom": 1 - reach(max((1 - low for low, _high in ends), default=1.0)), "top": 1.0}
+    return {"bottom": 0.0, "top": reach(max((high for _low, high in ends), default=1.0))}
 
 
-def trends(report: AgreementReport, by_day: Sequence[Row]) -> list[Trend]:
-    """The figures that a supervisor watches, by day."""
-    found = []
-    for place, name in enumerate(TRENDS):
-        points = [_point(row, row.figures[place]) for row in by_day]
-        chart = trend(_("{figure} by day").format(figure=FIGURES[name][0]), points, from_top=name == "agreement")
-        found.append(Trend(shown(name, report.confusion), chart))
-    return found
+# Why a pair is not counted, as (in a sentence after its number, in full).
+EXCLUDED = {
+    "unsure": (gettext_lazy("unsure"), gettext_lazy("every verdict on the part is unsure")),
+    "null": (
+        gettext_lazy("without a score"),
+        gettext_lazy("the model gave no answer: the photo was blank or it failed"),
+    ),
+    "unjudged": (gettext_lazy("not yet judged"), gettext_lazy("the model has answered, no person yet")),
+    "blind": (gettext_lazy("judged blind"), gettext_lazy("another kind of evidence, in a report of its own")),
+    "assisted": (
+        gettext_lazy("judged by people who may have known the model's answer"),
+        gettext_lazy("another kind of evidence, in a report of its own"),
+    ),
+    "retrospective": (
+        gettext_lazy("imported or scored afterwards"),
+        gettext_lazy("another kind of evidence, in a report of its own"),
+    ),
+    "seeded": (
+        gettext_lazy("shown again to measure the inspectors"),
+        gettext_lazy("photos of other parts, which would count twice"),
+    ),
+}
 
 
-def _point(row: Row, figure: Shown) -> Point:
-    day = date.fromisoformat(row.group.key)
-    words = f"{figure.words}, {figure.between} (n {figure.n:,})" if figure.defined else figure.words
-    return Point(day.toordinal(), f"{day:%-d %b}", figure.value, figure.low, figure.high, words)
+class Left(NamedTuple):
+    """Pairs that are left out for one reason."""
+
+    name: str
+    words: str
+    why: str
+    n: int
+
+
+def left_out(report: AgreementReport) -> list[Left]:
+    """What is not counted and why; reasons that leave nothing out are not named."""
+    return [Left(name, str(EXCLUDED[name][0]), str(EXCLUDED[name][1]), n) for name, n in report.excluded.items() if n]
+
+
+EVIDENCE = {
+    "blind": gettext_lazy(
+        "Parts drawn blind and judged by people to whom nothing of the model's answer had been served before. "
+        "Only these speak for or against the model."
+    ),
+    "assisted": gettext_lazy(
+        "These people may have known the model's answer, or the part was not drawn to be judged blind. The figures "
+        "tell how people and model work together; they are no evidence about the model."
+    ),
+    "retrospective": gettext_lazy(
+        "These parts were imported, or the model scored them afterwards. The figures help to choose a model; they "
+        "never certify one."
+    ),
+}

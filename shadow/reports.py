@@ -1,6 +1,6 @@
 """The agreement report: what people and a model say of the same parts, counted, with intervals and reasons left out."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -101,7 +101,7 @@ def _excluded(by_kind: Mapping[str, Sums], evidence: str) -> dict[str, int]:
 
 
 def _settled(whole: Sums, cell: str) -> Settled:
-    found = {who: whole.findings.get(cell, {}).get(who, 0) for who in ("person", "model", "ambiguous")}
+    found = {who: whole.findings.get(cell, Counter())[who] for who in ("person", "model", "ambiguous")}
     return Settled(**found, open=whole.standing[cell] - sum(found.values()))
 
 
@@ -122,7 +122,7 @@ def _grouping(
     if group_by == "day":
         return lambda key: key.day.isoformat(), str
     if group_by == "week":
-        return lambda key: _week(key.day), str
+        return lambda key: week_of(key.day), str
     if group_by == "inspector":
         called = usernames_for(asked.reader, {key.inspector_id for key in kept})
         named = User.objects.filter(username__in=called.values())  # a pseudonym is nobody's user name
@@ -141,8 +141,9 @@ def _called(names: Mapping[str, str]) -> Callable[[str], str]:
     return lambda key: names.get(key, key) or NOBODY
 
 
-def _week(day: date) -> str:
-    year, week, _ = day.isocalendar()
+def week_of(day: date) -> str:
+    """The ISO week of a day: 2026-W10."""
+    year, week, _weekday = day.isocalendar()
     return f"{year}-W{week:02}"
 
 

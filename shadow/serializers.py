@@ -2,9 +2,7 @@
 
 from rest_framework import serializers
 
-from shadow.asked import GROUPINGS
 from shadow.models import Adjudication, Assignment, Finding, ModelVersion, Prediction
-from shadow.pairs import KINDS
 
 
 class ConfusionSerializer(serializers.Serializer):
@@ -37,33 +35,6 @@ class FiguresSerializer(serializers.Serializer):
 class GroupSerializer(FiguresSerializer):
     key = serializers.CharField(allow_blank=True)
     name = serializers.CharField()
-
-
-class SettledSerializer(serializers.Serializer):
-    person = serializers.IntegerField()
-    model = serializers.IntegerField()
-    ambiguous = serializers.IntegerField()
-    open = serializers.IntegerField()
-
-
-class AgreementReportSerializer(FiguresSerializer):
-    filters = serializers.DictField(child=serializers.CharField(allow_null=True))
-    evidence = serializers.ChoiceField(choices=KINDS)
-    evidence_counts = serializers.DictField(child=serializers.IntegerField())
-    confidence = serializers.FloatField()
-    groups = GroupSerializer(many=True)
-    excluded = serializers.DictField(child=serializers.IntegerField())
-    adjudicated = serializers.DictField(child=SettledSerializer())
-
-
-class AskedSerializer(serializers.Serializer):
-    """The report's query string."""
-
-    line = serializers.CharField(required=False, help_text="Slug; left out: your first line (all, grouped by line).")
-    model = serializers.CharField(required=False, help_text="Name; left out: the live version (all, grouped by model).")
-    evidence = serializers.ChoiceField(choices=KINDS, required=False, default="blind")
-    group_by = serializers.ChoiceField(choices=GROUPINGS, required=False, default="day")
-    format = serializers.ChoiceField(choices=["json", "csv"], required=False, default="json")
 
 
 class AdjudicationSerializer(serializers.ModelSerializer):

@@ -176,7 +176,7 @@ def test_csv_holds_the_whole_and_the_groups(pair, sam, api):
     pair("scratched", 0.1, at=NOON + timedelta(days=1))
     answer = api(sam).get(URL, {"format": "csv"})
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
-    assert answer["Content-Type"] == "text/csv"
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert [row["day"] for row in rows] == ["all", "2026-03-02", "2026-03-03"]
     assert (rows[0]["miss_rate_value"], rows[0]["miss_rate_n"], rows[1]["miss_rate_value"]) == ("1.0", "1", "")
 

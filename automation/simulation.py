@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +79,20 @@ def verdict_of(part: SimulatedPart, rates: Rates, rng: np.random.Generator, *, c
     return "scratched" if bad != erred else "ok"
 
 
+def part_behind(serial: str, truth: str, rates: Rates) -> SimulatedPart | None:
+    """A part by its serial, and by its truth where that is known: the truth holds, for rates may have been others when
+    the part was sent. None: neither tells what it is."""
+    number = number_of(serial)
+    part = part_of(number, rates) if number is not None else None
+    if not truth or (part and part.scratched == (truth == "scratched")):
+        return part
+    return SimulatedPart(-1, serial, "scratch" if truth == "scratched" else "none", "")
+
+
+def never_seeded(inspection: int) -> None:
+    """For a run that does not look behind seeded parts."""
+
+
 class Unreachable(Exception):
     """No server answered."""
 
@@ -131,12 +146,15 @@ class Run:
     rng: np.random.Generator
     stations: list[str]
     drift: str | None = None
+    # A seeded part's serial tells nothing, so a simulated person looks behind it where a real one looks at the photo.
+    behind: Callable[[int], tuple[str, str] | None] = never_seeded
     sent: int = 0
     judged: int = 0
     scratched: int = 0
     missed: int = 0
     false_alarms: int = 0
     unsure: int = 0
+    seeded: int = 0
     moved: set[int] = field(default_factory=set)  # numbers sent after the concept moved
 
     def send_next(self, number: int, progress: float) -> None:
@@ -165,18 +183,22 @@ class Run:
     def _judge(self, person: ApiClient, answer: Any) -> None:
         inspection, lease = answer["inspection"], answer["lease"]["token"]
         path = f"/api/v1/inspections/{inspection['id']}"
-        number = number_of(inspection["serial"])
-        if number is None:
+        shown = self.behind(inspection["id"])
+        serial, truth = shown or (inspection["serial"], "")
+        part = part_behind(serial, truth, self.rates)
+        if part is None:
             person.post(f"{path}/skip/", {"lease": lease, "reason": "not a simulated part"})
             return
-        part = part_of(number, self.rates)
-        outcome = verdict_of(part, self.rates, self.rng, concept_moved=number in self.moved)
+        outcome = verdict_of(part, self.rates, self.rng, concept_moved=part.number in self.moved)
         duration = int(self.rng.gamma(4, 700))
         status, _ = person.post(f"{path}/verdicts/", {"outcome": outcome, "lease": lease, "duration_ms": duration})
         if status == 201:
-            self._count(part, outcome)
+            self._count(part, outcome, seeded=shown is not None)
 
-    def _count(self, part: SimulatedPart, outcome: str) -> None:
+    def _count(self, part: SimulatedPart, outcome: str, *, seeded: bool) -> None:
+        self.seeded += seeded
+        if seeded:
+            return
         self.judged += 1
         self.scratched += part.scratched
         self.missed += part.scratched and outcome == "ok"

@@ -13,6 +13,7 @@ from django.utils import timezone
 from inspection import actions
 from inspection.models import Inspection, Line, ModelOutputShown, Origin
 from inspection.roles import Role
+from inspection.shift import shift_summary
 from tests.conftest import make_person
 
 OURS = {"inspection", "shadow", "monitoring", "automation"}
@@ -143,6 +144,107 @@ def test_a_seeded_part_cannot_be_told_from_another(line, make_part, api, page, i
     assert seen[0] == seen[1]
     assert api(sam).get(f"/api/v1/inspections/{seeded.pk}/").json()["origin"] == "seeded"
     assert "seeded" in page(sam).get("/parts/B/").content.decode()
+
+
+@pytest.fixture
+def mixed_in(line, make_part, sam, ian):
+    """A live part, and after it one of known truth that was mixed in: `mixed_in()` gives both."""
+
+    def make(**fields) -> tuple[Inspection, Inspection]:
+        source = make_part("SN8841", photos=2, **fields)
+        actions.record_verdict(
+            inspection=source, by=ian, lease=actions.claim(line=line, by=ian).token, outcome="scratched"
+        )  # fmt: skip
+        actions.keep_reference(inspection=source, truth="scratched", reason="measured", by=sam)
+        Line.objects.update(seed_percent=100, seeded_to=source.pk)
+        captured = timezone.now() - timedelta(seconds=1)
+        live = make_part("SN8902", photos=2, lot="L7", captured_at=captured, **fields)
+        assert actions.mix_seeds(now=timezone.now() + timedelta(seconds=6)) == 1
+        return live, Inspection.objects.get(origin=Origin.SEEDED)
+
+    return make
+
+
+def shape_of(value, path=""):
+    """Every key of an answer with the kind of its value and its length, down to the last."""
+    if isinstance(value, dict):
+        return {key: shape_of(inner, f"{path}.{key}") for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape_of(inner, path) for inner in value]
+    return type(value).__name__, len(value) if isinstance(value, str) else None
+
+
+@pytest.mark.parametrize("outcome", ["ok", "scratched", "unsure"])
+def test_a_part_that_is_mixed_in_cannot_be_told_from_the_live_one_before_it(mixed_in, api, page, ivy, outcome):
+    """Nor is there a word or a digest in anything served of it that leads to the part behind it."""
+    live, seeded = mixed_in()
+    source, client, seen, shapes = seeded.seeded.source, api(ivy), [], []
+    known = {photo.stored for photo in source.photos.all()} | {photo.sha256 for photo in source.photos.all()}
+    for part in (live, seeded):
+        pages = served(client, part)
+        body = {"outcome": outcome, "lease": pages.pop("lease")}
+        pages |= {"verdict": json.dumps(client.post(f"/api/v1/inspections/{part.pk}/verdicts/", body).json())}
+        pages |= {"judged": json.dumps(client.get(f"/api/v1/inspections/{part.pk}/").json())}
+        pages |= {"history": page(ivy).get(f"/parts/{part.serial}/").content.decode().split("<article")[1]}
+        pages |= {"headers": json.dumps([dict(response.headers) for response in pictures_of(page(ivy), part)])}
+        everything = "".join(pages.values())
+        if part == seeded:
+            assert not [
+                word for word in (*known, source.serial, "seeded", "reference", "second_look") if word in everything
+            ]
+        pages.pop("list")
+        history, headers = pages.pop("history"), pages.pop("headers")
+        shapes.append({name: shape_of(json.loads(text)) for name, text in pages.items()})
+        pages["history"] = re.sub(r"<time[^<]*</time>|[-\d]{10} [:\d]{8} UTC|/photos/\d+/", "", history).replace(
+            part.serial, ""
+        )
+        pages["headers"] = re.sub(r'photo-\d+|"(Content-Length|Content-Type|Date)": "[^"]*"', "", headers)
+        seen.append({name: without_own_marks(text) for name, text in pages.items()})
+    assert shapes[0] == shapes[1]
+    assert seen[0] == seen[1]
+
+
+def pictures_of(browser, part: Inspection) -> list:
+    """The answers to the requests for the part's photos and previews."""
+    addresses = [f"/photos/{photo.pk}/{small}" for photo in part.photos.all() for small in ("", "preview/")]
+    answers = [browser.get(address) for address in addresses]
+    assert [answer.status_code for answer in answers] == [200] * len(addresses)
+    for answer in answers:
+        answer.close()
+    return answers
+
+
+def test_a_seeded_part_without_an_answer_reads_as_one_that_waits_for_a_supervisor(mixed_in, api, ivy, ian):
+    """Both had two who were unsure; the seeded one is closed behind their backs."""
+    parts, client = mixed_in(), api(ivy)
+    for person in (ivy, ian):
+        for part in parts:
+            lease = actions.claim(line=part.line, by=person, serial=part.serial)
+            actions.record_verdict(inspection=part, by=person, lease=lease.token, outcome="unsure")
+    assert actions.withdraw_seeds(now=timezone.now() + timedelta(minutes=5)) == 1
+    pages = [json.dumps(client.get(f"/api/v1/inspections/{part.pk}/").json()) for part in parts]
+    assert without_own_marks(pages[0]) == without_own_marks(pages[1])
+    assert [json.loads(text)["state"] for text in pages] == ["waiting", "waiting"]
+    for state, both in (("waiting", 2), ("closed", 0)):
+        assert len(client.get(f"/api/v1/inspections/?state={state}").json()["results"]) == both
+
+
+def test_on_a_demo_line_a_seeded_part_reads_as_a_simulated_one(line, mixed_in, api, ivy):
+    line.demo = True
+    line.save()
+    for part in mixed_in(origin=Origin.SIMULATED):
+        served(client := api(ivy), part)
+        assert client.get(f"/api/v1/inspections/{part.pk}/").json()["origin"] == "simulated"
+
+
+def test_a_seeded_part_counts_in_its_judges_own_shift_as_any_other(mixed_in, ivy):
+    live, seeded = mixed_in()
+    told = []
+    for part in (live, seeded):
+        lease = actions.claim(line=part.line, by=ivy)
+        actions.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="ok", duration_ms=2000)
+        told.append(shift_summary(user=ivy, line=part.line, now=timezone.now()))
+    assert [(summary.judged, summary.ok, summary.timed) for summary in told] == [(1, 1, 1), (2, 2, 2)]
 
 
 @pytest.mark.parametrize("origin", [Origin.IMPORTED, Origin.REPLAY])
@@ -297,6 +399,22 @@ def test_on_a_blind_draw_too(line, version, set_level, make_part, answer, api, i
     answer(good, version, 0.01)
     answer(bad, version, 0.99)
     assert work_of(client, good) == work_of(client, bad)
+
+
+@pytest.mark.parametrize("level", ["shadow", "assist"])
+@pytest.mark.parametrize("outcome", ["ok", "scratched", "unsure"])
+def test_a_seeded_part_takes_the_work_of_any_other_blind_one(
+    line, version, set_level, mixed_in, make_part, answer, api, ivy, level, outcome
+):
+    client = api(ivy)
+    live, seeded = mixed_in()
+    set_level(line, level, version, blind_share=1.0)
+    first = make_part()
+    Inspection.objects.filter(pk=first.pk).update(received_at=live.received_at - timedelta(minutes=1))
+    for part, score in ((first, 0.5), (live, 0.01), (seeded, 0.99)):
+        answer(part, version, score)
+    work_of(client, first, outcome)
+    assert work_of(client, live, outcome) == work_of(client, seeded, outcome)
 
 
 @pytest.mark.parametrize("machine", ["pass", "reject"])

@@ -4,19 +4,23 @@ import csv
 import io
 import json
 import sys
+from datetime import timedelta
+from functools import partial
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 from django.core.management import CommandError, ManagementUtility, call_command
+from django.utils import timezone
 from PIL import Image
 
 from automation import policies, simulation
 from automation.management.commands import simulate_line
 from automation.models import Routing
 from automation.simulation import DRIFTS, Rates, part_of, photo_of, verdict_of
-from inspection.models import AuditEvent, DefectKind, Inspection, Line, Origin, User, Verdict
+from inspection import actions
+from inspection.models import AuditEvent, DefectKind, Inspection, Line, Origin, SeededPart, User, Verdict
 from inspection.roles import Role, roles_of
 from shadow.actions import picture_path, weights_path
 from shadow.management.commands import evaluate_model, train_model
@@ -287,7 +291,7 @@ def test_a_simulated_line_sends_and_judges_parts_through_the_api(factory):
     answer = simulate(factory, "--parts", "6", "--scratched", "0.5")
     assert (answer["line"], answer["seed"], answer["sent"], answer["judged"]) == ("line-a", 5, 6, 6)
     assert set(answer) == {
-        "line", "seed", "drift", "sent", "judged", "scratched", "missed", "false_alarms", "unsure",
+        "line", "seed", "drift", "sent", "judged", "scratched", "missed", "false_alarms", "unsure", "seeded",
     }  # fmt: skip
     assert set(Inspection.objects.values_list("origin", "state")) == {("simulated", "decided")}
     assert set(Verdict.objects.values_list("inspector__username", flat=True)) <= {"sim-1", "sim-2"}
@@ -295,6 +299,30 @@ def test_a_simulated_line_sends_and_judges_parts_through_the_api(factory):
 
 def test_parts_are_left_for_people(factory):
     assert simulate(factory, "--parts", "3", "--leave", "2", "--drift", "concept")["judged"] == 1
+
+
+def test_simulated_people_judge_seeded_parts_by_what_stands_behind_them(factory):
+    """Their serials look like any other and tell nothing."""
+    simulate(factory, "--parts", "6", "--scratched", "0.5")
+    for number, part in enumerate(Inspection.objects.order_by("pk")[:4]):
+        truth = "scratched" if number % 2 else "ok"
+        actions.keep_reference(inspection=part, truth=truth, reason="rendered so", by=User.objects.get(username="sam"))
+    Line.objects.update(seed_percent=100, seeded_to=part.pk)
+    assert actions.mix_seeds(now=timezone.now() + timedelta(seconds=10)) == 2
+    answer = simulate(factory, "--parts", "1", "--miss", "0", "--false-alarm", "0")
+    assert (answer["judged"], answer["seeded"]) == (1, 2)
+    said = SeededPart.objects.values_list("truth", "inspection__verdicts__outcome")
+    assert all(outcome in (truth, "unsure") for truth, outcome in said)
+
+
+def test_what_a_seeded_part_shows_is_known_by_its_truth_or_by_the_serial_behind_it():
+    rates = Rates(scratched=0.5)
+    part = next(part for part in map(partial(part_of, rates=rates), range(99)) if part.scratched)
+    assert simulation.part_behind(part.serial, "", rates) == part
+    assert simulation.part_behind(part.serial, "scratched", rates) == part
+    assert not simulation.part_behind(part.serial, "ok", rates).scratched
+    assert simulation.part_behind("SN1", "scratched", rates).scratched
+    assert simulation.part_behind("SN1", "", rates) is None
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,16 @@ import pytest
 from django.utils import timezone
 
 from automation.actions.changing import write_policy
+from automation.evidence import lower_bound
 from automation.facts import evidence_pairs, facts_of, scratched_of
+from automation.gates import Limits, certificate_gate, sensitivity_gate
 from automation.models import Policy, Routing
 from automation.policies import in_force
 from inspection import actions as floor
-from inspection.models import Draw, Line, Origin, Shift
+from inspection.actions.disguise import show_again
+from inspection.models import Draw, Inspection, Line, Origin, Purpose, Reference, SeededPart, Shift, Study, Verdict
 from monitoring.actions import close_alarm, open_alarm
-from shadow.models import Prediction
+from shadow.models import Prediction, TrainingPart
 
 BARS = {"pass_below": 0.1, "reject_from": 0.5}
 
@@ -186,6 +189,195 @@ def test_a_pair_says_what_it_counts_as(shadowed, version, make_part, answer):
     [pair] = evidence_pairs(shadowed, version)
     for outcome, counts_as in {"ok": False, "scratched": True, "unsure": None, None: None}.items():
         assert scratched_of(pair._replace(evidence_outcome=outcome)) is counts_as
+
+
+# ---- what inspectors find of the seeded scratches
+
+
+@pytest.fixture
+def seed(line, make_part, ian, sam):
+    """A reference shown again: `seed("scratched")` is the seeded inspection; `of=` another one shows its source again."""
+
+    def make(truth="scratched", *, of=None, purpose=Purpose.REFERENCE, **fields) -> Inspection:
+        source = of.seeded.source if of else make_part()
+        if not of:
+            lease = floor.claim(line=line, by=ian, serial=source.serial)
+            floor.record_verdict(inspection=source, by=ian, lease=lease.token, outcome=truth)
+            floor.keep_reference(inspection=source, truth=truth, reason="measured", by=sam)
+        known = {"truth": "" if purpose == Purpose.REPEAT else truth} | fields
+        return show_again(source=source, purpose=purpose, by="system", now=timezone.now(), **known).inspection
+
+    return make
+
+
+def test_a_seeded_scratch_counts_as_found_or_not(version, seed, answer, judge, ivy, known):
+    for score, outcome in ((0.05, "scratched"), (0.2, "ok"), (0.9, "unsure")):
+        answer(part := seed(), version, score)
+        judge(part, ivy, outcome)
+        floor.withdraw_seeds(now=timezone.now() + timedelta(hours=2))
+    assert known().seeds == [(0.05, True), (0.2, False), (0.9, False)]
+    assert (known().scores, known().recent) == ([], 0), "it tells of people, never of the model"
+
+
+def test_a_good_seed_and_one_of_unknown_truth_tell_nothing_of_scratches(version, seed, answer, judge, ivy, known):
+    good, scratch, other = seed("ok"), seed(), seed()
+    Inspection.objects.filter(pk__in=[scratch.pk, other.pk]).update(state="closed")  # never judged as references
+    repeat, look = seed(of=scratch, purpose=Purpose.REPEAT), seed(of=other, purpose=Purpose.SECOND_LOOK)
+    for part in (good, repeat, look):
+        answer(part, version, 0.05)
+        judge(part, ivy, "scratched")
+    assert known().seeds == []
+
+
+def test_trials_of_a_study_count_too(line, version, seed, answer, judge, ivy, sam, known):
+    study = Study.objects.create(line=line, name="May", by=sam)
+    part = seed(purpose=Purpose.STUDY, study=study, round=1, reserved_for=ivy)
+    answer(part, version, 0.05)
+    judge(part, ivy, "scratched")
+    assert known().seeds == [(0.05, True)]
+
+
+def test_each_inspector_counts_once_for_each_part_with_the_first_verdict(version, seed, answer, judge, ivy, ian, known):
+    answer(first := seed(), version, 0.05)
+    judge(first, ivy, "ok")
+    for person, outcome in ((ivy, "scratched"), (ian, "scratched")):
+        answer(again := seed(of=first), version, 0.07)
+        judge(again, person, outcome)
+    assert known().seeds == [(0.05, False), (0.07, True)]
+
+
+def test_the_second_person_of_an_unsure_one_is_measured_too(version, seed, answer, judge, ivy, ian, known):
+    answer(part := seed(), version, 0.05)
+    judge(part, ivy, "unsure")
+    judge(part, ian, "scratched")
+    assert known().seeds == [(0.05, False), (0.05, True)]
+
+
+def test_an_undo_counts_and_a_supervisors_correction_does_not(version, seed, answer, judge, ivy, sam, known):
+    """A supervisor knows the truth: their correction tells nothing of what the inspector saw."""
+    answer(part := seed(), version, 0.05)
+    verdict = judge(part, ivy, "ok")
+    floor.correct_verdict(verdict=verdict, outcome="scratched", reason="it is", by=sam)
+    assert known().seeds == [(0.05, False)]
+    floor.correct_verdict(verdict=verdict, outcome="unsure", reason="", by=ivy)
+    assert known().seeds == [(0.05, False)]
+    floor.correct_verdict(verdict=verdict, outcome="scratched", reason="", by=ivy)
+    assert known().seeds == [(0.05, True)]
+
+
+@pytest.mark.parametrize("of_source", [True, False])
+def test_whoever_was_served_the_models_answer_is_not_measured(version, seed, answer, ivy, known, of_source):
+    answer(part := seed(), version, 0.05)
+    lease = floor.claim(line=part.line, by=ivy)
+    floor.note_model_output_shown(inspection=part.seeded.source if of_source else part, user=ivy, where="a leak")
+    floor.record_verdict(inspection=part, by=ivy, lease=lease.token, outcome="scratched")
+    assert known().seeds == []
+
+
+def test_a_cleaned_part_is_no_answer(version, seed, answer, ivy, known):
+    answer(part := seed(), version, 0.05)
+    lease = floor.claim(line=part.line, by=ivy)
+    floor.send_to_retake(inspection=part, by=ivy, lease=lease.token, reason="oil")
+    assert known().seeds == []
+
+
+def test_the_score_is_the_versions_own_on_the_seeded_part_or_on_the_one_behind_it(
+    version, other_version, seed, answer, judge, ivy, known, shadowed
+):
+    judge(part := seed(), ivy, "scratched")
+    assert known().seeds == []
+    answer(part.seeded.source, version, 0.3, retrospective=True)
+    assert known().seeds == [(0.3, True)]
+    answer(part, version, 0.2)
+    assert known().seeds == [(0.2, True)]
+    assert facts_of(shadowed, other_version).seeds == []
+
+
+@pytest.mark.parametrize(("score", "novelty"), [(None, None), (0.05, 1.5)])
+def test_a_part_that_the_version_cannot_score_is_left_out(version, seed, answer, judge, ivy, known, score, novelty):
+    answer(part := seed(), version, score, novelty=novelty)
+    judge(part, ivy, "scratched")
+    assert known().seeds == []
+
+
+def test_a_part_that_was_taught_is_left_out_until_it_is_taken_out_again(version, seed, answer, judge, ivy, sam, known):
+    answer(part := seed(), version, 0.05)
+    judge(part, ivy, "scratched")
+    taught = {"inspection": part.seeded.source, "reason": "why", "by": sam}
+    TrainingPart.objects.create(label="scratched", **taught)
+    assert known().seeds == []
+    TrainingPart.objects.create(label="", **taught)
+    assert known().seeds == [(0.05, True)]
+
+
+def test_a_part_that_turned_out_to_be_good_is_left_out(version, seed, answer, judge, ivy, ada, known):
+    answer(part := seed(), version, 0.05)
+    judge(part, ivy, "ok")
+    floor.retire_reference(reference=part.seeded.source.reference, by=ada)
+    assert known().seeds == [(0.05, False)], "what was judged of it stays"
+    floor.keep_reference(inspection=part.seeded.source, truth="ok", reason="measured anew", by=ada)
+    assert known().seeds == []
+
+
+@pytest.fixture
+def make_seeds(line, ivy, ian, version):
+    """Seeded scratches in one go, so many of them found by ivy: `make_seeds(80, found=40)`."""
+
+    def make(count: int, *, found: int, score: float = 0.05) -> None:
+        now = timezone.now()
+
+        def rows(word, **fields):
+            return Inspection.objects.bulk_create(
+                Inspection(line=line, serial=f"{word}{n}", captured_at=now, hold_until=now, state="decided", **fields)
+                for n in range(count)
+            )
+
+        sources, parts = rows("K", origin=Origin.IMPORTED), rows("S", origin=Origin.SEEDED)
+        both = list(zip(sources, parts, strict=True))
+        Reference.objects.bulk_create(Reference(inspection=row, truth="scratched", by=ian) for row in sources)
+        SeededPart.objects.bulk_create(
+            SeededPart(inspection=part, source=source, purpose="reference", truth="scratched", by="system")
+            for source, part in both
+        )
+        Verdict.objects.bulk_create(
+            Verdict(inspection=part, inspector=ivy, outcome="scratched" if n < found else "ok")
+            for n, part in enumerate(parts)
+        )
+        Prediction.objects.bulk_create(
+            Prediction(inspection=part, version=version, score=score, outcome="ok") for part in parts
+        )
+
+    return make
+
+
+def test_seeds_open_the_sensitivity_gate_with_its_time_uniform_bound(shadowed, version, make_seeds, known):
+    assert not sensitivity_gate(known(), Limits(), 0.1).met
+    make_seeds(80, found=60)
+    make_seeds(500, found=500, score=0.9)  # those that the version rejects are easy, and prove nothing
+    gate = sensitivity_gate(known(), Limits(), 0.1)
+    assert gate.met
+    assert (gate.figures["seeds"], gate.figures["found"]) == (80, 60)
+    assert gate.figures["sensitivity_at_least"] == lower_bound(80, 60, 0.01)
+
+
+def test_a_certificate_of_half_blind_inspectors_is_refused(shadowed, version, make_evidence, make_seeds, ivy, known):
+    """Trap 3: what sharp-eyed people would certify does not stand when seeds show that half of the scratches are missed."""
+    make_evidence(shadowed, version, 1200, 0.01, "ok", by=ivy)
+    assert certificate_gate(known(), Limits(sensitivity_from_seeds=False), 0.1).met
+    assert not certificate_gate(known(), Limits(), 0.1).met, "nothing is known of the inspectors yet"
+    make_seeds(200, found=100)
+    gate = certificate_gate(known(), Limits(), 0.1)
+    assert not gate.met
+    assert gate.figures["alpha"] == pytest.approx(0.005 * lower_bound(200, 100, 0.01))
+    assert gate.figures["alpha"] < 0.0025
+
+
+def test_a_certificate_of_inspectors_who_see_nearly_all_stands(
+    shadowed, version, make_evidence, make_seeds, ivy, known
+):
+    make_evidence(shadowed, version, 1200, 0.01, "ok", by=ivy)
+    make_seeds(200, found=197)
+    assert certificate_gate(known(), Limits(), 0.1).met
 
 
 # ---- how the line is doing

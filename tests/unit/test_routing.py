@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automation.levels import Level
-from automation.routing import OUT_OF_DISTRIBUTION, UNSURE_BAND, Part, Rule, decide
+from automation.routing import OUT_OF_DISTRIBUTION, SEEDED, UNSURE_BAND, Part, Rule, decide
 
 shares = st.floats(0, 1)
 bars = st.none() | st.floats(allow_nan=True)
@@ -22,7 +22,7 @@ rules: st.SearchStrategy[Rule] = st.deferred(
 parts = st.builds(
     Part, score=st.none() | st.floats(allow_nan=True), u_canary=shares, u_audit=shares, u_blind=shares,
     null_reason=st.just("blank photo"), stratum=strata,
-    novelty=st.none() | st.floats(allow_nan=True),
+    novelty=st.none() | st.floats(allow_nan=True), seeded=st.booleans(),
 )  # fmt: skip
 
 PARTIAL = Rule(Level.PARTIAL, pass_below=0.1, reject_from=0.5, audit_share=0.2)
@@ -84,6 +84,13 @@ def test_an_audited_part_is_a_blind_one_that_the_machine_decided(rule, part):
 def test_under_a_halt_people_judge_every_part_blind(rule, part):
     decision = decide(replace(rule, halted=True), part)
     assert (decision.outcome, decision.blind, decision.advice) == ("person", True, False)
+
+
+@given(rules, parts)
+def test_a_seeded_part_is_a_blind_persons_whatever_the_rule(rule, part):
+    decision = decide(rule, replace(part, seeded=True))
+    assert (decision.outcome, decision.reason, decision.blind) == ("person", SEEDED, True)
+    assert not (decision.audited or decision.advice)
 
 
 @given(rules, parts, shares)

@@ -5,7 +5,8 @@ import pytest
 from automation import actions, policies
 from automation.actions import advice_for, score_and_settle, serve_advice, settle, settle_batch, settle_missing
 from automation.models import Halt, Routing
-from automation.routing import Part, decide
+from automation.reports import blind_pace, flow
+from automation.routing import SEEDED, Part, decide
 from inspection import actions as floor
 from inspection.models import Disposition, Draw, Inspection, Line, ModelOutputShown, Origin
 from shadow.models import Prediction
@@ -90,6 +91,30 @@ def test_audited_parts_wait_for_a_blind_verdict(line, version, set_level, make_p
     answer(part := make_part(), version, 0.05)
     assert (part.state, part.disposition.outcome) == ("audit_due", "pass")
     assert (part.draw.blind, part.draw.audited) == (True, True)
+
+
+@pytest.mark.parametrize("level", ["shadow", "assist", "partial", "full"])
+@pytest.mark.parametrize("score", [0.01, 0.4, 0.99])
+def test_a_seeded_part_goes_to_a_person_blind_at_every_level(
+    line, version, set_level, make_part, answer, ivy, level, score
+):
+    bars = {"pass_below": 0.3, "reject_from": 0.3} if level == "full" else BARS
+    set_level(line, level, version, **bars, audit_share=1.0, blind_share=1e-9)
+    answer(part := make_part(origin=Origin.SEEDED), version, score)
+    routing = routing_of(part)
+    assert (part.state, part.disposition) == ("waiting", None)
+    assert (routing.decision, routing.reason, routing.decided, routing.advice) == ("person", SEEDED, False, False)
+    assert (part.draw.blind, part.draw.audited) == (True, False)
+    floor.claim(line=line, by=ivy)
+    assert serve_advice(inspection=part, user=ivy, where="test") is None
+
+
+def test_seeded_parts_are_not_in_the_flow_nor_in_the_pace(shadowed, version, make_part, answer, judge, ivy):
+    for origin in (Origin.LIVE, Origin.SEEDED):
+        answer(part := make_part(origin=origin), version, 0.2)
+        judge(part, ivy, "ok")
+    assert (flow(shadowed).total, flow(shadowed).decisions) == (1, {"person": 1})
+    assert blind_pace(shadowed) == 1.0
 
 
 def test_outside_the_canary_share_the_level_before_holds(line, version, set_level, make_part, answer):

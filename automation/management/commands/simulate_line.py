@@ -15,7 +15,7 @@ from automation.demo import SIMULATED
 from automation.simulation import DRIFTS, ApiClient, Rates, Run, Unreachable, wait_for_server
 from inspection import command
 from inspection.actions.intake import find_line
-from inspection.models import ApiToken, Line, User
+from inspection.models import ApiToken, Line, SeededPart, User
 from inspection.refusals import BadInput, Conflict
 
 FIRST_PARTS = {"line-a": 160, "line-b": 8}  # the demo's quick start, so that every page has something to show
@@ -71,7 +71,7 @@ class Command(command.Command):
         stations = list(line.stations.values_list("slug", flat=True)) or [""]
         return Run(
             line.slug, ApiClient(url, tokens["sim-camera"]), people, self.rates, np.random.default_rng(self.seed),
-            stations, self.options["drift"],
+            stations, self.options["drift"], _behind,
         )  # fmt: skip
 
     def _one_line(self) -> dict[str, Any]:
@@ -91,6 +91,7 @@ class Command(command.Command):
         return {
             "line": line.slug, "seed": self.seed, "drift": run.drift, "sent": run.sent, "judged": run.judged,
             "scratched": run.scratched, "missed": run.missed, "false_alarms": run.false_alarms, "unsure": run.unsure,
+            "seeded": run.seeded,
         }  # fmt: skip
 
     def _number(self, number: int) -> int:
@@ -126,6 +127,13 @@ def _paced(numbers: range, rate: float | None) -> Iterator[int]:
         if rate and (early := started + number / rate - time.monotonic()) > 0:
             time.sleep(early)
         yield number
+
+
+def _behind(inspection: int) -> tuple[str, str] | None:
+    """Serial and truth of the part that a seeded one shows again, from the database: nothing that is served of it says
+    so. None for any other part."""
+    seeded = SeededPart.objects.filter(pk=inspection)
+    return seeded.values_list("source__serial", "truth").first()
 
 
 def _fresh_token(username: str) -> str:

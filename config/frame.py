@@ -29,6 +29,7 @@ PAGES = (
     (gettext_lazy("Discrepancies"), "discrepancies", May.READ_EVIDENCE),
     (gettext_lazy("Automation"), "line_automation", May.READ_EVIDENCE),
     (gettext_lazy("Alarms"), "alarms", May.READ_EVIDENCE),
+    (gettext_lazy("Inspectors"), "inspectors", May.READ_EVIDENCE),
     (gettext_lazy("Parts"), "parts", May.JUDGE),
     (gettext_lazy("Containment"), "containments", May.SUPERVISE),
     (gettext_lazy("Models"), "models", May.READ_EVIDENCE),

@@ -51,13 +51,14 @@ class LineForm(SetUpForm):
         model = Line
         fields = [
             "name", "slug", "time_zone", "box_required", "undo_seconds", "lease_seconds", "second_opinion_minutes",
-            "zoom_limit", "viewing_seconds", "demo",
+            "zoom_limit", "viewing_seconds", "seed_percent", "repeat_percent", "demo",
         ]  # fmt: skip
         labels = {
             "name": gettext_lazy("Name"), "slug": gettext_lazy("Short name"), "time_zone": gettext_lazy("Time zone"), "box_required": gettext_lazy("A mark is required"),
             "undo_seconds": gettext_lazy("Undo (s)"), "lease_seconds": gettext_lazy("Lease (s)"),
             "second_opinion_minutes": gettext_lazy("Second opinion within (min)"), "demo": gettext_lazy("Demo line"),
             "zoom_limit": gettext_lazy("Closest look (%)"), "viewing_seconds": gettext_lazy("Viewing time (s)"),
+            "seed_percent": gettext_lazy("Seeded parts (%)"), "repeat_percent": gettext_lazy("Repeated parts (%)"),
         }  # fmt: skip
         help_texts = {
             "slug": gettext_lazy(
@@ -78,9 +79,28 @@ class LineForm(SetUpForm):
                 "The photo is covered after this time and the part is judged from what was seen. Where a mark is required,"
                 " leave time to draw it. Empty: no limit."
             ),
+            "seed_percent": gettext_lazy(
+                "Parts of known truth mixed in, in percent of the line's parts, at most 20. They tell how many scratches"
+                " inspectors find, and cost as much judging. Empty: none."
+            ),
+            "repeat_percent": gettext_lazy(
+                "Judged parts shown again, in percent of the line's parts, at most 20. They tell how far people agree."
+                " Empty: none."
+            ),
         }
         widgets = {"time_zone": forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off"})}
         error_messages = {"slug": {"unique": gettext_lazy("There is a line of this short name already.")}}
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for name in ("seed_percent", "repeat_percent"):
+            self.fields[name].required = False  # empty: none
+
+    def clean_seed_percent(self) -> float:
+        return self.cleaned_data["seed_percent"] or 0.0
+
+    def clean_repeat_percent(self) -> float:
+        return self.cleaned_data["repeat_percent"] or 0.0
 
     @staticmethod
     def time_zones() -> list[str]:

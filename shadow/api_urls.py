@@ -2,13 +2,19 @@
 
 from django.urls import path
 
-from shadow.api import discrepancies, models, reports
+from shadow.api import discrepancies, gauges, models, reports
 
 urlpatterns = [
     path("reports/agreement/", reports.agreement, name="api_agreement"),
     path("reports/pairs/", reports.pairs, name="api_pairs"),
     path("discrepancies/", discrepancies.discrepancies, name="api_discrepancies"),
     path("discrepancies/<int:pk>/adjudication/", discrepancies.adjudication, name="api_adjudication"),
+    path("inspectors/", gauges.inspectors, name="api_inspectors"),
+    path("references/", gauges.references, name="api_references"),
+    path("references/<int:pk>/retire/", gauges.retire_reference, name="api_retire_reference"),
+    path("studies/", gauges.studies, name="api_studies"),
+    path("studies/<int:pk>/", gauges.study, name="api_study"),
+    path("studies/<int:pk>/close/", gauges.close_study, name="api_close_study"),
     path("models/", models.models, name="api_models"),
     path("models/<str:model>/", models.model, name="api_model"),
     path("predictions/", models.predictions, name="api_predictions"),

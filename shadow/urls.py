@@ -2,13 +2,21 @@
 
 from django.urls import path
 
-from shadow.views import discrepancies, models, reports
+from shadow.views import discrepancies, gauges, models, reports, studies
 
 urlpatterns = [
     path("reports/agreement/", reports.agreement_report, name="agreement_report"),
     path("discrepancies/", discrepancies.discrepancies, name="discrepancies"),
     path("discrepancies/<int:pk>/", discrepancies.discrepancy, name="discrepancy"),
     path("predictions/<int:pk>/heatmap/<int:position>.png", discrepancies.heat_map, name="heat_map"),
+    path("inspectors/", gauges.inspectors, name="inspectors"),
+    path("inspectors/references/", gauges.references, name="references"),
+    path("inspectors/references/keep/", gauges.keep_reference, name="keep_reference"),
+    path("inspectors/references/<int:pk>/retire/", gauges.retire_reference, name="retire_reference"),
+    path("inspectors/studies/", studies.studies, name="studies"),
+    path("inspectors/studies/new/", studies.plan_study, name="plan_study"),
+    path("inspectors/studies/<int:pk>/", studies.study, name="study"),
+    path("inspectors/studies/<int:pk>/close/", studies.close_study, name="close_study"),
     path("models/", models.models, name="models"),
     path("models/<slug:name>/", models.model_card, name="model_card"),
     path("models/<slug:name>/pictures/<slug:digest>.webp", models.model_picture, name="model_picture"),

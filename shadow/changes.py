@@ -19,23 +19,31 @@ SOURCES = {
     "shadow_prediction": "fresh.inspection_id",
     "shadow_adjudication": "(SELECT p.inspection_id FROM shadow_prediction p WHERE p.id = fresh.prediction_id)",
 }
+# Of these tables not every row changes what is counted: what was shown to somebody counts once they have judged the
+# part, and their verdict tells of itself. So an export of 50,000 pairs counts nothing again.
+ONLY_IF = {
+    "inspection_modeloutputshown": "EXISTS (SELECT 1 FROM inspection_verdict v"
+    " WHERE v.inspection_id = fresh.inspection_id AND v.inspector_id = fresh.user_id)",
+}
 NAME = "{table}_is_counted"
 
 
-def _on_sqlite(table: str, part: str) -> list[str]:
-    row = part.replace("fresh.", "NEW.")
+def _on_sqlite(table: str, part: str, condition: str) -> list[str]:
+    name = NAME.format(table=table)
+    row, only_if = part.replace("fresh.", "NEW."), condition.replace("fresh.", "NEW.")
     return [
-        f"CREATE TRIGGER IF NOT EXISTS {NAME.format(table=table)} AFTER INSERT ON {table} "
-        f"BEGIN INSERT INTO shadow_changedpart (inspection_id) VALUES ({row}); END"
+        f"DROP TRIGGER IF EXISTS {name}",
+        f"CREATE TRIGGER {name} AFTER INSERT ON {table} WHEN {only_if} "
+        f"BEGIN INSERT INTO shadow_changedpart (inspection_id) VALUES ({row}); END",
     ]
 
 
-def _on_postgresql(table: str, part: str) -> list[str]:
+def _on_postgresql(table: str, part: str, condition: str) -> list[str]:
     """Once a statement: a thousand rows written together cost one insertion."""
     name = NAME.format(table=table)
     return [
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"INSERT INTO shadow_changedpart (inspection_id) SELECT DISTINCT {part} FROM fresh; RETURN NULL; END $$",
+        f"INSERT INTO shadow_changedpart (inspection_id) SELECT DISTINCT {part} FROM fresh WHERE {condition}; RETURN NULL; END $$",
         f"CREATE OR REPLACE TRIGGER {name} AFTER INSERT ON {table} REFERENCING NEW TABLE AS fresh "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
     ]
@@ -48,7 +56,7 @@ def install_triggers(**kwargs: Any) -> None:
     with connection.cursor() as cursor:
         for table, part in SOURCES.items():
             if {table, "shadow_changedpart"} <= existing:
-                for statement in statements(table, part):
+                for statement in statements(table, part, ONLY_IF.get(table, "1 = 1")):
                     cursor.execute(statement)
 
 

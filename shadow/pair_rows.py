@@ -168,7 +168,7 @@ def _reach(asked: Asked, line: Line) -> tuple[date | None, date | None]:
 Json = dict[str, Any]
 
 
-def pair_page(asked: Asked, by: User, after: Place | None, size: int = 500) -> tuple[list[Json], Place | None]:
+def pair_page(asked: Asked, by: User, after: Place | None, size: int) -> tuple[list[Json], Place | None]:
     """A page of pairs as JSON gives them, and where the next begins (None: this is the last)."""
     found: list[PairRow] = []
     for chunk in pair_chunks(asked, by, "api pairs", after=after, size=size):

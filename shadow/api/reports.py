@@ -20,6 +20,7 @@ from shadow.dossier import Dossier, dossier
 from shadow.pair_rows import PairRow, pair_chunks, pair_page, read_place
 from shadow.tables import csv_rows, report_json
 
+PAGE = 500  # pairs of an answer in JSON
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -87,15 +88,24 @@ def pairs(request: Request) -> HttpResponseBase:
     if format == "csv":
         name = f"pairs-{asked.line.slug if asked.line else 'lines'}"
         return csv_response(name, _pair_rows(pair_chunks(asked, caller(request), "export", after=after)))
-    rows, following = pair_page(asked, caller(request), after)
+    rows, following = pair_page(asked, caller(request), after, PAGE)
     query = request.query_params.copy()
     query["after"] = str(following)
     next = request.build_absolute_uri(f"?{query.urlencode()}") if following else None
     return Response({"results": rows, "next": next})
 
 
+# The texts that somebody has typed; the others are words, numbers and times of our own.
+TYPED = tuple(
+    PairRow._fields.index(name) for name in ("serial", "line", "station", "variant", "lot", "model", "inspector")
+)
+
+
 def _pair_rows(chunks: Iterator[list[PairRow]]) -> Iterator[list[Any]]:
     yield list(PairRow._fields)
     for chunk in chunks:
         for row in chunk:
-            yield [harmless(cell) if isinstance(cell, str) else cell for cell in row]
+            cells = list(row)
+            for place in TYPED:
+                cells[place] = harmless(cells[place])
+            yield cells

@@ -29,7 +29,8 @@ ACTIONS = (
     gettext_noop("assignments ended"), gettext_noop("discrepancy adjudicated"), gettext_noop("change proposed"),
     gettext_noop("change approved"), gettext_noop("level raise"), gettext_noop("level lower"),
     gettext_noop("level switch"), gettext_noop("level edit"), gettext_noop("rolled back"), gettext_noop("fell back"),
-    gettext_noop("halted"), gettext_noop("demo seeded"), gettext_noop("reference kept"),
+    gettext_noop("part taught"), gettext_noop("part untaught"), gettext_noop("halted"), gettext_noop("demo seeded"),
+    gettext_noop("reference kept"),
     gettext_noop("reference retired"), gettext_noop("part seeded"), gettext_noop("second look asked"),
     gettext_noop("seeded part withdrawn"), gettext_noop("study started"), gettext_noop("study closed"),
 )  # fmt: skip

@@ -3,15 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
-
-from inspection.models import Correction, Defect, Disposition, Line, Photo, User, Verdict
-from inspection.people import names_for
-from shadow.models import Adjudication, HeatMap, Prediction
+from inspection.models import Defect, Line, Photo
+from shadow.models import HeatMap, Prediction
 from shadow.pairs import Pair
+
+AROUND = 0.01  # of the photo, both sides together
 
 Box = tuple[float, float, float, float]  # x, y, width, height in shares of the photo
 
@@ -91,51 +89,7 @@ def _model_marks(marks: Any, position: int) -> tuple[Mark, ...]:
 
 
 def _visible(box: Sequence[float]) -> Box:
-    """A box that can be seen: a point or a line gets 2 % of the photo around it."""
+    """A box as it is drawn: a little outside what it marks, whose ends stay free; a point gets 2 % of the photo."""
     x, y, width, height = box
-    more_x, more_y = max(0.0, 0.02 - width), max(0.0, 0.02 - height)
+    more_x, more_y = max(AROUND, 0.02 - width), max(AROUND, 0.02 - height)
     return x - more_x / 2, y - more_y / 2, width + more_x, height + more_y
-
-
-@dataclass(frozen=True)
-class Told:
-    """One thing that happened to a part."""
-
-    at: datetime
-    by: str
-    words: str
-
-
-def history(pair: Pair, reader: User) -> list[Told]:
-    """What people and the machine said and did about the part, oldest first. Who judged goes by a pseudonym."""
-    told = [Told(pair.received_at, _("station"), _("The part arrived."))]
-    verdicts = list(Verdict.objects.filter(inspection=pair.inspection_id).select_related("inspector"))
-    names = names_for(reader, [verdict.inspector for verdict in verdicts])
-    for verdict in verdicts:
-        comment = f", “{verdict.comment}”" if verdict.comment else ""
-        words = f"{verdict.get_occasion_display()}: {_lower(verdict.get_outcome_display())}{comment}"
-        told.append(Told(verdict.at, names.get(verdict.inspector_id or 0, _("import")), words))
-    for correction in Correction.objects.filter(verdict__inspection=pair.inspection_id).select_related("by"):
-        author = names.get(correction.by_id, str(correction.by))  # who has not judged the part signs for it
-        words = _("Corrected to {outcome}: {reason}")
-        outcome = _lower(correction.get_outcome_display())
-        told.append(Told(correction.at, author, words.format(outcome=outcome, reason=correction.reason)))
-    for disposition in Disposition.objects.filter(inspection=pair.inspection_id):
-        who = _("machine") if disposition.by_machine else _("system")
-        words = _("Disposition {outcome}: {reason}")
-        outcome, reason = _lower(disposition.get_outcome_display()), _(disposition.reason) if disposition.reason else ""
-        told.append(Told(disposition.at, who, words.format(outcome=outcome, reason=reason)))
-    for prediction in Prediction.objects.filter(inspection=pair.inspection_id).select_related("version"):
-        answer = prediction.null_reason
-        if not answer:
-            words = _("{outcome}, score {score:.3f}")
-            answer = words.format(outcome=_lower(prediction.get_outcome_display()), score=prediction.score)
-        told.append(Told(prediction.at, prediction.version.name, _("Model: {answer}").format(answer=answer)))
-    for row in Adjudication.objects.filter(prediction=pair.prediction_id).select_related("by"):
-        told.append(Told(row.at, str(row.by), f"{row.get_finding_display()}: {row.reason}"))
-    return sorted(told, key=lambda row: row.at)
-
-
-def _lower(label: str) -> str:
-    """A label inside a sentence."""
-    return str(label).lower()

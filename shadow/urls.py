@@ -2,13 +2,19 @@
 
 from django.urls import path
 
-from shadow.views import discrepancies, gauges, models, reports, studies
+from shadow.views import desk, discrepancies, gauges, models, reports, studies
 
 urlpatterns = [
     path("reports/agreement/", reports.agreement_report, name="agreement_report"),
     path("discrepancies/", discrepancies.discrepancies, name="discrepancies"),
-    path("discrepancies/<int:pk>/", discrepancies.discrepancy, name="discrepancy"),
-    path("predictions/<int:pk>/heatmap/<int:position>.png", discrepancies.heat_map, name="heat_map"),
+    path("discrepancies/settle/", discrepancies.settle_discrepancies, name="settle_discrepancies"),
+    path("discrepancies/done/", discrepancies.discrepancies_done, name="discrepancies_done"),
+    path("discrepancies/<int:pk>/", desk.discrepancy, name="discrepancy"),
+    path("discrepancies/<int:pk>/second-look/", desk.second_look, name="discrepancy_second_look"),
+    path("discrepancies/<int:pk>/teach/", desk.teach, name="discrepancy_teach"),
+    path("discrepancies/<int:pk>/sample/", desk.sample, name="discrepancy_sample"),
+    path("discrepancies/<int:pk>/reference/", desk.reference, name="discrepancy_reference"),
+    path("predictions/<int:pk>/heatmap/<int:position>.png", desk.heat_map, name="heat_map"),
     path("inspectors/", gauges.inspectors, name="inspectors"),
     path("inspectors/references/", gauges.references, name="references"),
     path("inspectors/references/keep/", gauges.keep_reference, name="keep_reference"),

@@ -1,7 +1,7 @@
 """The rows of the shadow."""
 
 from shadow.models.answers import Adjudication, Answer, Finding, HeatMap, JobState, Prediction, ScoringJob
-from shadow.models.counted import DIFFERING, Calendared, ChangedPart, Comparison, DayTally, Differs
+from shadow.models.counted import DIFFERING, Calendared, ChangedPart, Comparison, DayTally, Differs, Unseeded, Unsettled
 from shadow.models.teaching import TrainingPart
 from shadow.models.versions import (
     Assignment,
@@ -32,5 +32,7 @@ __all__ = [
     "Role",
     "ScoringJob",
     "TrainingPart",
+    "Unseeded",
+    "Unsettled",
     "live_version",
 ]

@@ -27,13 +27,33 @@ DIFFERING = ("escape", "overkill")
 
 class Differs(models.Func):
     """Whether person and model differ, spelled out as the index's condition is: with bound parameters SQLite, which
-    compares the two word by word, would read the whole history."""
+    compares the two word by word, would read the whole history. So are the two below."""
 
     template = "%(expressions)s IN ({})".format(", ".join(f"'{cell}'" for cell in DIFFERING))
     output_field = models.BooleanField()
 
     def __init__(self) -> None:
         super().__init__("standing")
+
+
+class Unseeded(models.Func):
+    """Whether the part is one of production, not a photo of one that was shown again."""
+
+    template = "NOT (%(expressions)s = 'seeded')"
+    output_field = models.BooleanField()
+
+    def __init__(self) -> None:
+        super().__init__("kind")
+
+
+class Unsettled(models.Func):
+    """Whether no supervisor has found who was right."""
+
+    template = "%(expressions)s = ''"
+    output_field = models.BooleanField()
+
+    def __init__(self) -> None:
+        super().__init__("finding")
 
 
 class Comparison(models.Model):
@@ -66,6 +86,17 @@ class Comparison(models.Model):
                 fields=["line", "-prediction"],
                 name="comparison_differing",
                 condition=Q(standing__in=DIFFERING),
+            ),
+            models.Index(
+                fields=["line", "-prediction"],
+                name="comparison_unsettled",
+                condition=Q(standing__in=DIFFERING, finding="") & ~Q(kind="seeded"),
+            ),
+            # One run for each kind and finding: counted without reading a row, and sorted by score.
+            models.Index(
+                fields=["line", "standing", "finding", "score", "prediction"],
+                name="comparison_by_score",
+                condition=Q(standing__in=DIFFERING) & ~Q(kind="seeded"),
             ),
         ]
 

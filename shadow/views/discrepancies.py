@@ -1,105 +1,117 @@
-"""The desk: the parts on which person and model differ, in a gallery and one by one."""
+"""The gallery of the parts on which person and model differ: filtered, counted, and settled several at a time."""
+
+from dataclasses import replace
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST, require_safe
 
-from inspection.models import Line
-from inspection.refusals import BadInput, Unknown
-from inspection.roles import May, caller, must, needs
+from inspection.refusals import BadInput
+from inspection.roles import May, caller, needs
 from shadow import discrepancies as listing
-from shadow.actions import heat_map_png
-from shadow.adjudicating import adjudicate
-from shadow.exhibits import exhibits, history
-from shadow.models import Finding, Prediction
+from shadow.adjudicating import adjudicate_all
+from shadow.asked import Asked
+from shadow.exhibits import exhibits
+from shadow.models import Finding
 from shadow.pairs import seen_by
+from shadow.reasons import reasons_for
+from shadow.settled import sitting_of
 from shadow.showing import note_shown
 from shadow.views.filters import asked_params, choices, query_of
+from shadow.views.report_filters import narrow_choices
 
-HEAT_WIDTH = 640  # pixels; a map has 64 cells, so more would only be smoother
-DAY = 24 * 3600
+MORE = ("model", "evidence", "station", "variant", "inspector", "lot", "score_from", "score_below", "from", "to")
+AGES = {
+    "today": gettext_lazy("Today"),
+    "1": gettext_lazy("Older than a day"),
+    "7": gettext_lazy("Older than 7 days"),
+    "30": gettext_lazy("Older than 30 days"),
+}
+MOST_AT_ONCE = 100
 
 
 @needs(May.READ_EVIDENCE)
 @require_safe
 def discrepancies(request: HttpRequest) -> HttpResponse:
-    """The parts on which person and model differ, with photo and heat map side by side."""
-    params = asked_params(request)
-    sought = listing.read_sought(params, caller(request), kinds=listing.CELL_NAMES)
+    """The parts on which person and model differ, as a gallery. Without any filter: those still to be settled."""
+    by = caller(request)
+    params = asked_params(request) if request.GET else asked_params(request) | {"adjudicated": "no"}
+    sought = listing.read_sought(params, by, kinds=listing.CELL_NAMES)
     page = listing.find_pairs(sought, before=listing.read_cursor(params.pop("before", "")))
-    note_shown(user=caller(request), inspections=[pair.inspection_id for pair in page.pairs], where="discrepancies")
+    note_shown(user=by, inspections=[pair.inspection_id for pair in page.pairs], where="discrepancies")
+    first = next((pair for pair in page.pairs if pair.differs and not pair.finding), None)
     return render(request, "shadow/discrepancies.html", {
-        **choices(request), "exhibits": exhibits(seen_by(caller(request), page.pairs)), "params": params, "query": query_of(params),
+        **choices(request), "exhibits": exhibits(seen_by(by, page.pairs)), "params": params, "query": query_of(params),
         "older": query_of(params, before=str(page.next)) if page.next else "", "at_start": "before" not in request.GET,
-        "tabs": [(kind, f"?{query_of(params, kind=kind)}") for kind in ("", *_tabs(sought))],
+        "tabs": _tabs(sought, params), "first": first or next(iter(page.pairs), None), "ages": AGES,
+        "narrow": narrow_choices(Asked(sought.lines, (), narrow=sought.narrow, reader=by)),
+        "more": [name for name in MORE if params.get(name)], "findings": Finding.choices,
+        "reasons": _reasons(sought, request), "most": listing.MOST_COUNTED,
     })  # fmt: skip
 
 
-def _tabs(sought: listing.Sought) -> tuple[str, ...]:
-    """The kinds of discrepancy; where parts of agreement are looked at, their kinds too."""
-    return listing.DIFFERING if set(sought.cells) <= set(listing.DIFFERING) else listing.CELL_NAMES
+def _tabs(sought: listing.Sought, params: dict[str, str]) -> list[tuple[str, str, int | None]]:
+    """(kind, link, how many of it are open). Where parts of agreement are looked at, their kinds too, uncounted."""
+    differing = set(sought.cells) <= set(listing.DIFFERING)
+    still = replace(sought, adjudicated=False)
+    n = {kind: listing.count(replace(still, cells=(kind,))) for kind in listing.DIFFERING}
+    counts: dict[str, int | None] = {"": sum(n.values()), **n}
+    return [
+        (kind, f"?{query_of(params, kind=kind)}", counts.get(kind))
+        for kind in ("", *(listing.DIFFERING if differing else listing.CELL_NAMES))
+    ]
 
 
-@needs(May.READ_EVIDENCE)
-@require_http_methods(["GET", "HEAD", "POST"])
-def discrepancy(request: HttpRequest, pk: int) -> HttpResponse:
-    """One part on which person and model differ: look, settle who was right, and go to the next."""
-    sought = listing.read_sought(request.GET, caller(request), kinds=listing.CELL_NAMES)
-    error = ""
-    if request.method == "POST":
-        must(caller(request), May.SUPERVISE)
-        try:
-            return _settle(request, pk, sought)
-        except BadInput as refusal:
-            error = str(refusal)
-    pair = listing.find_judged_pair(pk, caller(request))
-    note_shown(user=caller(request), inspections=[pair.inspection_id], where="discrepancy")
-    [exhibit] = exhibits([pair])
-    following = listing.next_open(sought, after=pk)
-    return render(request, "shadow/discrepancy.html", {
-        "pair": pair, "exhibit": exhibit, "view": exhibit.view(_position(request.GET)), "told": history(pair, caller(request)),
-        "findings": Finding.choices, "error": error, "typed": request.POST, "query": _filter(request),
-        "following": following, "line": exhibit.line,
-    }, status=400 if error else 200)  # fmt: skip
+def _reasons(sought: listing.Sought, request: HttpRequest) -> list[str]:
+    """What is offered as a reason for several at a time: those of the first line, whatever they say of the part."""
+    if not sought.lines:
+        return []
+    found = reasons_for(sought.lines[0], caller(request))
+    return list(dict.fromkeys(reason for reasons in found.values() for reason in reasons.choices))
 
 
-def _position(params: QueryDict) -> int | None:
-    text = params.get("photo", "")
-    return int(text) - 1 if text in set("12345678") else None
-
-
-def _settle(request: HttpRequest, pk: int, sought: listing.Sought) -> HttpResponse:
-    pair = listing.find_judged_pair(pk, caller(request))
-    prediction = Prediction.objects.select_related("inspection").get(pk=pk)
+@needs(May.SUPERVISE)
+@require_POST
+def settle_discrepancies(request: HttpRequest) -> HttpResponse:
+    """Settle the chosen ones alike, each for itself, and say of each that was refused why."""
+    keys = [int(text) for text in request.POST.getlist("pick") if text.isdecimal() and len(text) <= 18]
     finding, reason = request.POST.get("finding", ""), request.POST.get("reason", "")
-    if not finding:
-        raise BadInput(_("Choose who was right: the person (P), the model (M), or say that it is ambiguous (A)."))
-    row = adjudicate(prediction=prediction, finding=finding, reason=reason, by=caller(request))
-    messages.success(request, f"{pair.serial}: {row.get_finding_display().lower()}.")
-    following = listing.next_open(sought, after=pk)
-    where = reverse("discrepancy", args=[following.prediction_id]) if following else reverse("discrepancies")
-    return redirect(f"{where}?{_filter(request)}")
+    try:
+        _check(keys)
+        tried = adjudicate_all(predictions=keys, finding=finding, reason=reason, by=caller(request))
+    except BadInput as refusal:
+        messages.error(request, str(refusal))
+    else:
+        settled = sum(not one.refusal for one in tried)
+        words = ngettext("{n} settled: {finding}.", "{n} settled: {finding}.", settled)
+        if settled:
+            messages.success(request, words.format(n=settled, finding=str(Finding(finding).label).lower()))
+        for one in tried:
+            if one.refusal:
+                messages.warning(request, one.refusal)
+    return redirect(f"{reverse('discrepancies')}?{request.GET.urlencode()}")
 
 
-def _filter(request: HttpRequest) -> str:
-    """The list's filter as the page carries it on, without the photo that is looked at."""
-    return query_of({name: value for name, value in request.GET.dict().items() if name != "photo"})
+def _check(keys: list[int]) -> None:
+    if not keys:
+        raise BadInput(_("Choose the parts to settle first."))
+    if len(keys) > MOST_AT_ONCE:
+        raise BadInput(_("Choose at most {most} parts at a time.").format(most=MOST_AT_ONCE))
 
 
 @needs(May.READ_EVIDENCE)
 @require_safe
-def heat_map(request: HttpRequest, pk: int, position: int) -> HttpResponse:
-    """The heat map of one photo as a transparent picture to lay over it."""
-    on_their_lines = Prediction.objects.filter(inspection__line__in=Line.objects.for_user(caller(request)))
-    prediction = on_their_lines.filter(pk=pk, heat_map__photos__gt=position).select_related("heat_map").first()
-    photo = prediction and prediction.inspection.photos.filter(position=position).first()
-    if not prediction or not photo:
-        raise Unknown(f"There is no heat map of photo {position + 1} of prediction {pk} on your lines.")
-    note_shown(user=caller(request), inspections=[prediction.inspection_id], where="heat map")
-    size = (HEAT_WIDTH, max(1, round(HEAT_WIDTH * photo.height / photo.width)))
-    answer = HttpResponse(heat_map_png(prediction, position, size), content_type="image/png")
-    answer["Cache-Control"] = f"private, max-age={DAY}"  # a day: as often as its serving is noted
-    return answer
+def discrepancies_done(request: HttpRequest) -> HttpResponse:
+    """The end of the list: what this person settled in it today, what came of that, and where next."""
+    params = request.GET.dict()
+    sought = listing.read_sought(params, caller(request), kinds=listing.CELL_NAMES)
+    following = listing.next_open(sought, after=0)
+    others = listing.next_open(replace(sought, cells=listing.DIFFERING), after=0)
+    return render(request, "shadow/discrepancies_done.html", {
+        "sitting": sitting_of(caller(request), sought), "query": query_of(params), "following": following,
+        "others": others, "all_kinds": query_of(params, kind=""), "settled": query_of(params, adjudicated="yes"),
+    })  # fmt: skip

@@ -1,47 +1,133 @@
-// The discrepancy desk's keys: P, M and A choose who was right and go to the reason, H hides and shows the heat map,
-// N goes to the next open part; none of them when a scanner types. A click on a photo looks closer at that point of
-// both, Z closes the look again. Without this module the page is an ordinary form.
+// The desk: a finding and a reason settle the part and the next one stands there at once; the server is told meanwhile.
+// Without this module the page is an ordinary form.
 
-import { unlessScanned } from "./typing.js";
+import * as pages from "./desk_pages.js";
 
-const heat = document.querySelector("[data-heat]");
-const heatSwitch = document.querySelector("[data-heat-switch]");
+const given = new Map(); // what the part was found to be -> the reason given for it last
+let sending = Promise.resolve(); // one after the other: what was settled last is written last
+let waiting = false; // the next part is not here yet
 
-function toggleHeat() {
-  if (!heat) return;
-  heat.hidden = !heat.hidden;
-  heatSwitch?.setAttribute("aria-pressed", String(!heat.hidden));
+const form = () => document.querySelector("[data-settle]");
+const chosen = () => form()?.querySelector("[name=finding]:checked");
+const field = () => form().elements.reason;
+const serial = () => document.querySelector("[data-part-serial]").textContent.trim();
+const say = (words) => document.dispatchEvent(new CustomEvent("say", { detail: words }));
+const lastReason = ({ dataset: { meaning, last } }) => given.get(meaning) ?? last;
+
+/** Offer the reasons of the finding that is chosen. */
+function offer() {
+  if (!form()) return;
+  const finding = chosen();
+  for (const list of form().querySelectorAll("[data-reasons]")) list.hidden = list.dataset.reasons !== finding?.value;
+  const last = finding && lastReason(finding);
+  field().placeholder = last ? interpolate(gettext("Enter: %s"), [last]) : field().dataset.placeholder;
+  form().noValidate = true; // what is missing is said beside it
 }
 
-if (heatSwitch) {
-  heatSwitch.hidden = false;
-  heatSwitch.addEventListener("click", toggleHeat);
+function settle(submitter) {
+  const finding = chosen();
+  if (waiting) return;
+  if (!finding) return say(gettext("Who was right? P, M or A."));
+  const body = new FormData(form(), submitter);
+  const reason = body.get("chosen") || body.get("reason").trim() || lastReason(finding);
+  if (!reason) return void (field().focus(), say(gettext("Say why.")));
+  body.delete("chosen");
+  body.set("reason", reason);
+  given.set(finding.dataset.meaning, reason);
+  const was = { serial: serial(), address: location.href, words: finding.closest("label").querySelector("span").firstElementChild.textContent };
+  const { action } = form();
+  const next = pages.take();
+  if (next) {
+    body.set("then", next.part);
+    pages.show(next);
+  }
+  waiting = !next;
+  say(`${was.serial}: ${was.words}`);
+  sending = sending.then(() => send(action, body, was, next));
 }
 
-const photos = document.querySelector(".desk-photos");
-const layers = document.querySelectorAll("[data-layers]");
-
-for (const layer of layers) {
-  layer.addEventListener("click", (event) => {
-    if (!photos.classList.contains("zoomed")) {
-      const box = layer.getBoundingClientRect();
-      for (const each of layers) each.style.transformOrigin = `${event.clientX - box.left}px ${event.clientY - box.top}px`;
-    }
-    photos.classList.toggle("zoomed");
-  });
+async function send(action, body, was, next) {
+  const answer = await pages.page(action, { method: "POST", body }).catch(() => null);
+  waiting = false;
+  if (!answer?.ok) return refused(answer, was);
+  if (!answer.part) return location.assign(answer.url); // nothing is open any more
+  if (!next || answer.part !== next.part) pages.show(answer);
+  else if (answer.part === pages.part()) refresh(answer.doc);
+  announce(was);
 }
 
-function act(key) {
-  if (key === "h") return toggleHeat();
-  if (key === "z") return photos?.classList.remove("zoomed");
-  const target = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
-  target?.click();
-  if (target?.matches("input")) document.getElementById("reason").focus();
+/** What the server knows by now of the part that is shown: how many are open, and what comes next. */
+function refresh(doc) {
+  pages.swap(doc, ["messages", "line"]);
+  const then = form()?.querySelector("[data-then]");
+  if (then) then.value = doc.querySelector("[data-then]")?.value ?? "";
+  document.dispatchEvent(new CustomEvent("aside:shown")); // the letters of the keys, too
+  pages.look();
 }
 
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.matches("input:not([type=radio]), textarea, select");
-  if (event.key === "Escape" && typing) event.target.blur();
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) return;
-  unlessScanned(() => act(event.key.toLowerCase()));
+function refused(answer, was) {
+  const words = answer?.doc.querySelector("[data-error]:not([hidden]) [data-words], .empty p")?.textContent;
+  const item = Object.assign(document.createElement("li"), { className: "message error" });
+  const back = Object.assign(document.createElement("a"), { href: was.address, textContent: gettext("Back to it") });
+  item.append(`${was.serial}: ${words ?? gettext("not settled, the server did not answer.")} `, back);
+  const list = Object.assign(document.createElement("ul"), { className: "messages" });
+  list.append(item);
+  document.querySelector('[data-piece="messages"]').replaceChildren(list);
+}
+
+function announce(was) {
+  const open = document.querySelector("[data-open]")?.textContent.trim();
+  document.querySelector("[data-announce]").textContent = `${was.serial}: ${was.words}. ${serial()}. ${open}`;
+}
+
+/** A use of the part: the same page comes back, and what stands beside the photo is taken from it. */
+async function use(each, submitter) {
+  const [body, shown] = [new FormData(each, submitter), pages.part()];
+  submitter.disabled = true;
+  const answer = await pages.page(each.action, { method: "POST", body }).catch(() => null);
+  if (!answer?.ok) return refused(answer, { serial: serial(), address: location.href });
+  pages.swap(answer.doc, answer.part === pages.part() ? ["messages", "side"] : ["messages"]);
+  if (shown === pages.part()) document.dispatchEvent(new CustomEvent("view:shown"));
+  document.dispatchEvent(new CustomEvent("aside:shown"));
+}
+
+async function go(address) {
+  const next = pages.take();
+  if (next && new URL(next.url).pathname === new URL(address).pathname) return pages.show(next);
+  const found = await pages.page(address).catch(() => null);
+  if (found?.part) pages.show(found);
+  else location.assign(address);
+}
+
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-settle], [data-use]")) return;
+  event.preventDefault();
+  if (event.target.matches("[data-settle]")) settle(event.submitter);
+  else sending = sending.then(() => use(event.target, event.submitter));
 });
+document.addEventListener("change", (event) => event.target.name === "finding" && offer());
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("[data-action]");
+  const action = target?.dataset.action;
+  if (action === "write") field().focus();
+  if ((action === "next" || action === "undo") && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    go(target.href);
+  }
+  // Chosen by mouse or letter, a finding keeps no focus: the arrows are the photos'.
+  if (event.target.closest("label")?.querySelector("[name=finding]") && event.target.name !== "finding") {
+    setTimeout(() => chosen()?.blur());
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const idle = !event.target.closest("input, textarea, select, button, a, summary, dialog");
+  if (event.key !== "Enter" || event.defaultPrevented || !idle || !form() || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  form().requestSubmit();
+});
+document.addEventListener("part:shown", () => {
+  offer();
+  pages.look();
+});
+offer();
+pages.look();

@@ -3,18 +3,17 @@
 from datetime import timedelta
 from io import BytesIO
 
-import numpy as np
 import pytest
 from django.utils import timezone
 from PIL import Image
 
 from inspection import actions
-from inspection.models import AuditEvent, Draw, Line, ModelOutputShown
+from inspection.models import AuditEvent, Line, ModelOutputShown
 from inspection.refusals import BadInput, Conflict, NotAllowed, Unknown
 from shadow import discrepancies as listing
 from shadow.adjudicating import adjudicate
 from shadow.asked import read_asked
-from shadow.models import Adjudication, HeatMap, ModelVersion, Prediction
+from shadow.models import Adjudication, ModelVersion
 from shadow.pairs import pairs
 from shadow.reports import agreement_report
 from shadow.showing import note_shown
@@ -27,26 +26,6 @@ def version(db):
     return ModelVersion.objects.create(
         name="starter", weights_sha256="0" * 64, threshold=0.5, thresholds=[0.1], by="ada"
     )
-
-
-@pytest.fixture
-def compared(make_part, judge, ivy, version):
-    """Writes a judged and scored part and returns its prediction: `compared("ok", 0.9)` is an overkill."""
-
-    def write(verdict, score, *, heat=False, blind=True, model=version, **fields):
-        part = make_part(**fields)
-        Draw.objects.create(inspection=part, key="k", u_canary=0.5, u_audit=0.5, u_blind=0.5, blind=blind)
-        outcome = "" if score is None else "scratched" if score >= 0.5 else "ok"
-        prediction = Prediction.objects.create(
-            inspection=part, version=model, score=score, outcome=outcome, null_reason="" if outcome else "blank"
-        )
-        if heat:
-            HeatMap.of(prediction, [np.full((8, 8), 200, np.uint8)]).save()
-        if verdict:
-            judge(part, ivy, verdict)
-        return prediction
-
-    return write
 
 
 def found(by, **params):
@@ -99,7 +78,17 @@ def test_a_line_that_the_reader_is_not_bound_to_is_left_out(compared, sam):
         found(sam, line="line-a")
 
 
-@pytest.mark.parametrize("params", [{"kind": "miss"}, {"adjudicated": "maybe"}, {"evidence": "x"}, {"from": "1/2/26"}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"kind": "miss"},
+        {"adjudicated": "maybe"},
+        {"evidence": "x"},
+        {"from": "1/2/26"},
+        {"age": "2"},
+        {"order": "best"},
+    ],
+)
 def test_a_wrong_filter_is_refused(db, sam, line, params):
     with pytest.raises(BadInput, match=r"Allowed|2026-01-31"):
         found(sam, **params)
@@ -121,10 +110,69 @@ def test_pages_hold_every_discrepancy_once(compared, sam):
 def test_the_next_open_one_goes_round_and_ends(compared, sam):
     first, second = compared("ok", 0.9), compared("scratched", 0.1)
     sought = listing.read_sought({}, sam)
-    assert listing.next_open(sought, after=second.pk).prediction_id == first.pk
-    assert listing.next_open(sought, after=first.pk).prediction_id == second.pk
+    assert listing.next_open(sought, after=second.pk) == first.pk
+    assert listing.next_open(sought, after=first.pk) == second.pk
     adjudicate(prediction=first, finding="person", reason="seen", by=sam)
     assert listing.next_open(sought, after=second.pk) is None
+
+
+def walk(sought, limit=2):
+    """The whole list, read page by page."""
+    seen, before = [], None
+    while True:
+        keys = listing.find_keys(sought, before=before, limit=limit)
+        if not keys:
+            return seen
+        seen, before = seen + keys, keys[-1]
+
+
+def test_the_surest_mistakes_first_escapes_before_overkill(compared, sam, line):
+    other_line = Line.objects.create(slug="line-b", name="Line B")
+    scores = {"ok": [0.6, 0.95, 0.6, 0.8], "scratched": [0.3, 0.01, 0.2, 0.3]}
+    made = [
+        (compared(verdict, score, on=(line, other_line)[number % 2]), score)
+        for verdict, of in scores.items()
+        for number, score in enumerate(of)
+    ]
+    adjudicate(prediction=made[1][0], finding="model", reason="dust", by=sam)
+    adjudicate(prediction=made[4][0], finding="ambiguous", reason="hard", by=sam)
+    escapes = sorted((score, row.pk) for row, score in made[4:])
+    overkill = sorted(((score, row.pk) for row, score in made[:4]), reverse=True)
+    wanted = [pk for _score, pk in (*escapes, *overkill)]
+    sought = listing.read_sought({"order": "surest"}, sam)
+    assert [walk(sought, limit) for limit in (1, 3, 50)] == [wanted] * 3
+    still_open = listing.read_sought({"order": "surest", "adjudicated": "no"}, sam)
+    assert walk(still_open) == [pk for pk in wanted if pk not in (made[1][0].pk, made[4][0].pk)]
+    assert listing.next_open(still_open, after=wanted[0]) == next(pk for pk in wanted[1:] if pk in walk(still_open))
+
+
+def test_many_lines_are_merged_newest_first(compared, sam, line):
+    lines = [line, *(Line.objects.create(slug=f"line-{n}", name=f"Line {n}") for n in range(2))]
+    wanted = [compared("ok", 0.9, on=lines[n % 3]).pk for n in range(7)]
+    assert walk(listing.read_sought({}, sam)) == wanted[::-1]
+
+
+@pytest.mark.parametrize(("age", "days"), [("today", [0, 0.01]), ("1", [2, 8, 31]), ("7", [8, 31]), ("30", [31])])
+def test_an_age_is_today_or_longer_ago(compared, sam, line, age, days):
+    now = timezone.now().replace(hour=12)
+    parts = {day: compared("ok", 0.9, now=now - timedelta(days=day)).pk for day in (0, 0.01, 2, 8, 31)}
+    sought = listing.read_sought({"age": age}, sam, now=now)
+    assert set(walk(sought)) == {parts[day] for day in days}
+
+
+def test_scores_and_lots_narrow_the_list(compared, sam):
+    rows = {score: compared("ok", score, lot=f"L{n}").pk for n, score in enumerate((0.5, 0.7, 0.9))}
+    assert found(sam, score_from="0.7") == [rows[0.9], rows[0.7]]
+    assert found(sam, score_below="0.7") == [rows[0.5]]
+    assert found(sam, lot="L1", score_from="0.5", score_below="1") == [rows[0.7]]
+
+
+def test_more_than_can_be_counted_is_not_counted(compared, sam, monkeypatch):
+    monkeypatch.setattr(listing, "MOST_COUNTED", 2)
+    for _ in range(4):
+        compared("ok", 0.9)
+    sought = listing.read_sought({}, sam)
+    assert (len(walk(sought)), listing.count(sought)) == (4, 3)
 
 
 # ---- settling ------------------------------------------------------------------------------------
@@ -281,7 +329,7 @@ def test_the_form_settles_and_goes_to_the_next_open_one(compared, sam, page):
     answer = page(sam).post(f"/discrepancies/{second.pk}/?line=line-a", {"finding": "person", "reason": "seen"})
     assert answer.url == f"/discrepancies/{first.pk}/?line=line-a"
     answer = page(sam).post(f"/discrepancies/{first.pk}/?line=line-a", {"finding": "model", "reason": "seen"})
-    assert answer.url == "/discrepancies/?line=line-a"
+    assert answer.url == "/discrepancies/done/?line=line-a"
     assert [row.finding for row in Adjudication.objects.all()] == ["person", "model"]
 
 

@@ -5,21 +5,21 @@ people, or of one person with themselves. Only seeded parts are read, the newest
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import F, Min, Q
+from django.db.models import F, Min, Q, QuerySet
 
 from inspection.models import Correction, Line, ModelOutputShown, Origin, Outcome, Purpose, SeededPart, Verdict
 from inspection.models.judgement import Occasion
 from shadow.agreement import PeopleTable, people_confusion
 from shadow.asked import Asked
-from shadow.days import Calendar
+from shadow.days import EVERYTHING, Calendar
 from shadow.narrowing import Narrow
 
-NEWEST = 2000  # seeded parts of a line that are read; at 96 % agreement they give an interval of 2 points
+NEWEST = 1000  # seeded parts of a line that are read; at 96 % agreement they give an interval of 2.5 points
 DRAWN, CHOSEN, LOOKED = "drawn", "chosen", "looked"
 # How the photos came to be shown again: drawn at random, kept because their truth is known, or asked for in doubt.
 WAYS = {
@@ -82,9 +82,15 @@ def ceiling(asked: Asked) -> Ceiling:
     Each person is paired once with the part's first judge, by the first answer that they gave to its photos. The model
     and the kind of evidence play no part: nobody saw the model's answer to these parts.
     """
-    shown = [row for line in asked.lines for row in _shown_again(line, asked)]
+    shown: list[_Shown] = []
+    answers: dict[int, _Answer] = {}
+    for line in asked.lines:
+        newest = _newest(line, asked)
+        found = _shown_again(line, asked, newest)
+        shown += found
+        for parts in (newest.values("pk"), newest.values("source")) if found else ():
+            answers |= _first_answers(parts)
     cut = len(shown) >= NEWEST
-    answers = _first_answers({row.source for row in shown}, {row.seed for row in shown})
     pairs: dict[str, list[tuple[int, _Answer, _Answer]]] = defaultdict(list)
     seen: set[tuple[str, int, int]] = set()
     for row in sorted(shown):
@@ -108,44 +114,50 @@ def _wanted(narrow: Narrow, first: _Answer, again: _Answer) -> bool:
     return narrow.inspector is None or narrow.inspector.pk in (first.person, again.person)
 
 
-def _shown_again(line: Line, asked: Asked) -> list[_Shown]:
-    """The newest seeded parts of a line that arrived in the span, as far as the report is narrowed."""
+def _newest(line: Line, asked: Asked) -> QuerySet[SeededPart]:
+    """The newest seeded parts of a line that may lie in the span, as far as the report is narrowed."""
     start, end = asked.span.moments(line)
     narrow = asked.narrow
     given = {
         "inspection__received_at__gte": start, "inspection__received_at__lt": end, "source__station": narrow.station,
         "source__variant": narrow.variant, "source__lot": narrow.lot or None,
     }  # fmt: skip
+    given = {name: value for name, value in given.items() if value is not None}
     # By an expression that no index holds: without statistics SQLite would begin with all parts of the line.
-    rows = SeededPart.objects.alias(on_line=F("inspection__line") + 0).filter(
-        on_line=line.pk, **{name: value for name, value in given.items() if value is not None}
-    )
+    rows = SeededPart.objects.alias(on_line=F("inspection__line") + 0).filter(on_line=line.pk, **given)
+    return rows.order_by("-pk")[:NEWEST]
+
+
+def _shown_again(line: Line, asked: Asked, newest: QuerySet[SeededPart]) -> list[_Shown]:
+    """These seeded parts as far as they lie in the span."""
+    rows = newest.values_list("pk", "source", "purpose")
+    if asked.span == EVERYTHING:
+        return [_Shown(seed, source, WAYS[purpose]) for seed, source, purpose in rows]
     calendar = Calendar(line)
-    newest = rows.order_by("-pk").values_list("pk", "source", "purpose", "inspection__received_at")[:NEWEST]
     return [
         _Shown(seed, source, WAYS[purpose])
-        for seed, source, purpose, received in newest
+        for seed, source, purpose, received in newest.values_list("pk", "source", "purpose", "inspection__received_at")
         if asked.span.holds(received, calendar)
     ]
 
 
-def _first_answers(sources: Iterable[int], seeds: Iterable[int]) -> dict[int, _Answer]:
-    """What the first judge of each part said, as they corrected it themselves; parts judged with the model are left out."""
-    parts = [*sources, *seeds]
+def _first_answers(parts: QuerySet[Any, Any]) -> dict[int, _Answer]:
+    """What the first judge of each part said, as they corrected it themselves; parts judged with the model are left out.
+
+    `parts` are their keys, as a subquery: thousands of keys written out would take longer than the answer.
+    """
     people = Q(inspector__isnull=False) & ~Q(occasion__in=[Occasion.ADVISED, Occasion.HISTORY])
     # A seeded part is judged blind whatever was drawn for it.
     unaided = Q(inspection__draw__isnull=True) | Q(inspection__draw__blind=True) | Q(inspection__origin=Origin.SEEDED)
     rows = Verdict.objects.filter(people, unaided, inspection__in=parts).order_by("-pk")
-    first: dict[int, tuple[Any, ...]] = {
-        row[1]: row for row in rows.values_list("pk", "inspection_id", "inspector_id", "outcome", "at")
-    }
-    served, corrected = _served(parts), _corrected([row[0] for row in first.values()])
+    first = {row[1]: row for row in rows.values_list("pk", "inspection_id", "inspector_id", "outcome", "at")}
+    served, corrected = _served(parts), _corrected(parts)
     found = {}
     for pk, part, person, outcome, at in first.values():
         seen = served.get((part, person))
         if seen is None or seen > at:
             said = [again for again in corrected.get((pk, person), ()) if seen is None or again[0] < seen]
-            found[part] = _answer(person, said[-1][1] if said else outcome)
+            found[part] = _answer(person or 0, said[-1][1] if said else outcome)
     return found
 
 
@@ -153,16 +165,16 @@ def _answer(person: int, outcome: str) -> _Answer:
     return _Answer(person, None if outcome == Outcome.UNSURE else outcome == Outcome.SCRATCHED)
 
 
-def _served(parts: Sequence[int]) -> dict[tuple[int, int], datetime]:
+def _served(parts: QuerySet[Any, Any]) -> dict[tuple[int, int], datetime]:
     """When something of the model was first served, by part and person."""
     rows = ModelOutputShown.objects.filter(inspection__in=parts).order_by().values_list("inspection_id", "user_id")
     return {(part, person): first for part, person, first in rows.annotate(first=Min("at"))}
 
 
-def _corrected(verdicts: Sequence[int]) -> Mapping[tuple[int, int], list[tuple[datetime, str]]]:
+def _corrected(parts: QuerySet[Any, Any]) -> Mapping[tuple[int, int], list[tuple[datetime, str]]]:
     """Corrections by verdict and author, oldest first."""
     found: dict[tuple[int, int], list[tuple[datetime, str]]] = defaultdict(list)
-    rows = Correction.objects.filter(verdict__in=verdicts).order_by("pk")
+    rows = Correction.objects.filter(verdict__inspection__in=parts).order_by("pk")
     for verdict, by, at, outcome in rows.values_list("verdict_id", "by_id", "at", "outcome"):
         found[verdict, by].append((at, outcome))
     return found

@@ -123,7 +123,7 @@ def test_the_cost_does_not_grow_with_the_parts(judged, again, ivy, ian, sam, dja
     asked = read_asked({}, sam)
     for _ in range(12):
         again(judged(ivy, "ok"), ian, "ok")
-    with django_assert_num_queries(5):  # shifts, seeds, verdicts, served, corrections
+    with django_assert_num_queries(7):  # seeds; then of seeds and of sources: verdicts, served, corrections
         ceiling(asked)
 
 

@@ -174,6 +174,7 @@ SPECTACULAR_SETTINGS = {
         "VerdictOutcome": "inspection.models.judgement.Outcome",
         "DispositionOutcome": "inspection.models.judgement.DispositionOutcome",
         "PredictionOutcome": "shadow.models.Answer",
+        "Grade": "shadow.api.gauge_serializers.GRADES",
     },
 }
 

@@ -155,10 +155,11 @@ def team_row(study: AttributeStudy) -> Row:
     rates: dict[GradedFigure, Rate] = {
         "effectiveness": table.agreement, "miss_rate": table.miss_rate, "false_alarm_rate": table.false_alarm_rate,
     }  # fmt: skip
-    shared = scales([*rates.items(), ("always_right", study.against_reference)])
+    within = Rate(sum(one.within.k for one in study.inspectors), sum(one.within.n for one in study.inspectors))
+    shared = scales([*rates.items(), ("within", within), ("always_right", study.against_reference)])
     # The more people answer to a part, the seldomer all are right: no limit is meant for that.
     right = replace(rate_cell("always_right", study.against_reference, shared["always_right"]), grade=None)
-    cells = (right, *(rate_cell(name, rate, shared[name]) for name, rate in rates.items()))
+    cells = (rate_cell("within", within, shared["within"]), right, *(rate_cell(name, rate, shared[name]) for name, rate in rates.items()))
     known = [graded(name, rate, CONFIDENCE) for name, rate in rates.items()]
     verdict, proven = worst(one.grade for one in known), worst(one.grade_of_bound for one in known)
     return Row(

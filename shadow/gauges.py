@@ -39,6 +39,8 @@ PURPOSES: dict[str, tuple[Purpose, ...]] = {
 # Whose own first verdict is set beside what was said when they were shown again.
 COMPARED_WITH_FIRST = (Purpose.REPEAT, Purpose.SECOND_LOOK)
 SHOWN = ("pk", "source_id", "purpose", "truth", "source__reference__truth", "study_id", "round")
+UNHURRIED = (Purpose.STUDY, Purpose.SECOND_LOOK)  # these wait for their answer; others are withdrawn after a day
+WAITED = timedelta(days=7)
 HOUR = timedelta(hours=1)
 
 
@@ -120,6 +122,8 @@ def looks(wanted: Wanted, *, second_looks: bool = False) -> list[Look]:
     shown = shown_on(wanted.line).filter(purpose__in=purposes)
     if wanted.study:
         shown = shown.filter(study=wanted.study)
+    if start := wanted.span.moments(wanted.line)[0]:
+        shown = shown.filter(Q(at__gte=start - WAITED) | Q(purpose__in=UNHURRIED))
     return looks_at(shown, wanted.line, wanted.span)
 
 

@@ -282,7 +282,7 @@ def test_the_page_says_the_same_in_words(studied, ivy, sam):
     assert words["Effectiveness"] == ("88.9\u00a0%", "16 of 18", "marginal")
     assert (row.verdict, row.proven) == ("unacceptable", "unacceptable")
     team = team_row(report.study)
-    assert [cell.counts for cell in team.cells] == ["2 of 6", "46 of 54", "5 of 27", "3 of 27", "n 54"]
+    assert [cell.counts for cell in team.cells] == ["14 of 18", "2 of 6", "46 of 54", "5 of 27", "3 of 27", "n 54"]
     crossed = between(report.study)
     assert (crossed.alike.counts, len(crossed.rows)) == ("2 of 6", 3)
 

@@ -159,7 +159,11 @@ def team_row(study: AttributeStudy) -> Row:
     shared = scales([*rates.items(), ("within", within), ("always_right", study.against_reference)])
     # The more people answer to a part, the seldomer all are right: no limit is meant for that.
     right = replace(rate_cell("always_right", study.against_reference, shared["always_right"]), grade=None)
-    cells = (rate_cell("within", within, shared["within"]), right, *(rate_cell(name, rate, shared[name]) for name, rate in rates.items()))
+    cells = (
+        rate_cell("within", within, shared["within"]),
+        right,
+        *(rate_cell(name, rate, shared[name]) for name, rate in rates.items()),
+    )
     known = [graded(name, rate, CONFIDENCE) for name, rate in rates.items()]
     verdict, proven = worst(one.grade for one in known), worst(one.grade_of_bound for one in known)
     return Row(

@@ -1,11 +1,10 @@
 """Seeded parts: references and repeats are mixed in after live parts, second looks are asked for, spent ones closed."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import takewhile
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -56,65 +55,78 @@ def _arrived(line: Line, now: datetime) -> list[int]:
     return [pk for pk, _at in takewhile(lambda row: row[1] <= now - SETTLED, keys)]
 
 
-@transaction.atomic
 def _mix_into(line: Line, arrived: list[int], now: datetime) -> int:
-    mine = Line.objects.filter(pk=line.pk, seeded_to=line.seeded_to).update(seeded_to=arrived[-1])
-    if not mine:
-        return 0  # another worker draws for these
-    mixed, room, recent = 0, MOST_WAITING - _waiting(line), None
-    ways: tuple[tuple[float, Callable], ...] = ((line.seed_percent, _reference), (line.repeat_percent, _repeat))
-    for choose in [choose for _part in arrived for percent, choose in ways if drawn(percent, CHANCE.random())]:
-        if mixed < room and (found := choose(line, now)):
-            source, purpose, truth = found
-            recent = recent or recent_parts(line)
+    """What is to be shown is looked for before anything is locked: verdicts wait for whoever writes."""
+    planned = _planned(line, len(arrived), now)
+    recent = recent_parts(line) if planned else []
+    with transaction.atomic():
+        mine = Line.objects.filter(pk=line.pk, seeded_to=line.seeded_to).update(seeded_to=arrived[-1])
+        if not mine:
+            return 0  # another worker has drawn for these
+        for source, purpose, truth in planned:
             show_again(source=source, purpose=purpose, truth=truth, by="system", now=now, recent=recent)
-            mixed += 1
-    return mixed
+    return len(planned)
 
 
-def _waiting(line: Line) -> int:
-    return Inspection.objects.queued([line.pk]).filter(origin=Origin.SEEDED, seeded__study=None).count()
+Planned = tuple[Inspection, str, str]  # what is shown again, why, and its truth if that is known
 
 
-Found = tuple[Inspection, str, str]  # what is shown again, why, and its truth if that is known
+def _planned(line: Line, parts: int, now: datetime) -> list[Planned]:
+    """What follows so many live parts, by the line's shares and as far as there is room."""
+    references = sum(drawn(line.seed_percent, CHANCE.random()) for _ in range(parts))
+    repeats = sum(drawn(line.repeat_percent, CHANCE.random()) for _ in range(parts))
+    if not (references or repeats):
+        return []
+    waiting = Inspection.objects.queued([line.pk]).filter(origin=Origin.SEEDED, seeded__study=None).count()
+    planned = [*_references(line, references, now), *_repeats(line, repeats, now)]
+    CHANCE.shuffle(planned)
+    return planned[: max(0, MOST_WAITING - waiting)]
 
 
-def _reference(line: Line, now: datetime) -> Found | None:
-    """A reference of the line that is neither on its way through the queue now nor part of a running study."""
+def _references(line: Line, count: int, now: datetime) -> list[Planned]:
+    """References of the line that are neither on their way through the queue now nor part of a running study."""
+    if not count:
+        return []
     lately = Q(inspection__shown_again__purpose=Purpose.REFERENCE, inspection__shown_again__at__gt=now - LATELY)
-    rows = Reference.objects.filter(inspection__line=line, retired_at=None)
-    rows = rows.exclude(Exists(_in_the_queue("inspection"))).exclude(studies__in=Study.objects.filter(closed_at=None))
+    queued = Inspection.objects.open().filter(seeded__source=OuterRef("inspection"))
+    rows = Reference.objects.filter(~Exists(queued), inspection__line=line, retired_at=None)
+    rows = rows.exclude(studies__in=Study.objects.filter(closed_at=None))
     rows = rows.annotate(shown=Count("inspection__shown_again", filter=lately)).order_by()
-    chosen = pick([Candidate(*row) for row in rows.values_list("inspection_id", "truth", "shown")], CHANCE)
-    return (_source(chosen.source), Purpose.REFERENCE, chosen.truth) if chosen else None
+    pool = [Candidate(*row) for row in rows.values_list("inspection_id", "truth", "shown")]
+    chosen: list[Candidate] = []
+    while len(chosen) < count and (picked := pick(pool, CHANCE)):
+        pool.remove(picked)
+        chosen.append(picked)
+    parts = _parts({candidate.source for candidate in chosen})
+    return [(parts[candidate.source], Purpose.REFERENCE, candidate.truth) for candidate in chosen]
 
 
-def _in_the_queue(source: str) -> QuerySet[Inspection]:
-    return Inspection.objects.open().filter(seeded__source=OuterRef(source))
-
-
-def _source(key: int) -> Inspection:
-    return Inspection.objects.select_related("line").get(pk=key)
-
-
-def _repeat(line: Line, now: datetime) -> Found | None:
-    """A live part that people judged lately, unseeing, and that was not shown again since; any such part alike.
+def _repeats(line: Line, count: int, now: datetime) -> list[Planned]:
+    """Live parts that people judged lately, unseeing, and that were not shown again since; any such part alike.
 
     Keys are drawn first and then looked up, so that it costs the same however long the history.
     """
-    span = line.inspections.live().filter(received_at__range=(now - REPEAT_WITHIN, now - REPEAT_AFTER))
-    ends = span.order_by("received_at").values_list("pk", flat=True)
-    found = [key for key in (ends.first(), ends.last()) if key is not None]
-    if not found:
-        return None
-    keys = range(min(found), max(found) + 1)
+    span = line.inspections.filter(received_at__range=(now - REPEAT_WITHIN, now - REPEAT_AFTER)).order_by("received_at")
+    ends = [row.pk for row in (span.first(), span.last()) if row] if count else []
+    if not ends:
+        return []
+    keys = range(min(ends), max(ends) + 1)
     judged = Verdict.objects.filter(inspection=OuterRef("pk"), inspector__isnull=False)
     seeing = judged.filter(Q(advice_shown_at__isnull=False) | Q(occasion=Occasion.ADVISED))
     again = SeededPart.objects.filter(source=OuterRef("pk"), at__gt=now - REPEAT_WITHIN)
-    fit = span.filter(Exists(judged), ~Exists(seeing), ~Exists(again), state=State.DECIDED)
-    fit = fit.filter(state_since__lte=now - REPEAT_AFTER, pk__in=CHANCE.sample(keys, min(KEYS, len(keys))))
-    fitting = list(fit.values_list("pk", flat=True))
-    return (_source(CHANCE.choice(fitting)), Purpose.REPEAT, "") if fitting else None
+    fit = Inspection.objects.live().filter(Exists(judged), ~Exists(seeing), ~Exists(again), state=State.DECIDED)
+    fit = fit.filter(
+        state_since__range=(now - REPEAT_WITHIN, now - REPEAT_AFTER),
+        pk__in=CHANCE.sample(keys, min(KEYS, len(keys))),
+    )
+    # The line is compared here: asked for it, SQLite would read all parts of the line.
+    fitting = [key for key, of_line in fit.values_list("pk", "line_id") if of_line == line.pk]
+    parts = _parts(set(CHANCE.sample(fitting, min(count, len(fitting)))))
+    return [(part, Purpose.REPEAT, "") for part in parts.values()]
+
+
+def _parts(keys: set[int]) -> dict[int, Inspection]:
+    return Inspection.objects.select_related("line").prefetch_related("photos").in_bulk(keys)
 
 
 @transaction.atomic

@@ -210,7 +210,7 @@ def pictures_of(browser, part: Inspection) -> list:
     answers = [browser.get(address) for address in addresses]
     assert [answer.status_code for answer in answers] == [200] * len(addresses)
     for answer in answers:
-        answer.close()
+        assert b"".join(answer.streaming_content)
     return answers
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspection import actions, seeds
+from inspection import actions, seeds, tasks
 from inspection.actions import seeding
 from inspection.models import (
     AuditEvent,
@@ -23,6 +23,7 @@ from inspection.models import (
     Purpose,
     Reference,
     SeededPart,
+    Study,
     Verdict,
 )
 from inspection.moves import State
@@ -348,9 +349,34 @@ def test_two_workers_at_once_draw_once(at_once, line, make_part, judge, ian, sam
     assert SeededPart.objects.values("source").distinct().count() == 6
 
 
-def test_a_reference_in_the_queue_or_in_a_running_study_is_not_mixed_in(seeding_line, kept, make_part, sam):
-    from inspection.models import Study
+def test_a_worker_that_dies_while_it_mixes_leaves_nothing_and_the_next_one_draws(seeding_line, kept, monkeypatch):
+    for _ in range(3):
+        kept()
+    shown, show_again = [], seeding.show_again
 
+    def dies(**fields):
+        if shown:
+            raise SystemExit
+        shown.append(show_again(**fields))
+
+    monkeypatch.setattr(seeding, "show_again", dies)
+    with pytest.raises(SystemExit):
+        actions.mix_seeds(now=soon())
+    assert not SeededPart.objects.exists()
+    monkeypatch.undo()
+    assert actions.mix_seeds(now=soon()) == 3
+
+
+def test_the_workers_task_mixes_and_goes_on_with_studies(seeding_line, kept):
+    kept()
+    Inspection.objects.update(received_at=timezone.now() - timedelta(seconds=6))
+    tasks.mix_seeds()
+    assert SeededPart.objects.count() == 1
+    tasks.keep_house()
+    assert SeededPart.objects.get().inspection.state == "waiting"
+
+
+def test_a_reference_in_the_queue_or_in_a_running_study_is_not_mixed_in(seeding_line, kept, make_part, sam):
     reference = kept()
     study = Study.objects.create(line=seeding_line, name="s", by=sam)
     study.references.add(reference)

@@ -82,7 +82,9 @@ def _first(found: Dossier, by: User, now: datetime) -> Story:
     """The sentence, who and when, what was asked for, and what kind of evidence it is."""
     kind = found.asked.evidence
     title, result = said(_("Agreement of people and model"), "title"), said(sentence(found.report), "sentence")
-    facts = [*made(found, by, now), *filters(found), (_("Intervals"), _("95 % confidence, two-sided"))]
+    # xgettext:no-python-format
+    confidence = _("95 % confidence, two-sided")
+    facts = [*made(found, by, now), *filters(found), (_("Intervals"), confidence)]
     label = said(_("Evidence: {kind}").format(kind=_(kind)), bold=True)
     note = table([[[label, said(EVIDENCE[kind])]]], (1,), head=False, more=shaded())
     long = _facts([*models(found)[:3], (_("Rows"), rows_counted(found))])
@@ -98,7 +100,9 @@ def _counted(found: Dossier) -> Story:
         [said(_("Person: ok"), bold=True), _cell(both_ok), _cell(overkill)],
         [said(_("Person: scratched"), bold=True), _cell(escape), _cell(both_scratched)],
     ]
-    figures = [heads(_("Figure"), _("Value"), _("95 % interval"), "", _("In words"), right=(1,))]
+    # xgettext:no-python-format
+    interval = _("95 % interval")
+    figures = [heads(_("Figure"), _("Value"), interval, "", _("In words"), right=(1,))]
     figures += [_figure(figure) for figure in figures_of(report)]
     left = [heads(_("Not counted"), _("Pairs"), _("Why"), right=(1,))]
     left += [[said(row.words), said(f"{row.n:,}", right=True), said(row.why)] for row in left_out(report)]

@@ -24,7 +24,11 @@ def imprint(found: Dossier, by: User, now: datetime) -> Facts:
         (_("Evidence"), _(found.asked.evidence).capitalize()),
         (_("What that means"), str(EVIDENCE[found.asked.evidence])),
         (_("Rows"), rows_counted(found)),
-        (_("Intervals"), _("95 % confidence, two-sided")),
+        (
+            _("Intervals"),
+            # xgettext:no-python-format
+            _("95 % confidence, two-sided"),
+        ),
         *models(found),
         (_("Software"), software()),
         (_("SHA-256 of the JSON export"), digest_of(found)),

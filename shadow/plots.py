@@ -119,8 +119,8 @@ def scores(edges: Sequence[float], ok: Sequence[int], scratched: Sequence[int], 
     names = format_html(
         '<text class="chart-text" x="{0}" y="{1}" text-anchor="end">{3}</text>'
         '<text class="chart-text" x="{0}" y="{2}" text-anchor="end">{4}</text>',
-        WIDTH - RIGHT - 2, TOP + 13, HEIGHT - BOTTOM - 6, _("ok, n\u00a0{n:,}").format(n=sum(ok)),
-        _("scratched, n\u00a0{n:,}").format(n=sum(scratched)),
+        WIDTH - RIGHT - 2, TOP + 13, HEIGHT - BOTTOM - 6, _("ok, n {n:,}").format(n=sum(ok)),
+        _("scratched, n {n:,}").format(n=sum(scratched)),
     )  # fmt: skip
     heights = [(TOP, top), (middle, 0.0), (HEIGHT - BOTTOM, top)]
     axes = _frame(heights, ("0", "0.5", "1"), _("score"), _("share of its kind"))

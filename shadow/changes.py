@@ -20,31 +20,44 @@ SOURCES = {
     "shadow_adjudication": "(SELECT p.inspection_id FROM shadow_prediction p WHERE p.id = fresh.prediction_id)",
 }
 # Of these tables not every row changes what is counted: what was shown to somebody counts once they have judged the
-# part, and their verdict tells of itself. So an export of 50,000 pairs counts nothing again.
+# part, and a later verdict tells of itself. So an export of 50,000 pairs counts nothing again. A verdict that is on its
+# way in another transaction cannot be seen, but the lease that it ends can.
 ONLY_IF = {
-    "inspection_modeloutputshown": "EXISTS (SELECT 1 FROM inspection_verdict v"
-    " WHERE v.inspection_id = fresh.inspection_id AND v.inspector_id = fresh.user_id)",
+    "inspection_modeloutputshown": "(EXISTS (SELECT 1 FROM inspection_verdict v"
+    " WHERE v.inspection_id = fresh.inspection_id AND v.inspector_id = fresh.user_id)"
+    " OR EXISTS (SELECT 1 FROM inspection_lease l"
+    " WHERE l.inspection_id = fresh.inspection_id AND l.user_id = fresh.user_id))",
 }
-NAME = "{table}_is_counted"
+PURGED = ("inspection_verdict", "inspection_draw", "shadow_prediction")  # what goes is counted out
+NAME, GONE = "{table}_is_counted", "{table}_is_counted_out"
 
 
-def _on_sqlite(table: str, part: str, condition: str) -> list[str]:
-    name = NAME.format(table=table)
-    row, only_if = part.replace("fresh.", "NEW."), condition.replace("fresh.", "NEW.")
+def triggers() -> list[tuple[str, str, str, str, str]]:
+    """(name, table, verb, part, condition) of every trigger; `fresh` stands for the row that came or went."""
+    came = [
+        (NAME.format(table=table), table, "INSERT", part, ONLY_IF.get(table, "1 = 1"))
+        for table, part in SOURCES.items()
+    ]
+    return came + [(GONE.format(table=table), table, "DELETE", SOURCES[table], "1 = 1") for table in PURGED]
+
+
+def _on_sqlite(name: str, table: str, verb: str, part: str, condition: str) -> list[str]:
+    row = "NEW." if verb == "INSERT" else "OLD."
+    told, only_if = part.replace("fresh.", row), condition.replace("fresh.", row)
     return [
         f"DROP TRIGGER IF EXISTS {name}",
-        f"CREATE TRIGGER {name} AFTER INSERT ON {table} WHEN {only_if} "
-        f"BEGIN INSERT INTO shadow_changedpart (inspection_id) VALUES ({row}); END",
+        f"CREATE TRIGGER {name} AFTER {verb} ON {table} WHEN {only_if} "
+        f"BEGIN INSERT INTO shadow_changedpart (inspection_id) VALUES ({told}); END",
     ]
 
 
-def _on_postgresql(table: str, part: str, condition: str) -> list[str]:
+def _on_postgresql(name: str, table: str, verb: str, part: str, condition: str) -> list[str]:
     """Once a statement: a thousand rows written together cost one insertion."""
-    name = NAME.format(table=table)
+    rows = "NEW" if verb == "INSERT" else "OLD"
     return [
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"INSERT INTO shadow_changedpart (inspection_id) SELECT DISTINCT {part} FROM fresh WHERE {condition}; RETURN NULL; END $$",
-        f"CREATE OR REPLACE TRIGGER {name} AFTER INSERT ON {table} REFERENCING NEW TABLE AS fresh "
+        f"CREATE OR REPLACE TRIGGER {name} AFTER {verb} ON {table} REFERENCING {rows} TABLE AS fresh "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
     ]
 
@@ -54,9 +67,9 @@ def install_triggers(**kwargs: Any) -> None:
     existing = set(connection.introspection.table_names())
     statements = _on_postgresql if connection.vendor == "postgresql" else _on_sqlite
     with connection.cursor() as cursor:
-        for table, part in SOURCES.items():
+        for name, table, *told in triggers():
             if {table, "shadow_changedpart"} <= existing:
-                for statement in statements(table, part, ONLY_IF.get(table, "1 = 1")):
+                for statement in statements(name, table, *told):
                     cursor.execute(statement)
 
 
@@ -67,4 +80,4 @@ def missing_triggers() -> list[str]:
         catalogue = "SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D'"
     with connection.cursor() as cursor:
         cursor.execute(catalogue)
-        return sorted({NAME.format(table=table) for table in SOURCES} - {row[0] for row in cursor.fetchall()})
+        return sorted({name for name, *_ in triggers()} - {row[0] for row in cursor.fetchall()})

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeVar
 
 from inspection.models import Line
 from inspection.refusals import BadInput
@@ -68,16 +69,26 @@ def read_span(start: str, end: str, line: Line) -> Span:
     return span
 
 
+AnyEdge = TypeVar("AnyEdge", date, datetime)
+
+
+def _sane(edge: AnyEdge) -> AnyEdge:
+    """The edge, if a day before and after it can be told in every time zone. Raises ValueError."""
+    if not 1970 <= edge.year <= 2200:
+        raise ValueError(edge)
+    return edge
+
+
 def _edge(name: str, text: str, line: Line) -> Edge | None:
     text = text.strip()
     if not text:
         return None
     try:
         if len(text) == 10:
-            return date.fromisoformat(text)
-        moment = datetime.fromisoformat(text.replace(" ", "+"))  # an unquoted + of a URL arrives as a space
+            return _sane(date.fromisoformat(text))
+        moment = _sane(datetime.fromisoformat(text.replace(" ", "+")))  # an unquoted + of a URL arrives as a space
     except ValueError:
         raise BadInput(
-            f"{name!r} is {text!r}. Write a day (2026-01-31) or a moment (2026-01-31T14:00:00+08:00)."
+            f"{name!r} is {text!r}. Write a day (2026-01-31) or a moment (2026-01-31T14:00:00+08:00), from 1970 to 2200."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=line.zone)

@@ -15,7 +15,7 @@ from inspection.refusals import BadInput, Unknown
 from shadow.asked import one_of
 from shadow.days import EVERYTHING, Calendar, Span, read_span
 from shadow.models import DIFFERING, Comparison, Differs, Finding, ModelVersion, Prediction, Unseeded, Unsettled
-from shadow.narrowing import NOT_NARROWED, Narrow, read_narrow
+from shadow.narrowing import NOT_NARROWED, Narrow, read_narrow, within
 from shadow.pairs import CELLS, KINDS, Pair, pairs_of, seen_by
 from shadow.rollups import up_to_date
 from shadow.versions import find_version
@@ -178,17 +178,7 @@ def comparisons(sought: Sought) -> QuerySet[Comparison]:
         "score__gte": sought.least, "score__lt": sought.most,
     }  # fmt: skip
     found = found.filter(**{name: value for name, value in given.items() if value is not None})
-    return found.filter(_held(sought.span), _held(sought.age))
-
-
-def _held(span: Span) -> Q:
-    """A span as a condition: whole days by the line's own days, moments by the arrival."""
-    wanted = Q()
-    if span.start:
-        wanted &= Q(received_at__gte=span.start) if isinstance(span.start, datetime) else Q(day__gte=span.start)
-    if span.end:
-        wanted &= Q(received_at__lt=span.end) if isinstance(span.end, datetime) else Q(day__lte=span.end)
-    return wanted
+    return found.filter(within(sought.span), within(sought.age))
 
 
 def find_judged_pair(prediction_id: int, by: User) -> Pair:

@@ -6,7 +6,10 @@ from datetime import date, timedelta
 from shadow.asked import Asked
 from shadow.ceiling import Ceiling, ceiling
 from shadow.days import Span
+from shadow.models import Comparison
+from shadow.narrowing import within
 from shadow.reports import AgreementReport, agreement_report
+from shadow.showing import note_shown
 from shadow.timeline import Happening, happenings
 
 
@@ -26,9 +29,27 @@ class Dossier:
 def dossier(asked: Asked) -> Dossier:
     """Count what was asked for. The cost is that of days and groups, of the newest seeded parts and of the events."""
     report = agreement_report(asked)
+    _note_few(report)
     names = [version.name for version in asked.versions]
     happened = happenings(asked.lines, names, _told_of(report)) if report.days else ()
     return Dossier(report, ceiling(asked), happened)
+
+
+FEW = 20  # parts whose answers a reader may tell from the counts: one lot of one part has a table of one
+
+
+def _note_few(report: AgreementReport) -> None:
+    """A report of a few parts tells what the model answered to each: its reader is no blind judge of them any more."""
+    asked, n = report.asked, report.confusion.n + report.excluded["unsure"] + report.excluded["unjudged"]
+    if asked.reader is None or not 0 < n < FEW:
+        return
+    rows = Comparison.objects.filter(
+        within(asked.span), line__in=asked.lines, version__in=asked.versions, kind=asked.evidence,
+        **asked.narrow.groups(),
+    )  # fmt: skip
+    if asked.narrow.lot:
+        rows = rows.filter(lot=asked.narrow.lot)
+    note_shown(user=asked.reader, inspections=rows.values_list("inspection", flat=True), where="report of few parts")
 
 
 def _told_of(report: AgreementReport) -> Span:

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from django.db.models import Q
 
 from inspection.models import Line, Station, User, Variant
 from inspection.people import usernames_for
 from inspection.refusals import Unknown
+from shadow.days import Span
 
 
 @dataclass(frozen=True)
@@ -74,3 +78,13 @@ def find_inspector(called: str, reader: User) -> User:
         if usernames_for(reader, [person.pk]).get(person.pk) == called:
             return person
     raise Unknown(f"Nobody is called {called!r} in the reports that you read.")
+
+
+def within(span: Span) -> Q:
+    """A span as a condition: whole days by the line's own days, moments by the arrival."""
+    wanted = Q()
+    if span.start:
+        wanted &= Q(received_at__gte=span.start) if isinstance(span.start, datetime) else Q(day__gte=span.start)
+    if span.end:
+        wanted &= Q(received_at__lt=span.end) if isinstance(span.end, datetime) else Q(day__lte=span.end)
+    return wanted

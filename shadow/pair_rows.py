@@ -3,6 +3,7 @@
 Whoever reads them has seen the model's answers: each chunk is noted as shown before it leaves.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -68,14 +69,14 @@ def read_place(text: str) -> Place | None:
 
 
 def pair_chunks(
-    asked: Asked, by: User, where: str, *, after: Place | None = None, size: int = CHUNK
+    asked: Asked, by: User, where: str, *, after: Place | None = None, most: int | None = None
 ) -> Iterator[list[PairRow]]:
-    """The counted pairs of one kind of evidence, in the order of lines, days and predictions, in lists of at most `size`.
+    """The counted pairs of one kind of evidence, in the order of lines, days and predictions: lists, `most` in all.
 
     Each list is noted as shown to the reader before it is handed out. Together they are `confusion.n` of the report.
     """
     up_to_date(asked.lines)
-    names = _Names(asked)
+    names, left = _Names(asked), sys.maxsize if most is None else most
     for line in sorted(asked.lines, key=lambda line: line.pk):
         if after and line.pk < after.line:
             continue
@@ -83,10 +84,11 @@ def pair_chunks(
             last = after.prediction if after and (line.pk, day) == (after.line, after.day) else 0
             if after and line.pk == after.line and day < after.day:
                 continue
-            while found := list(_rows(asked, line, day).filter(prediction__gt=last).values_list(*FIELDS)[:size]):
+            rows = _rows(asked, line, day)
+            while left and (found := list(rows.filter(prediction__gt=last).values_list(*FIELDS)[: min(CHUNK, left)])):
                 note_shown(user=by, inspections=[row[1] for row in found], where=where)
                 yield [names.row(*row) for row in found]
-                last = found[-1][0]
+                last, left = found[-1][0], left - len(found)
 
 
 FIELDS = (
@@ -170,10 +172,5 @@ Json = dict[str, Any]
 
 def pair_page(asked: Asked, by: User, after: Place | None, size: int) -> tuple[list[Json], Place | None]:
     """A page of pairs as JSON gives them, and where the next begins (None: this is the last)."""
-    found: list[PairRow] = []
-    for chunk in pair_chunks(asked, by, "api pairs", after=after, size=size):
-        found += chunk
-        if len(found) >= size:
-            page = found[:size]
-            return [row._asdict() for row in page], place_of(page[-1], asked)
-    return [row._asdict() for row in found], None
+    found = [row for chunk in pair_chunks(asked, by, "api pairs", after=after, most=size) for row in chunk]
+    return [row._asdict() for row in found], place_of(found[-1], asked) if len(found) == size else None

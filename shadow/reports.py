@@ -17,6 +17,7 @@ from shadow.charts import percent
 from shadow.comparisons import Key, Sums
 from shadow.pairs import KINDS
 from shadow.reading import counted
+from shadow.rollups import left_to_count
 from shadow.scores import ScoreCounts
 
 CONFIDENCE = 0.95
@@ -64,6 +65,7 @@ class AgreementReport:
     excluded: Mapping[str, int]
     evidence_counts: Mapping[str, int]
     adjudicated: Mapping[str, Settled]
+    uncounted: int = 0  # changes that the workers have still to count
 
 
 def agreement_report(asked: Asked) -> AgreementReport:
@@ -83,6 +85,7 @@ def agreement_report(asked: Asked) -> AgreementReport:
         excluded=_excluded(by_kind, asked.evidence),
         evidence_counts={kind: by_kind[kind].confusion.n for kind in KINDS},
         adjudicated={cell: _settled(whole, cell) for cell in DIFFERING},
+        uncounted=left_to_count(),
     )
 
 

@@ -22,6 +22,7 @@ from shadow.models import Calendared, ChangedPart, Comparison, DayTally, Predict
 from shadow.models.counted import Standing
 
 CHANGES = 500  # changes taken together
+FOR_A_READER = 5000  # changes that a reader counts: a third of a second
 PARTS = 1000  # keys of parts counted together in a recount: some 50 ms, for which a writer on SQLite waits
 AT_ONCE = 20_000  # a line with no more pairs than this is counted anew while its reader waits
 LOCK = 0x51AD0CC5  # among PostgreSQL's advisory locks
@@ -61,9 +62,17 @@ def _take_changes(limit: int) -> int:
 
 
 def up_to_date(lines: Iterable[Line]) -> None:
-    """Let a reader of these lines find everything counted that was written before they asked."""
+    """Let a reader of these lines find everything counted that was written before they asked.
+
+    Where more has changed than a reader may wait for, the workers count the rest; `left_to_count` says how much.
+    """
     follow_calendars(lines)
-    catch_up()
+    catch_up(most=FOR_A_READER)
+
+
+def left_to_count() -> int:
+    """Changes that are not counted yet: as a rule none."""
+    return ChangedPart.objects.count()
 
 
 def follow_calendars(lines: Iterable[Line], *, at_once: int | None = AT_ONCE) -> None:
@@ -89,11 +98,10 @@ def recount(lines: Iterable[Line], *, progress: Callable[[int], Any] = lambda pa
     """
     pairs = mended = 0
     for line in lines:
-        for first, last in _ranges(Prediction.objects.filter(inspection__line=line)):
+        for first, last in _ranges(line):
             with transaction.atomic():
                 _go_alone()
-                scope = {"inspection__line": line, "inspection__gte": first, "inspection__lte": last}
-                mended += _count(scope, _calendars())
+                mended += _count({"inspection__gte": first, "inspection__lte": last}, _calendars(), line)
             progress(last - first + 1)
         for day in _days_of(line):
             counted, wrong = _sum_up(line, day)
@@ -101,12 +109,15 @@ def recount(lines: Iterable[Line], *, progress: Callable[[int], Any] = lambda pa
     return pairs, mended
 
 
-def _ranges(predictions: QuerySet[Prediction]) -> Iterator[tuple[int, int]]:
-    """Ranges of keys of the parts that these predictions are of."""
-    keys = predictions.order_by().aggregate(first=Min("inspection"), last=Max("inspection"))
-    if keys["first"] is not None:
-        for first in range(keys["first"], keys["last"] + 1, PARTS):
-            yield first, min(first + PARTS - 1, keys["last"])
+def _ranges(line: Line) -> Iterator[tuple[int, int]]:
+    """Ranges of keys of the line's parts that have a prediction, or had one when they were counted."""
+    keys: list[int] = []
+    for rows in (Prediction.objects.filter(inspection__line=line), Comparison.objects.filter(line=line)):
+        keys += rows.order_by().aggregate(first=Min("inspection"), last=Max("inspection")).values()
+    known = [key for key in keys if key is not None]
+    if known:
+        for first in range(min(known), max(known) + 1, PARTS):
+            yield first, min(first + PARTS - 1, max(known))
 
 
 def _days_of(line: Line) -> list[date]:
@@ -150,15 +161,18 @@ def _digest(calendar: Calendar) -> str:
     return hashlib.sha256(json.dumps([str(calendar.zone), calendar.demo, shifts]).encode()).hexdigest()
 
 
-def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar]) -> int:
-    """Count some parts again, and return how many pairs had changed.
+def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar], line: Line | None = None) -> int:
+    """Count some parts again, of a line or of all, and return how many pairs had changed.
 
     `scope` filters a prediction's and a comparison's part; the caller goes alone.
     """
-    known = {row[0]: Counted(*row) for row in Comparison.objects.filter(**scope).values_list(*COLUMNS)}
+    counted, predictions = Comparison.objects.filter(**scope), Prediction.objects.filter(**scope)
+    if line:
+        counted, predictions = counted.filter(line=line), predictions.filter(inspection__line=line)
+    known = {row[0]: Counted(*row) for row in counted.values_list(*COLUMNS)}
     moved: dict[Key, Sums] = defaultdict(Sums)
     new: list[Counted] = []
-    for row in compared(Prediction.objects.filter(**scope), calendars):
+    for row in compared(predictions, calendars):
         if known.get(row.prediction_id) == row:
             del known[row.prediction_id]
         else:

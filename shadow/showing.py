@@ -3,13 +3,11 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import partial
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
-from inspection.models import ModelOutputShown, User, Verdict
-from shadow.models import ChangedPart
+from inspection.models import ModelOutputShown, User
 
 REMEMBERED = timedelta(days=1)
 AT_ONCE = 2000  # parts of one statement
@@ -42,12 +40,3 @@ def _write(parts: list[int], user: User, where: str, now: datetime) -> None:
     at = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:
         cursor.execute(f"{into} SELECT value, %s, %s, %s FROM {listed[0]}", [user.pk, at, where, listed[1]])  # noqa: S608 - names of our own
-    transaction.on_commit(partial(_count_judged_meanwhile, parts, user))
-
-
-def _count_judged_meanwhile(parts: list[int], user: User) -> None:
-    """Have parts counted again that this person judged while these rows were on their way: the trigger may not have
-    seen the verdict, nor whoever counted it the rows."""
-    judged = Verdict.objects.filter(inspection__in=parts, inspector=user).order_by()
-    found = judged.values_list("inspection_id", flat=True)
-    ChangedPart.objects.bulk_create(ChangedPart(inspection_id=part) for part in found)

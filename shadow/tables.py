@@ -26,6 +26,7 @@ def report_json(found: Dossier) -> dict[str, Any]:
         "filters": report.asked.echo(),
         "evidence": report.asked.evidence,
         "evidence_counts": dict(report.evidence_counts),
+        "uncounted": report.uncounted,
         "confidence": CONFIDENCE,
         "confusion": counts(report.confusion),
         **figures(report.confusion),

@@ -92,6 +92,7 @@ class AgreementReportSerializer(FiguresSerializer):
     groups = GroupSerializer(many=True)
     days = GroupSerializer(many=True)
     excluded = serializers.DictField(child=serializers.IntegerField())
+    uncounted = serializers.IntegerField(help_text="Changes that are still being counted; as a rule 0.")
     adjudicated = serializers.DictField(child=SettledSerializer())
     scores = ScoresSerializer(allow_null=True, help_text="null: scores of several models have no common scale.")
     people = CeilingSerializer()

@@ -107,5 +107,5 @@ def _pair_rows(chunks: Iterator[list[PairRow]]) -> Iterator[list[Any]]:
         for row in chunk:
             cells = list(row)
             for place in TYPED:
-                cells[place] = harmless(cells[place])
+                cells[place] = harmless(str(cells[place] or ""))
             yield cells

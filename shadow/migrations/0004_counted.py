@@ -76,7 +76,8 @@ class Migration(migrations.Migration):
                 (
                     "prediction",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         primary_key=True,
                         related_name="comparison",
                         serialize=False,
@@ -115,7 +116,10 @@ class Migration(migrations.Migration):
                 (
                     "inspection",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="inspection.inspection"
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="inspection.inspection",
                     ),
                 ),
                 (

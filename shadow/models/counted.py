@@ -59,8 +59,11 @@ class Unsettled(models.Func):
 class Comparison(models.Model):
     """One pair as it was last counted; `rollups` alone writes it. Lists and exports read it, tallies are its sums."""
 
-    prediction = models.OneToOneField(Prediction, on_delete=models.CASCADE, primary_key=True, related_name="comparison")
-    inspection = models.ForeignKey(Inspection, on_delete=models.CASCADE, related_name="+")
+    # A purge leaves the row behind, so that what it was counted as can be taken from the tallies.
+    prediction = models.OneToOneField(
+        Prediction, on_delete=models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="comparison"
+    )
+    inspection = models.ForeignKey(Inspection, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
     line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="+", db_index=False)
     version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+", db_index=False)
     station = models.ForeignKey(Station, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)

@@ -15,8 +15,10 @@ from automation.policies import in_force
 from inspection import actions as floor
 from inspection.actions.disguise import show_again
 from inspection.models import Draw, Inspection, Line, Origin, Purpose, Reference, SeededPart, Shift, Study, Verdict
+from inspection.roles import Role
 from monitoring.actions import close_alarm, open_alarm
-from shadow.models import Prediction, TrainingPart
+from shadow.models import ModelVersion, Prediction, TrainingPart
+from tests.conftest import make_person
 
 BARS = {"pass_below": 0.1, "reject_from": 0.5}
 
@@ -237,20 +239,51 @@ def test_trials_of_a_study_count_too(line, version, seed, answer, judge, ivy, sa
     assert known().seeds == [(0.05, True)]
 
 
-def test_each_inspector_counts_once_for_each_part_with_the_first_verdict(version, seed, answer, judge, ivy, ian, known):
+def test_a_source_counts_once_with_the_first_verdict_on_it(version, seed, answer, judge, ivy, known):
+    """Ten people who miss one hairline are not ten pieces of evidence."""
     answer(first := seed(), version, 0.05)
     judge(first, ivy, "ok")
-    for person, outcome in ((ivy, "scratched"), (ian, "scratched")):
+    for person in (ivy, make_person("una", Role.INSPECTOR)):
         answer(again := seed(of=first), version, 0.07)
-        judge(again, person, outcome)
-    assert known().seeds == [(0.05, False), (0.07, True)]
+        judge(again, person, "scratched")
+    assert known().seeds == [(0.05, False)]
 
 
-def test_the_second_person_of_an_unsure_one_is_measured_too(version, seed, answer, judge, ivy, ian, known):
+def test_whoever_judged_the_part_behind_it_is_not_measured_by_it(version, seed, answer, judge, ian, ivy, known):
+    """They found it once: that they find it again says nothing of scratches that nobody finds."""
+    answer(part := seed(), version, 0.05)
+    judge(part, ian, "scratched")
+    assert known().seeds == []
+    answer(again := seed(of=part), version, 0.05)
+    judge(again, ivy, "ok")
+    assert known().seeds == [(0.05, False)]
+
+
+def test_an_unsure_one_is_not_found_whoever_looks_after(version, seed, answer, judge, ivy, known):
     answer(part := seed(), version, 0.05)
     judge(part, ivy, "unsure")
-    judge(part, ian, "scratched")
-    assert known().seeds == [(0.05, False), (0.05, True)]
+    judge(part, make_person("una", Role.INSPECTOR), "scratched")
+    assert known().seeds == [(0.05, False)]
+
+
+def test_a_version_trained_on_the_line_is_not_measured_by_what_was_no_reference_then(
+    line, seed, answer, judge, ivy, known, shadowed
+):
+    later = ModelVersion(
+        name="v9", weights_sha256="9" * 64, threshold=0.5, thresholds=[0.5], by="x", card={"sources": ["line line-a, split a"]}
+    )  # fmt: skip
+    part = seed()  # its part is judged before the version is registered, and kept as a reference after it
+    later.at = part.seeded.source.reference.at - timedelta(microseconds=1)
+    Inspection.objects.filter(pk=part.seeded.source_id).update(received_at=later.at - timedelta(hours=1))
+    later.save()
+    answer(part, later, 0.05)
+    judge(part, ivy, "scratched")
+    assert facts_of(line, later).seeds == []
+    other = ModelVersion.objects.create(
+        name="v8", weights_sha256="8" * 64, threshold=0.5, thresholds=[0.5], by="x", card={"sources": ["photos.csv"]}
+    )
+    answer(part, other, 0.05)
+    assert facts_of(line, other).seeds == [(0.05, True)]
 
 
 def test_an_undo_counts_and_a_supervisors_correction_does_not(version, seed, answer, judge, ivy, sam, known):

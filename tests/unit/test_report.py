@@ -171,6 +171,16 @@ def test_json_has_the_contracts_shape(pair, sam, api):
     assert set(body["excluded"]) == {"unsure", "null", "unjudged", "assisted", "retrospective", "seeded"}
 
 
+@pytest.mark.parametrize(("count", "noted"), [(1, 1), (19, 19), (20, 0)])
+def test_a_report_of_few_parts_makes_its_reader_no_blind_judge(pair, sam, api, count, noted):
+    for _ in range(count):
+        pair("ok", 0.9, lot="L1")
+    pair("ok", 0.9, lot="L2")
+    assert api(sam).get(URL, {"lot": "L1"}).json()["confusion"]["overkill"] == count
+    assert ModelOutputShown.objects.filter(user=sam, inspection__lot="L1").count() == noted
+    assert not ModelOutputShown.objects.filter(inspection__lot="L2").exists()
+
+
 def test_csv_holds_the_whole_and_the_groups(pair, sam, api):
     pair("ok", 0.1)
     pair("scratched", 0.1, at=NOON + timedelta(days=1))
@@ -186,7 +196,8 @@ def test_csv_holds_the_whole_and_the_groups(pair, sam, api):
     [
         ({"group_by": "moon"}, 400, "Allowed: day, week"), ({"evidence": "all"}, 400, "Allowed: blind, assisted"),
         ({"format": "xml"}, 400, "Allowed: json, csv"), ({"from": "yesterday"}, 400, "2026-01-31"),
-        ({"from": "2026-02-02", "to": "2026-02-01"}, 400, "lies after"), ({"line": "line-x"}, 404, "line-a"),
+        ({"from": "2026-02-02", "to": "2026-02-01"}, 400, "lies after"), ({"to": "9999-12-31"}, 400, "2200"),
+        ({"from": "0001-01-01"}, 400, "1970"), ({"line": "line-x"}, 404, "line-a"),
         ({"model": "nobody"}, 404, "starter"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inspection.append_only import audited_purge
 from inspection.models import Correction, Draw, Inspection, Line, ModelOutputShown, Origin, Shift, Verdict
 from shadow import changes, rollups
 from shadow.asked import read_asked
@@ -277,6 +278,27 @@ def test_a_lost_trigger_is_told_and_comes_back(db):
     assert changes.missing_triggers() == ["inspection_draw_is_counted"]
     changes.install_triggers()
     assert changes.missing_triggers() == []
+
+
+def test_what_is_purged_is_counted_out(story, sam, line):
+    for number in range(2):
+        story("arrive")
+        story("draw", "answer", "judge", part=number)
+    assert report(sam, model="v1").confusion.both_ok == 2
+    with audited_purge(by="ada", reason="retention"):
+        Prediction.objects.order_by("pk").first().delete()
+    found = report(sam, model="v1")
+    assert (found.confusion.both_ok, Comparison.objects.count()) == (1, 1)
+    assert rollups.recount([line]) == (1, 0)
+
+
+def test_a_reader_counts_no_more_than_they_may_wait_for(story, sam, monkeypatch):
+    monkeypatch.setattr(rollups, "FOR_A_READER", 2)
+    story("arrive", "draw", "answer", "judge")
+    assert rollups.left_to_count() == 3
+    assert report(sam, model="v1").uncounted == 1
+    rollups.catch_up()
+    assert report(sam, model="v1").uncounted == 0
 
 
 def test_two_that_count_at_once_count_once(at_once, scene):

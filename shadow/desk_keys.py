@@ -14,7 +14,8 @@ LOOKING = ("look", "light")  # the room's groups that the desk has too
 NOT_HERE = ("view", "reference", "samples")
 
 Word = str | Promise
-# group: {action: (its words, its keys)}. keys.js clicks what bears data-action; Enter is discrepancy.js's own.
+LISTENED_TO = {"Enter", "ArrowLeft", "ArrowRight"}  # by discrepancy.js and overlays.js; for all others keys.js clicks
+# group: {action: (its words, its keys)}
 OWN: dict[str, dict[str, tuple[Word, tuple[str, ...]]]] = {
     "settle": {
         "person": (gettext_lazy("The person was right"), ("p",)),
@@ -53,7 +54,7 @@ def for_script(user: Any) -> dict[str, dict[str, Any]]:
     """The map as keys.js reads it. Where the person's own key of the room is one of the desk's, the desk has it."""
     own = {name: keys for actions in OWN.values() for name, (_words, keys) in actions.items()}
     taken = {key for keys in own.values() for key in keys}
-    every = {**_without_enter(own), **_looking(user, taken), "help": ["?"]}
+    every = {**_clicked(own), **_looking(user, taken), "help": ["?"]}
     return {
         name: {"keys": keys, "shown": _shown(name, keys), "repeats": _repeats(name)} for name, keys in every.items()
     }
@@ -76,8 +77,8 @@ def listed(user: Any) -> list[tuple[Word, list[tuple[Word, list[str]]]]]:
     return [(words, groups[name]) for name, words in GROUPS.items()]
 
 
-def _without_enter(own: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
-    return {name: list(keys) for name, keys in own.items() if keys != ("Enter",)}
+def _clicked(own: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    return {name: list(keys) for name, keys in own.items() if not LISTENED_TO & set(keys)}
 
 
 def _looking(user: Any, taken: set[str]) -> dict[str, list[str]]:

@@ -40,10 +40,18 @@ function settle(submitter) {
   if (next) {
     body.set("then", next.part);
     pages.show(next);
+    leadBack(was);
   }
   waiting = !next;
   say(`${was.serial}: ${was.words}`);
   sending = sending.then(() => send(action, body, was, next));
+}
+
+/** The page ahead was written before this part was settled: the way back leads to it all the same. */
+function leadBack({ serial: last, address, words }) {
+  const link = document.querySelector("[data-action=undo]");
+  Object.assign(link, { href: address, hidden: false, title: words });
+  link.querySelector("[data-last-serial]").textContent = last;
 }
 
 async function send(action, body, was, next) {
@@ -112,7 +120,7 @@ document.addEventListener("click", (event) => {
   if (action === "write") field().focus();
   if ((action === "next" || action === "undo") && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
-    go(target.href);
+    (action === "undo" ? sending : Promise.resolve()).then(() => go(target.href)); // back, once it is written
   }
   // Chosen by mouse or letter, a finding keeps no focus: the arrows are the photos'.
   if (event.target.closest("label")?.querySelector("[name=finding]") && event.target.name !== "finding") {

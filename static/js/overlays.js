@@ -1,6 +1,7 @@
 // What lies over the photo on the desk: marks and heat map, as this person last had them; and the arrows between photos.
 
 import { keep, recall } from "./kept.js";
+import { commands, inField } from "./typing.js";
 
 const shown = { marks: recall("desk-marks", true), heat: recall("desk-heat", false) };
 const LAYERS = { marks: "[data-over-marks]", heat: "[data-over-heat]" };
@@ -34,8 +35,14 @@ document.addEventListener("click", (event) => {
     event.preventDefault(); // without this module the button is a link
     toggle(action);
   }
-  if (action === "view_back") step(-1);
-  if (action === "view_on") step(1);
+});
+// The loupe takes the arrows while it is on, and a choice of radio buttons keeps its own.
+document.addEventListener("keydown", (event) => {
+  const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  const elsewhere = event.defaultPrevented || commands(event) || event.shiftKey || inField(event);
+  if (!way || elsewhere || event.target.matches("[type=radio], [type=range]") || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  step(way);
 });
 for (const change of ["part:shown", "view:shown"]) document.addEventListener(change, show);
 show();

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.db.models import F
 from django.utils.translation import gettext_lazy
 
 from inspection.models import Line, Truth, User
@@ -55,7 +56,9 @@ def reasons_for(line: Line, reader: User) -> Mapping[str, Reasons]:
 def _given(line: Line) -> Iterable[tuple[str, str, int]]:
     """(what it says of the part, reason, by whom) of the line's last findings, newest first."""
     newest = Adjudication.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    rows = Adjudication.objects.filter(pk__gt=newest - SEARCHED, prediction__inspection__line=line).order_by("-pk")
+    # By an expression that no index holds: without statistics SQLite would begin with all parts of the line.
+    lately = Adjudication.objects.alias(on_line=F("prediction__inspection__line") + 0).filter(pk__gt=newest - SEARCHED)
+    rows = lately.filter(on_line=line.pk).order_by("-pk")
     for finding, reason, by, answer in rows.values_list("finding", "reason", "by", "prediction__outcome")[:LOOKED_AT]:
         # They differed when it was settled, whatever became of the verdict since.
         verdict = Truth.OK if answer == Truth.SCRATCHED else Truth.SCRATCHED

@@ -157,8 +157,8 @@ def inspection(request: Request, pk: int) -> Response:
     return Response(shown(request, [part])[0], headers=headers)
 
 
-def _claim_answer(lease: Lease | None) -> dict | None:
-    return ClaimSerializer(lease).data if lease else None
+def _claim_answer(request: Request, lease: Lease | None) -> dict | None:
+    return ClaimSerializer(lease, context={"request": request}).data if lease else None
 
 
 @extend_schema(
@@ -171,7 +171,7 @@ def claim(request: Request) -> Response:
     fields = checked(NewClaimSerializer, request)
     line = find_line(fields.pop("line"), caller(request))
     lease = actions.claim(line=line, by=caller(request), **fields)
-    return Response(_claim_answer(lease)) if lease else Response(status=204)
+    return Response(_claim_answer(request, lease)) if lease else Response(status=204)
 
 
 @extend_schema(responses=ClaimSerializer(many=True))
@@ -181,7 +181,7 @@ def mine(request: Request) -> Response:
     """The parts that the caller holds."""
     leases = Lease.objects.held_by(caller(request))
     leases = leases.select_related("inspection__line", "inspection__station", "inspection__variant")
-    return Response(ClaimSerializer(leases, many=True).data)
+    return Response(ClaimSerializer(leases, many=True, context={"request": request}).data)
 
 
 @extend_schema(request=LeaseTokensSerializer, responses=RenewedSerializer)
@@ -291,7 +291,7 @@ def verdicts(request: Request, pk: int) -> Response:
         "disposition": DispositionSerializer(told).data if told else None,
     }
     if wants_next:
-        answer["next"] = _claim_answer(judged.next)
+        answer["next"] = _claim_answer(request, judged.next)
     return Response(answer, status=201)
 
 

@@ -1,8 +1,11 @@
 """Which part is shown again, under which serial, and until when: rules over plain values."""
 
+import re
 import string
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import combinations, pairwise
+from math import gcd
 from random import Random
 from typing import NamedTuple
 
@@ -16,7 +19,9 @@ FEWEST_REFERENCES = 10
 ROUNDS = range(1, 6)
 STALE = timedelta(days=1)  # a part mixed in that found nobody for so long is taken out again
 LONGEST = 120  # signs of a serial
-TRIES = 40  # serials with the same places redrawn, before one more place is
+TRIES = 40  # serials with the same places redrawn, before one more place is; and numbers that are next in turn
+FEWEST_NUMBERS, MOST_NUMBERS = 4, 12  # of the newest serials that are looked at, to see whether they count up
+NUMBER = re.compile("(.*?)([0-9]+)([^0-9]*)", re.DOTALL)  # the last number of a serial, and what stands around it
 
 
 class Candidate(NamedTuple):
@@ -45,6 +50,35 @@ def pick(pool: Sequence[Candidate], chance: Random) -> Candidate | None:
     of_it = [candidate for candidate in pool if candidate.truth == truth]
     fewest = min(candidate.shown for candidate in of_it)
     return chance.choice([candidate for candidate in of_it if candidate.shown == fewest])
+
+
+def serials_in_turn(like: str, recent: Sequence[str], chance: Random) -> Iterator[str]:
+    """The serials of the next numbers on a line that counts its parts, 40 by 40 in random order; else none.
+
+    `recent` are the line's serials, newest first. Those count that differ from `like` in their last number alone. The
+    numbers go on from the newest of them and keep the step that they have in common.
+    """
+    parts = NUMBER.fullmatch(like)
+    before, digits, after = parts.groups() if parts else ("", "", "")
+    found = [own for serial in recent if (own := NUMBER.fullmatch(serial)) and (own[1], own[3]) == (before, after)]
+    numbers = list(dict.fromkeys(int(own[2]) for own in found))[:MOST_NUMBERS]
+    if not counts_up(numbers):
+        return
+    newest, step = numbers[0], gcd(*(one - other for one, other in pairwise(numbers)))
+    while len(f"{before}{newest + TRIES * step:0{len(digits)}}{after}") <= LONGEST:
+        for ahead in chance.sample(range(1, TRIES + 1), TRIES):
+            yield f"{before}{newest + ahead * step:0{len(digits)}}{after}"
+        newest += TRIES * step
+
+
+def counts_up(numbers: Sequence[int]) -> bool:
+    """Whether numbers, newest first, rise with time: four of five pairs do. Cameras side by side swap some.
+
+    >>> counts_up([106, 104, 105, 103]), counts_up([3, 880, 41, 7]), counts_up([2, 1])
+    (True, False, False)
+    """
+    pairs = [newer > older for newer, older in combinations(numbers, 2)]
+    return len(numbers) >= FEWEST_NUMBERS and sum(pairs) >= 0.8 * len(pairs)
 
 
 def serials_like(recent: Sequence[str], chance: Random) -> Iterator[str]:

@@ -27,12 +27,26 @@ from inspection.sight import origin_for, own_disposition, state_for
 MANY = 20  # leases in one request: a person holds 8 at most
 
 
+def digest_for(user: User, *, sha256: str, stored: str) -> str:
+    """The digest of a photo as this reader may know it: who judges blind gets that of the bytes served, of every part.
+
+    The digest of what a station sent is not that of a seeded part's bytes, which would tell it from a live one.
+    """
+    return stored if judges_blind(user) else sha256
+
+
 class PhotoSerializer(serializers.ModelSerializer):
+    sha256 = serializers.SerializerMethodField(
+        help_text="Of the bytes that were sent; to an inspector, of those that are served."
+    )
     url = serializers.SerializerMethodField()
 
     class Meta:
         model = Photo
         fields = ["id", "sha256", "view", "width", "height", "url"]
+
+    def get_sha256(self, photo: Photo) -> str:
+        return digest_for(self.context["request"].user, sha256=photo.sha256, stored=photo.stored)
 
     def get_url(self, photo: Photo) -> str:
         return f"/photos/{photo.pk}/"
@@ -144,13 +158,13 @@ PHOTOS = Prepared(
     lambda: (
         Photo.objects.filter(inspection=Given("part"))
         .order_by("position")
-        .values_list("pk", "sha256", "view", "width", "height")
+        .values_list("pk", "sha256", "stored", "view", "width", "height")
     )
 )  # fmt: skip
 
 
 class ClaimSerializer(serializers.Serializer):
-    """A claimed part with its lease.
+    """A claimed part with its lease, as its reader may know it.
 
     It stands behind every verdict, so the answer is written out by hand; the fields are for the API's description.
     """
@@ -159,11 +173,14 @@ class ClaimSerializer(serializers.Serializer):
     lease = LeaseSerializer(source="*")
 
     def to_representation(self, lease: Lease) -> dict:
-        part = lease.inspection
+        part, reader = lease.inspection, self.context["request"].user
         photos = [
-            {"id": pk, "sha256": sha256, "view": view, "width": width, "height": height, "url": f"/photos/{pk}/"}
-            for pk, sha256, view, width, height in PHOTOS(part=part.pk)
-        ]
+            {
+                "id": pk, "sha256": digest_for(reader, sha256=sha256, stored=stored), "view": view, "width": width,
+                "height": height, "url": f"/photos/{pk}/",
+            }
+            for pk, sha256, stored, view, width, height in PHOTOS(part=part.pk)
+        ]  # fmt: skip
         told = {
             "id": part.pk, "serial": part.serial, "lot": part.lot, "line": part.line.slug,
             "station": part.station.name if part.station else "", "variant": part.variant.name if part.variant else "",

@@ -7,6 +7,7 @@ from datetime import datetime
 from inspection.actions.judging import outcome_now
 from inspection.models import Inspection, Purpose, SeededPart, Skip, Study, Verdict
 from inspection.moves import OPEN
+from inspection.sight import blind_judges
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ def _answered(look: SecondLook, verdict: Verdict) -> SecondLook:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an inspector is in one round of a study, in trials. `unanswered`: cleaned, passed on or withdrawn."""
+    """How far an inspector is in one round of a study, in trials.
+
+    `unanswered`: cleaned, passed on or withdrawn; of whoever may not judge there any more, all that is left.
+    """
 
     inspector_id: int
     round: int
@@ -60,7 +64,10 @@ class Progress:
 
 
 def progress_of(study: Study) -> list[Progress]:
-    """Every inspector and round of a study, by inspector, then round; rounds to come stand at 0."""
+    """Every inspector and round of a study, by inspector, then round; rounds to come stand at 0.
+
+    Somebody who was deactivated, or lost the role or the line, keeps no round open.
+    """
     trials = study.trials.values_list("pk", "reserved_for", "round", "inspection__state")
     of_study = {"inspection__seeded__study": study}
     judged = set(Verdict.objects.filter(**of_study).values_list("inspection_id", "inspector_id"))
@@ -73,9 +80,11 @@ def progress_of(study: Study) -> list[Progress]:
         elif state not in OPEN or (part, person) in passed_on:
             ended[person, number] += 1
     total = study.references.count()
-    people = study.inspectors.order_by("pk").values_list("pk", flat=True)
-    return [
-        Progress(person, number, answered[person, number], ended[person, number], total)
-        for person in people
-        for number in range(1, study.rounds + 1)
-    ]
+    here = set(blind_judges(study.line_id).values_list("pk", flat=True))
+    found = []
+    for person in study.inspectors.order_by("pk").values_list("pk", flat=True):
+        for number in range(1, study.rounds + 1):
+            done = answered[person, number]
+            over = ended[person, number] if person in here else max(0, total - done)
+            found.append(Progress(person, number, done, over, total))
+    return found

@@ -1,13 +1,13 @@
 """Which inspections a person may read or judge: asked by page and API alike."""
 
-from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from inspection.models import Disposition, DispositionOutcome, Inspection, Lease, Line, Origin, Outcome, User, Verdict
 from inspection.moves import OPEN, State
 from inspection.prepared import Given, Prepared
 from inspection.refusals import Unknown
-from inspection.roles import May, judges_blind, may, oversees
+from inspection.roles import JUDGES, OVERSEERS, May, judges_blind, may, oversees
 
 
 def readable(user: User) -> QuerySet[Inspection]:
@@ -19,6 +19,18 @@ def readable(user: User) -> QuerySet[Inspection]:
     judged = Verdict.objects.filter(inspector=user).values("inspection")
     own = Q(received_by=user) if may(user, May.SEND) else Q()
     return parts.filter(Q(pk__in=held) | Q(pk__in=judged) | own)
+
+
+def blind_judges(line: int) -> QuerySet[User]:
+    """Who judges blind on a line now, as `judges_blind` says of one person: active, bound there or nowhere."""
+    roles = User.groups.through.objects.filter(user=OuterRef("pk"))
+    bound = User.lines.through.objects.filter(user=OuterRef("pk"))
+    return User.objects.filter(
+        Exists(roles.filter(group__name__in=JUDGES)),
+        ~Exists(roles.filter(group__name__in=OVERSEERS)),
+        Exists(bound.filter(line=line)) | ~Exists(bound),
+        is_active=True, is_superuser=False,
+    )  # fmt: skip
 
 
 def find_readable(user: User, pk: int) -> Inspection:

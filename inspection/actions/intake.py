@@ -170,7 +170,8 @@ def _write_rows(inspection: Inspection, cleaned: Sequence[CleanPhoto], views: Se
 
 
 def _after_retake(line: Line, serial: str) -> bool:
-    last = Inspection.objects.filter(line=line, serial=serial).order_by("-received_at", "-pk").first()
+    same = Inspection.objects.unseeded().filter(line=line, serial=serial)  # a seeded part may have had its serial
+    last = same.order_by("-received_at", "-pk").first()
     return last is not None and last.state == State.RETAKE
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from django.db import transaction
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -39,7 +39,6 @@ def _held_and_urgent() -> QuerySet:
     return Line.objects.filter(pk=Given("line")).values_list(count, Exists(URGENT_LOTS))
 
 
-IS_SEEDED = Case(When(origin=Origin.SEEDED, then=1), default=0)
 URGENT_LOTS = UrgentLot.objects.filter(line=Given("line")).values("lot")
 HELD_AND_URGENT = Prepared(_held_and_urgent)
 
@@ -55,8 +54,8 @@ def _queue(which: str, *, supervisor: bool) -> Prepared:
             # Sorted by what no index holds, so the database takes the lots' index and does not walk the whole queue.
             queue = queue.filter(lot__in=URGENT_LOTS).order_by(Coalesce("received_at", "received_at"), "pk")
         if which == "serial":
-            # A part that is scanned is there: it goes before a seeded one that has its serial by chance.
-            queue = queue.filter(serial=Given("serial", TEXT)).order_by(IS_SEEDED, "received_at", "pk")
+            # A part that is scanned is there: no seeded one that has its serial opens in its place.
+            queue = queue.unseeded().filter(serial=Given("serial", TEXT))
         return queue.select_for_update(skip_locked=True).values_list("pk")[:1]
 
     return Prepared(build)
@@ -76,8 +75,8 @@ STILL_FREE = Prepared(_still_free)
 def claim(*, line: Line, by: User, serial: str | None = None, now: datetime | None = None) -> Lease | None:
     """Take the next part that waits for this person, or None when there is none: urgent lots first, then the oldest.
 
-    With a serial, take the part of that serial; what the person holds already is theirs. Raises Conflict when the
-    person holds 8 parts.
+    With a serial, take the part of that serial, never a seeded one; what the person holds already is theirs. Raises
+    Conflict when the person holds 8 parts.
     """
     by.must_work_on(line)
     return take_next(line=line, by=by, serial=serial, now=now or timezone.now())
@@ -87,21 +86,27 @@ def take_next(*, line: Line, by: User, now: datetime, serial: str | None = None)
     """What `claim` does, inside the caller's transaction. The caller knows that the person may work on the line."""
     # One person's claims go one after the other, or two at once could both be the eighth.
     LOCKED_USER(user=by.pk)
-    if serial is not None and (own := _own(line, by, serial, now)):
+    own = _own(line, by, serial, now) if serial is not None else None
+    if own and own.inspection.origin != Origin.SEEDED:
         return own
     held, urgent = HELD_AND_URGENT(user=by.pk, line=line.pk, now=now)[0]
+    if held >= MAX_HELD and own:
+        return own
     if held >= MAX_HELD:
         raise Conflict(
             _("You hold %(count)s parts. Judge or release one before you take another.") % {"count": MAX_HELD}
         )
     if serial is not None:
-        return _take_first("serial", line, by, now, serial=serial)
+        # A seeded part in hand opens as any other would, unless the part itself waits.
+        return _take_first("serial", line, by, now, serial=serial) or own
     return (urgent and _take_first("urgent", line, by, now)) or _take_first("all", line, by, now)
 
 
 def _own(line: Line, by: User, serial: str, now: datetime) -> Lease | None:
+    """The part of that serial which the person holds; a seeded one only where they hold no other of it."""
     held = Lease.objects.held_by(by, now=now).filter(inspection__line=line, inspection__serial=serial)
-    return held.select_related("inspection__line", "inspection__station", "inspection__variant").first()
+    held = held.select_related("inspection__line", "inspection__station", "inspection__variant")
+    return min(held, key=lambda lease: lease.inspection.origin == Origin.SEEDED, default=None)
 
 
 def _take_first(which: str, line: Line, by: User, now: datetime, **more: str) -> Lease | None:

@@ -1,5 +1,6 @@
 """Seeded parts: references and repeats are mixed in after live parts, second looks are asked for, spent ones closed."""
 
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -9,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inspection import audit
-from inspection.actions.disguise import CHANCE, recent_parts, show_again
+from inspection.actions.disguise import CHANCE, Recent, recent_parts, show_again
 from inspection.actions.moving import lock, move
 from inspection.models import (
     Inspection,
@@ -29,6 +30,7 @@ from inspection.moves import OPEN, State
 from inspection.refusals import Conflict
 from inspection.roles import May, must
 from inspection.seeds import MOST_WAITING, STALE, Candidate, drawn, is_spent, pick
+from inspection.sight import blind_judges
 
 AT_ONCE = 1000  # live parts of a line for which is drawn in one go
 SETTLED = timedelta(seconds=5)  # rows commit out of the order of their keys; after so long each is there
@@ -57,8 +59,7 @@ def _arrived(line: Line, now: datetime) -> list[int]:
 
 def _mix_into(line: Line, arrived: list[int], now: datetime) -> int:
     """What is to be shown is looked for before anything is locked: verdicts wait for whoever writes."""
-    planned = _planned(line, len(arrived), now)
-    recent = recent_parts(line) if planned else []
+    planned, recent = _planned(line, len(arrived), now)
     with transaction.atomic():
         mine = Line.objects.filter(pk=line.pk, seeded_to=line.seeded_to).update(seeded_to=arrived[-1])
         if not mine:
@@ -69,21 +70,27 @@ def _mix_into(line: Line, arrived: list[int], now: datetime) -> int:
 
 
 Planned = tuple[Inspection, str, str]  # what is shown again, why, and its truth if that is known
+Made = Container[tuple[int | None, int | None]]  # stations with the variants that they see now
 
 
-def _planned(line: Line, parts: int, now: datetime) -> list[Planned]:
-    """What follows so many live parts, by the line's shares and as far as there is room."""
+def _planned(line: Line, parts: int, now: datetime) -> tuple[list[Planned], list[Recent]]:
+    """What follows so many live parts, by the line's shares and as far as there is room, and what it is to look like.
+
+    Only what the line makes now is shown again: a variant that is gone, or at another station, would tell.
+    """
     references = sum(drawn(line.seed_percent, CHANCE.random()) for _ in range(parts))
     repeats = sum(drawn(line.repeat_percent, CHANCE.random()) for _ in range(parts))
     if not (references or repeats):
-        return []
+        return [], []
+    recent = recent_parts(line)
+    made = {(one.station_id, one.variant_id) for one in recent}
     waiting = Inspection.objects.queued([line.pk]).filter(origin=Origin.SEEDED, seeded__study=None).count()
-    planned = [*_references(line, references, now), *_repeats(line, repeats, now)]
+    planned = [*_references(line, references, made, now), *_repeats(line, repeats, made, now)]
     CHANCE.shuffle(planned)
-    return planned[: max(0, MOST_WAITING - waiting)]
+    return planned[: max(0, MOST_WAITING - waiting)], recent
 
 
-def _references(line: Line, count: int, now: datetime) -> list[Planned]:
+def _references(line: Line, count: int, made: Made, now: datetime) -> list[Planned]:
     """References of the line that are neither on their way through the queue now nor part of a running study."""
     if not count:
         return []
@@ -92,7 +99,8 @@ def _references(line: Line, count: int, now: datetime) -> list[Planned]:
     rows = Reference.objects.filter(~Exists(queued), inspection__line=line, retired_at=None)
     rows = rows.exclude(studies__in=Study.objects.filter(closed_at=None))
     rows = rows.annotate(shown=Count("inspection__shown_again", filter=lately)).order_by()
-    pool = [Candidate(*row) for row in rows.values_list("inspection_id", "truth", "shown")]
+    found = rows.values_list("inspection__station", "inspection__variant", "inspection_id", "truth", "shown")
+    pool = [Candidate(*row[2:]) for row in found if row[:2] in made]
     chosen: list[Candidate] = []
     while len(chosen) < count and (picked := pick(pool, CHANCE)):
         pool.remove(picked)
@@ -101,7 +109,7 @@ def _references(line: Line, count: int, now: datetime) -> list[Planned]:
     return [(parts[candidate.source], Purpose.REFERENCE, candidate.truth) for candidate in chosen]
 
 
-def _repeats(line: Line, count: int, now: datetime) -> list[Planned]:
+def _repeats(line: Line, count: int, made: Made, now: datetime) -> list[Planned]:
     """Live parts that people judged lately, unseeing, and that were not shown again since; any such part alike.
 
     Keys are drawn first and then looked up, so that it costs the same however long the history.
@@ -120,7 +128,8 @@ def _repeats(line: Line, count: int, now: datetime) -> list[Planned]:
         pk__in=CHANCE.sample(keys, min(KEYS, len(keys))),
     )
     # The line is compared here: asked for it, SQLite would read all parts of the line.
-    fitting = [key for key, of_line in fit.values_list("pk", "line_id") if of_line == line.pk]
+    found = fit.values_list("pk", "line_id", "station_id", "variant_id")
+    fitting = [row[0] for row in found if row[1] == line.pk and row[2:] in made]
     parts = _parts(set(CHANCE.sample(fitting, min(count, len(fitting)))))
     return [(part, Purpose.REPEAT, "") for part in parts.values()]
 
@@ -158,23 +167,38 @@ def withdraw_seeds(*, now: datetime | None = None) -> int:
     now = now or timezone.now()
     rows = SeededPart.objects.filter(inspection__in=Inspection.objects.open().filter(origin=Origin.SEEDED))
     seeds = list(rows.select_related("inspection__line", "study"))
-    passed_on = set(Skip.objects.filter(inspection__in=rows.values("pk")).values_list("inspection_id", "by_id"))
-    spent = [seed for seed in seeds if _is_spent(seed, (seed.pk, seed.reserved_for_id) in passed_on, now)]
-    return sum(withdraw(seed.inspection, now=now) for seed in spent)
+    lost = _lost(seeds)
+    return sum(withdraw(seed.inspection, now=now) for seed in seeds if _is_spent(seed, seed.pk in lost, now))
 
 
-def _is_spent(seed: SeededPart, passed_on: bool, now: datetime) -> bool:
+def _lost(seeds: Sequence[SeededPart]) -> set[int]:
+    """Those kept for one person who has passed them on, or may not judge on their line any more."""
+    kept = [seed for seed in seeds if seed.reserved_for_id]
+    passed_on = set(Skip.objects.filter(inspection__in=[seed.pk for seed in kept]).values_list("inspection", "by"))
+    here = {line: _judges(line) for line in {seed.inspection.line_id for seed in kept}}
+    return {
+        seed.pk
+        for seed in kept
+        if (seed.pk, seed.reserved_for_id) in passed_on or seed.reserved_for_id not in here[seed.inspection.line_id]
+    }
+
+
+def _judges(line: int) -> set[int]:
+    return set(blind_judges(line).values_list("pk", flat=True))
+
+
+def _is_spent(seed: SeededPart, lost: bool, now: datetime) -> bool:
     part = seed.inspection
     return is_spent(
         part.state, now - part.state_since, undo=timedelta(seconds=part.line.undo_seconds),
-        second_opinion=timedelta(minutes=part.line.second_opinion_minutes), wanted=_is_wanted(seed, passed_on, now),
+        second_opinion=timedelta(minutes=part.line.second_opinion_minutes), wanted=not lost and _is_wanted(seed, now),
     )  # fmt: skip
 
 
-def _is_wanted(seed: SeededPart, passed_on: bool, now: datetime) -> bool:
-    """A trial is while its study runs and its inspector has not passed it on, a part mixed in for a day."""
+def _is_wanted(seed: SeededPart, now: datetime) -> bool:
+    """A trial is while its study runs, a part mixed in for a day, a second look until it is given."""
     if seed.study:
-        return seed.study.closed_at is None and not passed_on
+        return seed.study.closed_at is None
     return seed.purpose == Purpose.SECOND_LOOK or now - seed.at <= STALE
 
 

@@ -14,8 +14,9 @@ from inspection.models import Line, ModelOutputShown, Purpose, Reference, Seeded
 from inspection.moves import OPEN
 from inspection.people import names_for
 from inspection.refusals import BadInput
-from inspection.roles import May, judges_blind, must
+from inspection.roles import May, must
 from inspection.seeds import PORTION, against_study
+from inspection.sight import blind_judges
 
 
 @transaction.atomic
@@ -41,7 +42,8 @@ def start_study(
         Reference.objects.filter(pk__in={row.pk for row in references}, inspection__line=line, retired_at=None)
     )  # fmt: skip
     called = names_for(by, people.values())
-    cannot, know = _unfit(line, people.values()), _knowing(kept, people)
+    cannot = people.keys() - set(blind_judges(line.pk).values_list("pk", flat=True))
+    know = _knowing(kept, people)
     reasons = against_study(
         name=name, rounds=rounds, truths=[reference.truth for reference in kept], inspectors=len(people),
         cannot=sorted(called[pk] for pk in cannot), know=sorted(called[pk] for pk in know),
@@ -59,15 +61,6 @@ def start_study(
     return study
 
 
-def _unfit(line: Line, people) -> set[int]:
-    """Those who may not judge blind on the line."""
-    return {
-        person.pk
-        for person in people
-        if not (judges_blind(person) and person.is_active and Line.objects.for_user(person).filter(pk=line.pk).exists())
-    }
-
-
 def _knowing(references: Sequence[Reference], people: dict[int, User]) -> set[int]:
     """Those to whom a reference would never be offered: they named its truth, or were served the model's answer to it."""
     sources = [reference.inspection_id for reference in references]
@@ -80,7 +73,8 @@ def _knowing(references: Sequence[Reference], people: dict[int, User]) -> set[in
 def open_rounds(*, now: datetime | None = None) -> int:
     """Put further trials of the running studies into the queue where few wait; return how many.
 
-    A round begins for an inspector when they have answered the one before it. A worker calls it every few seconds.
+    A round begins for an inspector when they have answered the one before it; none does for whoever may not judge
+    there any more. A worker calls it every few seconds.
     """
     now = now or timezone.now()
     running = list(Study.objects.filter(closed_at=None).order_by("pk"))
@@ -114,7 +108,7 @@ def _all_due(study: Study) -> list[tuple[Reference, User, int]]:
     references = list(study.references.select_related("inspection__line"))
     return [
         (reference, inspector, number)
-        for inspector in study.inspectors.all()
+        for inspector in study.inspectors.filter(pk__in=blind_judges(study.line_id))
         for reference, number in _due(study, references, inspector)
     ]
 

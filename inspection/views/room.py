@@ -72,7 +72,8 @@ def _room(request: HttpRequest, line: Line, held: list[Lease], *, status: int = 
     part = lease.inspection if lease else None
     context = {
         "line": line, "lease": lease, "part": part, "last": undoable(caller(request), line),
-        "claims": ClaimSerializer(held, many=True).data, "views": _views(request, part) if part else [],
+        "claims": ClaimSerializer(held, many=True, context={"request": request}).data,
+        "views": _views(request, part) if part else [],
         "kinds": DefectKind.objects.all(), "severities": Severity.choices, "outcomes": Outcome.values,
         "samples": samples_of(line),
         "aside_path": aside_path(), "unsure_refused": part is not None and part.state == State.WITH_SUPERVISOR,

@@ -1,5 +1,6 @@
 """Blindness: nothing of the model reaches an inspector before a verdict, and an audit looks like any other part."""
 
+import hashlib
 import json
 import re
 from datetime import timedelta
@@ -176,10 +177,10 @@ def shape_of(value, path=""):
 
 @pytest.mark.parametrize("outcome", ["ok", "scratched", "unsure"])
 def test_a_part_that_is_mixed_in_cannot_be_told_from_the_live_one_before_it(mixed_in, api, page, ivy, outcome):
-    """Nor is there a word or a digest in anything served of it that leads to the part behind it."""
+    """Nor is there a word in anything served of it that leads to the part behind it, nor a digest but of its bytes."""
     live, seeded = mixed_in()
     source, client, seen, shapes = seeded.seeded.source, api(ivy), [], []
-    known = {photo.stored for photo in source.photos.all()} | {photo.sha256 for photo in source.photos.all()}
+    known = {photo.sha256 for photo in source.photos.all()} - {photo.stored for photo in source.photos.all()}
     for part in (live, seeded):
         pages = served(client, part)
         body = {"outcome": outcome, "lease": pages.pop("lease")}
@@ -214,12 +215,54 @@ def pictures_of(browser, part: Inspection) -> list:
     return answers
 
 
+def digests(told: dict) -> list[str]:
+    return [photo["sha256"] for photo in told["photos"]]
+
+
+def test_every_photo_an_inspector_is_served_has_the_digest_it_is_told(mixed_in, api, page, ivy, sam):
+    """Else a digest that is not of the bytes would tell a seeded photo. Overseers read what the station sent."""
+    client = api(ivy)
+    for part in mixed_in():
+        claimed = client.post("/api/v1/queue/claim/", {"line": part.line.slug}).json()
+        assert claimed["inspection"]["id"] == part.pk
+        read = client.get(f"/api/v1/inspections/{part.pk}/").json()
+        [held] = [lease for lease in client.get("/api/v1/queue/mine/").json() if lease["inspection"]["id"] == part.pk]
+        room = page(ivy).get(f"/inspect/{part.line.slug}/?part={part.pk}").context["claims"]
+        [shown] = [claim for claim in room if claim["inspection"]["id"] == part.pk]
+        pictures = [page(ivy).get(photo["url"]).streaming_content for photo in read["photos"]]
+        served_digests = [hashlib.sha256(b"".join(picture)).hexdigest() for picture in pictures]
+        for told in (claimed["inspection"], read, held["inspection"], shown["inspection"]):
+            assert digests(told) == served_digests
+        sent = [photo.sha256 for photo in part.photos.all()]
+        assert digests(api(sam).get(f"/api/v1/inspections/{part.pk}/").json()) == sent
+
+
+def test_the_next_claim_and_a_photo_with_metadata_too(line, make_photo, api, ivy, cam, sam):
+    """What a camera writes into a photo is not kept, so the digest of what it sent is not that of the bytes."""
+    parts = [
+        actions.receive_inspection(
+            line=line, serial=f"SN{n}", photos_sent=[actions.NewPhoto(make_photo(seed=n, comment=b"camera 7"))], by=cam
+        )[0]
+        for n in range(2)
+    ]
+    kept = [[photo.stored for photo in part.photos.all()] for part in parts]
+    sent = [[photo.sha256 for photo in part.photos.all()] for part in parts]
+    assert kept != sent
+    client = api(ivy)
+    claimed = client.post("/api/v1/queue/claim/", {"line": line.slug}).json()
+    body = {"outcome": "ok", "lease": claimed["lease"]["token"], "next": True}
+    given = client.post(f"/api/v1/inspections/{parts[0].pk}/verdicts/", body).json()
+    assert [digests(claimed["inspection"]), digests(given["next"]["inspection"])] == kept
+    for reader in (cam, sam):
+        assert digests(api(reader).get(f"/api/v1/inspections/{parts[0].pk}/").json()) == sent[0]
+
+
 def test_a_seeded_part_without_an_answer_reads_as_one_that_waits_for_a_supervisor(mixed_in, api, ivy, ian):
     """Both had two who were unsure; the seeded one is closed behind their backs."""
     parts, client = mixed_in(), api(ivy)
     for person in (ivy, ian):
         for part in parts:
-            lease = actions.claim(line=part.line, by=person, serial=part.serial)
+            lease = actions.claim(line=part.line, by=person)
             actions.record_verdict(inspection=part, by=person, lease=lease.token, outcome="unsure")
     assert actions.withdraw_seeds(now=timezone.now() + timedelta(minutes=5)) == 1
     pages = [json.dumps(client.get(f"/api/v1/inspections/{part.pk}/").json()) for part in parts]

@@ -29,7 +29,7 @@ from inspection.models import (
 from inspection.moves import State
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from inspection.roles import Role
-from inspection.seeds import Candidate, pick, serials_like
+from inspection.seeds import Candidate, pick, serials_in_turn, serials_like
 from inspection.shown_again import second_looks
 from tests.conftest import make_person
 
@@ -206,6 +206,57 @@ def test_serials_vary_where_the_lines_do_and_hexadecimal_ones_stay_so():
     assert all(re.fullmatch(r"\d[A-F]\d[A-F]", serial) for serial in serials)
 
 
+RUNS = st.lists(st.integers(1, 3), min_size=12, max_size=30)  # how far each number is from the one before
+
+
+@given(RUNS, st.integers(0, 10**6), st.sampled_from([1, 10]), st.integers(0, 99))
+def test_on_a_line_that_counts_its_parts_the_next_numbers_are_drawn(gaps, first, step, seed):
+    numbers = [first + step * sum(gaps[:count]) for count in range(len(gaps))]
+    recent = [f"SN-{number:05d}B" for number in reversed(numbers)]
+    serials = list(islice(serials_in_turn(recent[0], [*recent, "X", "SN-7C"], random.Random(seed)), 2 * seeds.TRIES))
+    drawn = [int(serial.removeprefix("SN-").removesuffix("B")) - numbers[-1] for serial in serials]
+    assert all(len(serial) >= len("SN-00001B") for serial in serials)
+    common = math.gcd(*[gap * step for gap in gaps[-12:-1]])
+    assert sorted(drawn[: seeds.TRIES]) == [common * ahead for ahead in range(1, 41)]
+    assert sorted(drawn[seeds.TRIES :]) == [common * ahead for ahead in range(41, 81)]
+
+
+@pytest.mark.parametrize(
+    "recent",
+    [
+        ["SN102", "SN101", "SN100"],  # too few to tell
+        ["SN100", "SN101", "SN102", "SN103"],  # they fall
+        ["SN831", "SN007", "SN544", "SN120", "SN902", "SN333"],
+        ["A", "B", "C", "D"],
+        ["SN7", "SN7", "SN7", "SN7"],
+        ["9" * 120, "9" * 119 + "8", "9" * 119 + "7", "9" * 119 + "6"],  # no longer serial is kept
+    ],
+)
+def test_elsewhere_no_number_is_next(recent):
+    assert not list(serials_in_turn(recent[0], recent, random.Random(1)))
+
+
+def test_two_cameras_that_swap_some_parts_do_not_hide_that_the_line_counts():
+    recent = [f"P{number}" for number in (110, 111, 108, 109, 106, 107, 104, 105)]
+    assert {int(serial[1:]) for serial in islice(serials_in_turn("P110", recent, random.Random(1)), 40)} == set(
+        range(111, 151)
+    )
+
+
+def test_a_seeded_serial_is_one_of_the_next_numbers_that_nobody_has_had(seeding_line, kept, make_part):
+    """Also where the numbers of other variants go on between, and with other seeds waiting."""
+    kept("ok", serial="SN0957", variant="P1")
+    for number in range(958, 1010):
+        make_part(f"SN{number:04d}", variant="P1" if number % 2 else "P2")
+    for number in range(1011, 1048):
+        Inspection.objects.create(
+            line=Line.objects.get_or_create(slug="line-b", name="Line B")[0], serial=f"SN{number:04d}",
+            captured_at=soon(), hold_until=soon(), state="closed", origin=Origin.SEEDED,
+        )  # fmt: skip
+    actions.mix_seeds(now=soon())
+    assert SeededPart.objects.get().inspection.serial in {"SN1010", "SN1048", "SN1049"}
+
+
 def test_a_serial_that_was_ever_used_is_not_taken(seeding_line, kept, make_part):
     kept(serial="P1")
     for number in (0, 2, 3, 4, 5, 6, 8, 9):
@@ -244,6 +295,39 @@ def test_a_seeded_part_is_written_as_one_that_has_just_come(seeding_line, kept, 
     assert (event.by, event.subject, event.data) == (
         "system", f"inspection {part.pk}", {"purpose": "reference", "source": source.pk}
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("share", ["seed_percent", "repeat_percent"])
+def test_nothing_is_shown_that_the_line_does_not_make_now(line, kept, make_part, monkeypatch, share):
+    """Neither a variant that is gone nor one at another station than it has now."""
+    monkeypatch.setattr("inspection.actions.disguise.RECENT", 3)
+    Line.objects.update(**{share: 100})
+    line.stations.create(slug="cam-1", name="Camera 1"), line.stations.create(slug="cam-2", name="Camera 2")
+    kept(station="cam-1", variant="P1"), kept(station="cam-1", variant="P2"), kept(station="cam-2", variant="P2")
+    aged_at = timezone.now() - timedelta(hours=2)
+    Inspection.objects.update(received_at=aged_at, state_since=aged_at)
+    Line.objects.update(seeded_to=Inspection.objects.latest("pk").pk)
+    for _ in range(3):
+        make_part(station="cam-2", variant="P1")
+    assert actions.mix_seeds(now=soon()) == 0
+    make_part(station="cam-2", variant="P2")
+    assert actions.mix_seeds(now=soon()) == 1
+    make_part(station="cam-1", variant="P1")
+    assert actions.mix_seeds(now=soon()) == 1
+    pairs = Inspection.objects.filter(origin=Origin.SEEDED).values_list("station__slug", "variant__name")
+    assert sorted(pairs) == [("cam-1", "P1"), ("cam-2", "P2")]
+
+
+def test_a_lot_is_one_of_the_parts_own_variant(line, station, judged, make_part, sam):
+    """A second look may be asked for at any part: at a variant from another station, or at one that is gone."""
+    elsewhere = judged(serial="A", variant="P1", lot="L1", station="cam-1")
+    gone = judged(serial="B", variant="P3", lot="L3")
+    Inspection.objects.filter(pk=gone.pk).update(origin=Origin.IMPORTED)
+    make_part(variant="P1", lot="L7")
+    make_part(variant="P2", lot="L9")
+    Inspection.objects.filter(pk=elsewhere.pk).update(origin=Origin.IMPORTED)
+    looks = [actions.ask_second_look(inspection=part, by=sam).inspection for part in (elsewhere, gone)]
+    assert [(look.variant.name, look.lot) for look in looks] == [("P1", "L7"), ("P3", "L3")]
 
 
 # ---- mixing in
@@ -487,12 +571,37 @@ def test_a_reserved_part_is_one_persons(mixed, judged, ivy, ian):
     assert [offered(seeded.inspection, person) for person in (ivy, ian)] == [True, False]
 
 
-def test_a_scanned_serial_opens_the_live_part_of_it_first(mixed, make_part, ivy):
-    """A part may come later that has the serial of a seeded one by chance."""
+def test_a_scanned_serial_opens_the_part_of_it_and_never_a_seeded_one(mixed, make_part, ivy, ian):
+    """A part may come later that has the serial of a seeded one."""
     seed = mixed()
+    assert actions.claim(line=seed.line, by=ivy, serial=seed.serial) is None
     part = make_part(seed.serial)
     Inspection.objects.filter(pk=seed.pk).update(received_at=part.received_at - timedelta(seconds=9))
     assert actions.claim(line=seed.line, by=ivy, serial=seed.serial).inspection_id == part.pk
+    assert actions.claim(line=seed.line, by=ian, serial=seed.serial) is None, "the part is in somebody's hands"
+
+
+def test_a_seeded_part_in_hand_is_found_by_its_serial_unless_the_part_of_it_is_there(
+    mixed, make_part, ivy, monkeypatch
+):
+    seed = mixed()
+    held = actions.claim(line=seed.line, by=ivy)
+    assert held.inspection_id == seed.pk
+    assert actions.claim(line=seed.line, by=ivy, serial=seed.serial) == held
+    with monkeypatch.context() as patch:
+        patch.setattr("inspection.actions.queue.MAX_HELD", 1)
+        assert actions.claim(line=seed.line, by=ivy, serial=seed.serial) == held
+    part = make_part(seed.serial)
+    for _ in range(2):
+        assert actions.claim(line=seed.line, by=ivy, serial=seed.serial).inspection_id == part.pk
+
+
+def test_a_part_is_held_for_the_machine_though_a_seeded_one_of_its_serial_was_to_be_cleaned(mixed, make_part, ivy):
+    seed = mixed()
+    lease = actions.claim(line=seed.line, by=ivy)
+    actions.send_to_retake(inspection=seed, by=ivy, lease=lease.token, reason="oil")
+    Line.objects.update(hold_seconds=30)
+    assert make_part(seed.serial).state == "held"
 
 
 # ---- second looks

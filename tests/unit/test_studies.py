@@ -9,7 +9,7 @@ from django.utils import timezone
 from inspection import actions
 from inspection.models import AuditEvent, Inspection, Line, Origin, Reference, SeededPart, Study
 from inspection.refusals import BadInput, NotAllowed
-from inspection.roles import Role
+from inspection.roles import Role, give_role
 from inspection.seeds import PORTION, against_study
 from inspection.shown_again import progress_of
 from tests.conftest import make_person
@@ -255,6 +255,62 @@ def test_two_workers_at_once_show_nothing_twice(at_once, start, line, ivy, ian):
     assert sorted(opened) == [0, 2]
     shown = Counter(study.trials.values_list("reserved_for", "round", "source"))
     assert max(shown.values()) == 1
+
+
+# ---- who leaves
+
+
+def leaves(person, how):
+    if how == "deactivated":
+        person.is_active = False
+        person.save()
+    if how == "without the role":
+        person.groups.clear()
+    if how == "overseer":
+        give_role(person, Role.SUPERVISOR)
+    if how == "superuser":
+        person.is_superuser = True
+        person.save()
+    if how == "elsewhere":
+        person.lines.add(Line.objects.create(slug="line-b", name="Line B"))
+
+
+@pytest.mark.parametrize("how", ["deactivated", "without the role", "overseer", "superuser", "elsewhere"])
+def test_a_study_ends_without_those_who_may_not_judge_there_any_more(start, line, ivy, ian, how):
+    study = start()
+    for _ in range(2):
+        answer_next(line, ian)
+    leaves(ian, how)
+    assert actions.withdraw_seeds(now=soon(3700)) == PORTION - 2
+    assert not line.inspections.open().filter(seeded__reserved_for=ian).exists()
+    assert actions.open_rounds() == 0, "nothing more is put into the queue for them"
+    rows = {(row.inspector_id, row.round): row for row in progress_of(study)}
+    assert [(rows[ian.pk, n].judged, rows[ian.pk, n].unanswered, rows[ian.pk, n].done) for n in (1, 2)] == [
+        (2, 8, True),
+        (0, 10, True),
+    ]
+    assert not rows[ivy.pk, 1].done
+    assert answer_all(line, ivy) == 20
+    assert all(row.done for row in progress_of(study))
+
+
+def test_who_comes_back_goes_on_with_what_is_left(start, line, ian):
+    study = start(inspectors=[ian])
+    leaves(ian, "deactivated")
+    assert actions.withdraw_seeds(now=soon()) == PORTION
+    ian.is_active = True
+    ian.save()
+    first, second = progress_of(study)
+    assert [(row.unanswered, row.done) for row in (first, second)] == [(PORTION, False), (0, False)]
+    assert answer_all(line, ian) == 15
+
+
+def test_a_trial_in_the_hands_of_who_leaves_is_withdrawn_when_the_lease_ends(start, line, ian):
+    start(inspectors=[ian])
+    actions.claim(line=line, by=ian)
+    leaves(ian, "deactivated")
+    assert actions.withdraw_seeds(now=soon()) == PORTION - 1
+    assert actions.withdraw_seeds(now=soon(400)) == 1
 
 
 # ---- the end

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeVar
 
+from django.utils.translation import gettext as _
+
 from inspection.models import Line
 from inspection.refusals import BadInput
 
@@ -65,7 +67,7 @@ def read_span(start: str, end: str, line: Line) -> Span:
     span = Span(_edge("from", start, line), _edge("to", end, line))
     first, last = _moment(span.start, line, 0), _moment(span.end, line, 1)
     if first and last and first >= last:
-        raise BadInput(f"'from' ({start}) lies after 'to' ({end}). Exchange them.")
+        raise BadInput(_("'from' ({start}) lies after 'to' ({end}). Exchange them.").format(start=start, end=end))
     return span
 
 

@@ -97,7 +97,7 @@ def _score(name: str, params: Mapping[str, str]) -> float | None:
     except ValueError:
         score = -1.0
     if not 0 <= score <= 1:
-        raise BadInput(f"{name!r} is {text!r}. A score is a number from 0 to 1.")
+        raise BadInput(_("{name!r} is {text!r}. A score is a number from 0 to 1.").format(name=name, text=text))
     return score
 
 
@@ -186,9 +186,10 @@ def find_judged_pair(prediction_id: int, by: User) -> Pair:
     on_their_lines = Prediction.objects.filter(pk=prediction_id, inspection__line__in=Line.objects.for_user(by))
     pair = next(iter(pairs_of(on_their_lines)), None)
     if pair is None:
-        raise Unknown(f"There is no prediction {prediction_id} on your lines.")
+        raise Unknown(_("There is no prediction {number} on your lines.").format(number=prediction_id))
     if pair.cell is None:
-        raise Unknown(f"Part {pair.serial} cannot be compared: it needs a verdict of ok or scratched and a score.")
+        words = _("Part {serial} cannot be compared: it needs a verdict of ok or scratched and a score.")
+        raise Unknown(words.format(serial=pair.serial))
     return seen_by(by, [pair])[0]
 
 

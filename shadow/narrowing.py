@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from inspection.models import Line, Station, User, Variant
 from inspection.people import usernames_for
@@ -59,8 +60,8 @@ def _station(slug: str, lines: tuple[Line, ...]) -> Station | None:
     stations = Station.objects.filter(line__in=lines)
     if found := stations.filter(slug=slug).first():
         return found
-    known = ", ".join(stations.values_list("slug", flat=True)) or "none yet"
-    raise Unknown(f"There is no station {slug!r} here. Known stations: {known}.")
+    known = ", ".join(stations.values_list("slug", flat=True)) or _("none yet")
+    raise Unknown(_("There is no station {slug!r} here. Known stations: {known}.").format(slug=slug, known=known))
 
 
 def _variant(slug: str) -> Variant | None:
@@ -68,8 +69,8 @@ def _variant(slug: str) -> Variant | None:
         return None
     if found := Variant.objects.filter(slug=slug).first():
         return found
-    known = ", ".join(Variant.objects.values_list("slug", flat=True)) or "none yet"
-    raise Unknown(f"There is no variant {slug!r}. Known variants: {known}.")
+    known = ", ".join(Variant.objects.values_list("slug", flat=True)) or _("none yet")
+    raise Unknown(_("There is no variant {slug!r}. Known variants: {known}.").format(slug=slug, known=known))
 
 
 def find_inspector(called: str, reader: User) -> User:
@@ -77,7 +78,7 @@ def find_inspector(called: str, reader: User) -> User:
     for person in User.objects.filter(pseudonym=called) | User.objects.filter(username=called):
         if usernames_for(reader, [person.pk]).get(person.pk) == called:
             return person
-    raise Unknown(f"Nobody is called {called!r} in the reports that you read.")
+    raise Unknown(_("Nobody is called {called!r} in the reports that you read.").format(called=called))
 
 
 def within(span: Span) -> Q:

@@ -30,7 +30,7 @@ WORDS = (
     gettext_noop("model"), gettext_noop("variant"), gettext_noop("blind"), gettext_noop("assisted"),
     gettext_noop("retrospective"),
 )  # fmt: skip
-NOBODY = "not known"
+NOBODY = gettext_noop("not known")
 DIFFERING = ("escape", "overkill")
 
 
@@ -141,7 +141,7 @@ def _grouping(
 
 
 def _called(names: Mapping[str, str]) -> Callable[[str], str]:
-    return lambda key: names.get(key, key) or NOBODY
+    return lambda key: names.get(key, key) or _(NOBODY)
 
 
 def week_of(day: date) -> str:

@@ -19,6 +19,9 @@ from django.utils.translation.template import templatize
 from inspection import actions
 from inspection.models import Line, Shift, Station, Variant
 from inspection.moves import State
+from inspection.roles import Role
+from shadow.asked import GROUPINGS
+from tests.conftest import make_person
 
 BASE = settings.BASE_DIR
 CATALOGUES = sorted((BASE / "locale").glob("*/LC_MESSAGES/*.po"))
@@ -106,9 +109,10 @@ def test_the_catalogues_hold_what_the_sources_mark(catalogue):
 
 # Names and units that are the same in Chinese: the product, the cast, serials, what is printed on keys, formats.
 SAME = re.compile(
-    r"Shadowline|\bSN\w+|\b(ivy|sam|ada)\b|\bP-\w+|\b(Shift|Enter|Esc|Backspace|Delete|Del|Left|PgUp|PgDn|Ins|Home|End|F13)\b"
+    r"Shadowline|\bSN\w+|\b(ivy|ian|ida|igor|sam|ada)\b|\bP-\w+|\b(Shift|Enter|Esc|Backspace|Delete|Del|Left|PgUp|PgDn|Ins|Home|End|F13)\b"
     r"|\b(JPEG|PNG|WebP|CLAHE|CSV|JSON|API|Cookie)\b|\b(station|variant|line-[abz]|cam-1|front|scratch|oil)\b"
     r"|\b(UTC|Asia/Shanghai|Europe/Berlin)\b"
+    r"|\b(Kappa|AIAG|Fleiss|Cohen|Dawid and Skene|Clopper-Pearson|Cochran-Armitage|PDF|XLSX)\b"
 )
 READ = ("title", "aria-label", "placeholder", "alt", "data-confirm", "data-said", "label")
 
@@ -249,6 +253,7 @@ def test_the_api_refuses_in_the_callers_language(zh, ivy):
 
 
 SUPERVISORS_PAGES = ["home", "queue", "containments", "alarms", "agreement_report", "discrepancies", "models"]
+SUPERVISORS_PAGES += ["inspectors", "references", "studies", "plan_study", "discrepancies_done"]
 SETUP = ("lines", "stations", "variants", "shifts", "defect_kinds", "samples", "users")
 
 
@@ -298,6 +303,81 @@ def test_a_containment_reads_chinese(zh, sam, ivy, make_part, line, later):
     close = reverse("close_containment", args=[part.containment.pk])
     reads_chinese(zh.post(close, {"cause": "灯不亮"}, follow=True))
     reads_chinese(zh.post(close, {"cause": "灯不亮"}), 409)
+
+
+@pytest.fixture
+def study(line, make_part, judge, ivy, sam):
+    """A study of ten judged references by two inspectors who know none of them; the first has answered what waited."""
+    references = []
+    for number in range(10):
+        truth = ("ok", "scratched")[number % 2]
+        part = make_part()
+        judge(part, ivy, truth)
+        part.refresh_from_db()
+        references.append(actions.keep_reference(inspection=part, truth=truth, reason="测量", by=sam))
+    people = [make_person(name, Role.INSPECTOR) for name in ("ida", "igor")]
+    begun = actions.start_study(line=line, name="三月", references=references, inspectors=people, rounds=2, by=sam)
+    while lease := actions.claim(line=line, by=people[0]):
+        actions.record_verdict(inspection=lease.inspection, by=people[0], lease=lease.token, outcome="ok")
+    return begun
+
+
+def test_the_figures_of_inspectors_read_chinese(zh, sam, ada, study):
+    for person in (sam, ada):
+        zh.force_login(person)
+        reads_chinese(zh.get(reverse("study", args=[study.pk])))
+        for name in ("inspectors", "references", "studies"):
+            reads_chinese(zh.get(reverse(name)))
+    zh.force_login(sam)
+    for step in ("parts", "inspectors", "rounds", "review"):
+        reads_chinese(zh.get(reverse("plan_study"), {"step": step}))
+    keep = {"line": "line-a", "serial": "SN404", "truth": "ok", "reason": "测量"}
+    reads_chinese(zh.post(reverse("keep_reference"), keep), 404)
+    reads_chinese(zh.post(reverse("close_study", args=[study.pk]), follow=True))
+
+
+def test_the_desk_reads_chinese(zh, sam, compared):
+    open_ones = [compared("scratched", 0.1, heat=True), compared("ok", 0.9), compared("scratched", 0.2, photos=2)]
+    compared("ok", 0.1)
+    zh.force_login(sam)
+    reads_chinese(zh.get(reverse("discrepancies")))
+    for one in open_ones:
+        reads_chinese(zh.get(reverse("discrepancy", args=[one.pk])))
+    for one, finding in zip(open_ones, ("person", "model", "ambiguous"), strict=True):
+        url = reverse("discrepancy", args=[one.pk])
+        reads_chinese(zh.post(url, {"finding": finding, "reason": ""}), 400)
+        reads_chinese(zh.post(url, {"finding": finding, "reason": "反光"}, follow=True))
+        for name, said in (("teach", {}), ("second_look", {}), ("sample", {"position": "0"}), ("reference", {})):
+            zh.post(reverse(f"discrepancy_{name}", args=[one.pk]), said)
+        reads_chinese(zh.get(url))
+    reads_chinese(zh.get(reverse("discrepancies"), {"adjudicated": "yes"}))
+    reads_chinese(zh.get(reverse("discrepancies_done")))
+
+
+@pytest.mark.parametrize("evidence", ["blind", "assisted", "retrospective"])
+@pytest.mark.parametrize("parts", [0, 4])
+def test_the_agreement_report_reads_chinese(zh, sam, compared, line, evidence, parts):
+    for number in range(parts):
+        score = (0.1, 0.9, 0.2, None)[number]
+        compared(("ok", "scratched")[number % 2], score, blind=evidence == "blind", lot="SN")
+    zh.force_login(sam)
+    for by in GROUPINGS:
+        asked = {"evidence": evidence, "group_by": by, "model": "v1" if parts else ""}
+        reads_chinese(zh.get(reverse("agreement_report"), {name: value for name, value in asked.items() if value}))
+
+
+def test_a_containment_is_read_and_worked_on_in_chinese(zh, sam, make_part, compared):
+    escaped = compared("ok", 0.9, lot="SN")
+    make_part("SN2", lot="SN")
+    zh.force_login(sam)
+    zh.post(reverse("discrepancy", args=[escaped.pk]), {"finding": "model", "reason": "细划痕"})
+    pk = escaped.inspection.containment.pk
+    reads_chinese(zh.get(reverse("containments")))
+    reads_chinese(zh.get(reverse("containment", args=[pk])))
+    reads_chinese(zh.post(reverse("take_containment", args=[pk]), {"owner": sam.pk}, follow=True))
+    reads_chinese(zh.post(reverse("close_containment", args=[pk]), {"cause": "灯不亮"}, follow=True))
+    reads_chinese(zh.get(reverse("containment", args=[pk])))
+    reads_chinese(zh.get(reverse("containments"), {"show": "closed"}))
 
 
 @pytest.mark.parametrize("many", SETUP)

@@ -1,22 +1,25 @@
-"""What the certificate takes of the inspectors' sensitivity: a fragment of their page, and the numbers in it."""
+"""What the certificate takes of the inspectors' sensitivity, and how far references bring it: fragments of their pages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from automation import policies
-from automation.evidence import lower_bound
+from automation.evidence import lower_bound, needed
 from automation.gates import Facts, Gate, Limits, certified_limit, percent, sensitivity_gate
 from automation.seeds import seeds_of
 from inspection.actions.intake import find_line
-from inspection.models import Line
+from inspection.models import Line, Truth
 from inspection.roles import May, caller, needs
 from shadow.gauges import Wanted, looks
-from shadow.models import ModelVersion
+from shadow.models import ModelVersion, Prediction
+from shadow.reference_pool import answers_to, counted_once, references_of
+from shadow.vision.novelty import is_out_of_distribution
 
 DELTA = 0.01  # of a bound on the sensitivity, at every look
+WORTH = 0.90  # a sensitivity that is worth knowing: the limit to certify at is cut by a tenth
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Taken:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """How many of the seeded scratches inspectors find, whatever a version says of them: each inspector's first answer
-    to each part, an unsure one as not found."""
+    """How many of the seeded scratches inspectors find, whatever a version says of them: the first answer to each part,
+    of somebody who had not judged it before, an unsure one as not found."""
 
     seeds: int
     found: int
@@ -47,11 +50,8 @@ class Sensitivity:
 
 
 def sensitivity_of(line: Line) -> Sensitivity:
-    first: dict[tuple[int, int], bool] = {}
-    for look in looks(Wanted(line)):
-        if look.truth and look.seeded_id is not None:
-            first.setdefault((look.source_id, look.inspector_id), bool(look.answer))
-    return Sensitivity(len(first), sum(first.values()), taken_of(line))
+    once = counted_once(looks(Wanted(line)))
+    return Sensitivity(len(once), sum(once.values()), taken_of(line))
 
 
 def taken_of(line: Line) -> Taken | None:
@@ -66,6 +66,43 @@ def taken_of(line: Line) -> Taken | None:
     return Taken(version, below, gate, limits.alpha, certified_limit(facts, limits, below)[0])
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How much the scratched references in use can tell: each counts once, and for the certificate only those that the
+    version passes, so what can be known is bounded by their number and not by the days."""
+
+    scratched: int
+    answered: int
+    version: ModelVersion | None = None
+    pass_below: float = 0.0
+    passed: int = 0
+
+    @property
+    def enough(self) -> int:
+        """References that let the bound at every look reach 90 % if every scratch is found; each miss takes more."""
+        return needed(1 - WORTH, DELTA)
+
+    @property
+    def missing(self) -> int:
+        return max(0, self.enough - (self.passed if self.version else self.scratched))
+
+
+def reach_of(line: Line) -> Reach:
+    rows = references_of(line).filter(retired_at=None, truth=Truth.SCRATCHED)
+    parts = list(rows.values_list("inspection_id", flat=True))
+    reach = Reach(len(parts), len(answers_to(line, parts)))
+    taken = taken_of(line)
+    if taken is None:
+        return reach
+    passed = _passed(taken.version, parts, taken.pass_below)
+    return replace(reach, version=taken.version, pass_below=taken.pass_below, passed=passed)
+
+
+def _passed(version: ModelVersion, parts: list[int], below: float) -> int:
+    answers = Prediction.objects.filter(version=version, inspection__in=parts, score__lt=below)
+    return sum(not is_out_of_distribution(novelty) for novelty in answers.values_list("novelty", flat=True))
+
+
 @needs(May.READ_EVIDENCE)
 @require_safe
 def sensitivity(request: HttpRequest, line: str) -> HttpResponse:
@@ -76,3 +113,11 @@ def sensitivity(request: HttpRequest, line: str) -> HttpResponse:
     if told.taken:
         shares |= {"alpha": percent(told.taken.alpha), "certified": percent(told.taken.certified)}
     return render(request, "automation/_sensitivity.html", {"told": told, "line": found, **shares})
+
+
+@needs(May.READ_EVIDENCE)
+@require_safe
+def reference_reach(request: HttpRequest, line: str) -> HttpResponse:
+    """How many references the certificate can count, and how many more it takes to know enough."""
+    found = find_line(line, caller(request))
+    return render(request, "automation/_reach.html", {"reach": reach_of(found), "line": found})

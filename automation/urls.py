@@ -12,6 +12,7 @@ urlpatterns = [
     path("lines/<slug:line>/automation/halt/", views.halt_line, name="halt_line"),
     path("lines/<slug:line>/automation/roll-back/", views.roll_back, name="roll_back"),
     path("lines/<slug:line>/sensitivity/", inspectors.sensitivity, name="sensitivity"),
+    path("lines/<slug:line>/references/reach/", inspectors.reference_reach, name="reference_reach"),
     path("inspections/<int:pk>/advice/", views.advice_fragment, name="advice_fragment"),
     path("inspections/<int:pk>/advice/heatmap/<int:position>.png", views.advice_heat_map, name="advice_heat_map"),
 ]

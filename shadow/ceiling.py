@@ -42,7 +42,7 @@ class People:
 class Ceiling:
     """People against people, by how the parts came to be judged twice; `within` is the same person twice.
 
-    `cut`: there were more seeded parts than are read, so the newest stand for the span.
+    `cut`: a line had more seeded parts than are read, so the newest stand for the span.
     """
 
     drawn: People = field(default_factory=People)
@@ -83,14 +83,16 @@ def ceiling(asked: Asked) -> Ceiling:
     and the kind of evidence play no part: nobody saw the model's answer to these parts.
     """
     shown: list[_Shown] = []
+    cut = False
     answers: dict[int, _Answer] = {}
     for line in asked.lines:
-        newest = _newest(line, asked)
-        found = _shown_again(line, asked, newest)
+        rows = _newest(line, asked)
+        newest = rows[:NEWEST]
+        found, more = _shown_again(line, asked, rows)
         shown += found
+        cut |= more
         for parts in (newest.values("pk"), newest.values("source")) if found else ():
             answers |= _first_answers(parts)
-    cut = len(shown) >= NEWEST
     pairs: dict[str, list[tuple[int, _Answer, _Answer]]] = defaultdict(list)
     seen: set[tuple[str, int, int]] = set()
     for row in sorted(shown):
@@ -115,7 +117,7 @@ def _wanted(narrow: Narrow, first: _Answer, again: _Answer) -> bool:
 
 
 def _newest(line: Line, asked: Asked) -> QuerySet[SeededPart]:
-    """The newest seeded parts of a line that may lie in the span, as far as the report is narrowed."""
+    """The seeded parts of a line that may lie in the span, newest first, as far as the report is narrowed."""
     start, end = asked.span.moments(line)
     narrow = asked.narrow
     given = {
@@ -125,20 +127,20 @@ def _newest(line: Line, asked: Asked) -> QuerySet[SeededPart]:
     given = {name: value for name, value in given.items() if value is not None}
     # By an expression that no index holds: without statistics SQLite would begin with all parts of the line.
     rows = SeededPart.objects.alias(on_line=F("inspection__line") + 0).filter(on_line=line.pk, **given)
-    return rows.order_by("-pk")[:NEWEST]
+    return rows.order_by("-pk")
 
 
-def _shown_again(line: Line, asked: Asked, newest: QuerySet[SeededPart]) -> list[_Shown]:
-    """These seeded parts as far as they lie in the span."""
-    rows = newest.values_list("pk", "source", "purpose")
-    if asked.span == EVERYTHING:
-        return [_Shown(seed, source, WAYS[purpose]) for seed, source, purpose in rows]
-    calendar = Calendar(line)
-    return [
+def _shown_again(line: Line, asked: Asked, rows: QuerySet[SeededPart]) -> tuple[list[_Shown], bool]:
+    """The newest of these as far as they lie in the span, and whether there are more than are read. One more is fetched
+    to tell that: counted after the span, which drops rows, it could not be told."""
+    fetched = list(rows.values_list("pk", "source", "purpose", "inspection__received_at")[: NEWEST + 1])
+    calendar = None if asked.span == EVERYTHING else Calendar(line)
+    found = [
         _Shown(seed, source, WAYS[purpose])
-        for seed, source, purpose, received in newest.values_list("pk", "source", "purpose", "inspection__received_at")
-        if asked.span.holds(received, calendar)
+        for seed, source, purpose, received in fetched[:NEWEST]
+        if calendar is None or asked.span.holds(received, calendar)
     ]
+    return found, len(fetched) > NEWEST
 
 
 def _first_answers(parts: QuerySet[Any, Any]) -> dict[int, _Answer]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from shadow.agreement import Hour, Trend
 from shadow.charts import Point, trend
 from shadow.gauge_page import BOTH_ENDS, Cell, counted, rate_cell, scale_of
+from shadow.gauge_report import FEWEST_DAYS, GaugeReport
 
 FEW_MISSES = 10
 SURE = 0.05
@@ -60,6 +61,16 @@ def hour_chart(hours: Sequence[Hour]) -> SafeString:
     )
 
 
+def shift_words(report: GaugeReport) -> str:
+    """Whether misses rise over the shift, or why nothing is told of its hours."""
+    if not report.hours_withheld:
+        return trend_words(report.hours, report.trend)
+    words = _(
+        "Withheld: the answers come from fewer than {n} days, and so few would show the shifts of single persons."
+    )
+    return words.format(n=FEWEST_DAYS)
+
+
 def trend_words(hours: Sequence[Hour], found: Trend | None) -> str:
     """Whether misses rise over the shift, and how far the test can be trusted."""
     shown = [hour.misses for hour in hours if hour.misses]
@@ -70,14 +81,13 @@ def trend_words(hours: Sequence[Hour], found: Trend | None) -> str:
     misses = sum(rate.k for rate in shown)
     if found is None:
         return _("Too little to tell whether misses rise over the shift.")
-    p = f"{found.p_value:.2g}" if found.p_value >= 0.001 else "0.001"
-    given = {"p": p, "n": misses}
+    given = {"p": f"p = {found.p_value:.2g}" if found.p_value >= 0.001 else "p < 0.001", "n": misses}
     if found.p_value >= SURE:
-        words = _("Misses neither rise nor fall over the shift beyond chance (Cochran-Armitage trend, p = {p}).")
+        words = _("No trend over the shift can be told (Cochran-Armitage, {p}).")
     elif found.z > 0:
-        words = _("Misses rise over the shift (Cochran-Armitage trend, p = {p}).")
+        words = _("Misses rise over the shift (Cochran-Armitage trend, {p}).")
     else:
-        words = _("Misses fall over the shift (Cochran-Armitage trend, p = {p}).")
+        words = _("Misses fall over the shift (Cochran-Armitage trend, {p}).")
     if misses < FEW_MISSES:
         few = ngettext(
             "It rests on {n} miss: a pattern seen in so few may well be chance.",

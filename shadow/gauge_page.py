@@ -9,18 +9,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from shadow.agreement import AttributeStudy, InspectorPair, InspectorStudy, Kappa, Rate
-from shadow.agreement.grades import MORE_IS_BETTER, Grade, GradedFigure, graded, worst
+from shadow.agreement.grades import MORE_IS_BETTER, Grade, GradedFigure, graded, hedged, held_back, worst
 from shadow.charts import interval_bar, percent, reach
 from shadow.gauge_report import GaugeReport
 
 CONFIDENCE = 0.95  # of a bound on one side; a drawn interval ends at both, so it holds 90 %
 BOTH_ENDS = 2 * CONFIDENCE - 1
+NONE_UNSURE = Rate(0, 0)
 
 GRADES: dict[Grade, Promise] = {
     "acceptable": gettext_lazy("acceptable"),
     "marginal": gettext_lazy("marginal"),
     "unacceptable": gettext_lazy("unacceptable"),
     "not defined": gettext_lazy("not known"),
+    "too many unsure": gettext_lazy("too many unsure answers to grade"),
 }
 # figure: (as it is called, what it is of)
 FIGURES = {
@@ -54,11 +56,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One inspector, or the team: figures, the verdict by the values and the one that the bounds leave."""
+    """One inspector, or the team: sure and unsure answers to parts of known truth, figures, the verdict by the values and
+    the one that the bounds leave."""
 
     name: str
     own: bool
     answers: int
+    unsure: int
     cells: tuple[Cell, ...]
     verdict: Grade
     verdict_words: str
@@ -69,8 +73,10 @@ class Row:
 # ---- Cells
 
 
-def rate_cell(name: str, rate: Rate, scale: tuple[float, float] = (0.0, 1.0)) -> Cell:
-    """A rate with its exact bounds; the bound that matters is the worse one."""
+def rate_cell(
+    name: str, rate: Rate, scale: tuple[float, float] = (0.0, 1.0), unsure: Rate = NONE_UNSURE
+) -> Cell:  # fmt: skip
+    """A rate with its exact bounds; the bound that matters is the worse one. Too many `unsure` take a good grade away."""
     title, meaning = (str(words) for words in FIGURES[name])
     if rate.value is None:
         return Cell(title, meaning, None, "-")
@@ -82,26 +88,27 @@ def rate_cell(name: str, rate: Rate, scale: tuple[float, float] = (0.0, 1.0)) ->
         words.format(share=percent(low if rises else high)),
         interval_bar(rate.value, low, high, bottom=scale[0], top=scale[1]),
     )  # fmt: skip
-    return _with_grade(cell, name, rate) if name in GRADED else cell
+    return _with_grade(cell, name, rate, unsure) if name in GRADED else cell
 
 
-def _with_grade(cell: Cell, name: str, rate: Rate) -> Cell:
+def _with_grade(cell: Cell, name: str, rate: Rate, unsure: Rate) -> Cell:
     figure: GradedFigure = name  # type: ignore[assignment]
-    one = graded(figure, rate, CONFIDENCE)
+    one = held_back(graded(figure, rate, CONFIDENCE), unsure)
     less = str(GRADES[one.grade_of_bound]) if one.bound_says_less else ""
     return replace(cell, grade=one.grade, grade_words=str(GRADES[one.grade]), less=less)
 
 
-def kappa_cell(kappa: Kappa, name: str = "kappa") -> Cell:
+def kappa_cell(kappa: Kappa, name: str = "kappa", unsure: Rate = NONE_UNSURE) -> Cell:
     title, meaning = (str(words) for words in FIGURES[name])
     if kappa.value is None:
         return Cell(title, meaning, None, "-")
     low, high = kappa.interval(BOTH_ENDS)
-    words = _("good") if kappa.good else _("below 0.75")
+    grade: Grade = "too many unsure" if hedged(unsure) else "acceptable" if kappa.good else "marginal"
+    words = str(GRADES[grade]) if hedged(unsure) else _("good") if kappa.good else _("below 0.75")
     bar = interval_bar(kappa.value, low, high, bottom=min(0.0, low))
     return Cell(
         title, meaning, kappa.value, f"{kappa.value:.2f}", _("n {n:,}").format(n=kappa.n),
-        f"\u2265\u00a0{low:.2f}", bar, "acceptable" if kappa.good else "marginal", words,
+        f"\u2265\u00a0{low:.2f}", bar, grade, words,
     )  # fmt: skip
 
 
@@ -130,7 +137,7 @@ def scale_of(name: str, rates: Sequence[Rate]) -> tuple[float, float]:
 
 def inspector_rows(report: GaugeReport) -> list[Row]:
     """The inspectors who answered to a known truth or twice to one part, by name, and no order of merit."""
-    measured = [one for one in report.study.inspectors if one.confusion.n or one.within.n]
+    measured = [one for one in report.study.inspectors if one.unsure.n or one.within.n]
     shared = scales((name, _rate(one, name)) for one in measured for name in RATES)
     own = report.called.get(report.reader.pk)
     return [_row(one, shared, own=one.inspector == own) for one in measured]
@@ -141,17 +148,17 @@ def _rate(one: InspectorStudy, name: str) -> Rate:
 
 
 def _row(one: InspectorStudy, shared: dict[str, tuple[float, float]], *, own: bool) -> Row:
-    cells = [rate_cell(name, _rate(one, name), shared[name]) for name in RATES]
+    cells = [rate_cell(name, _rate(one, name), shared[name], one.unsure) for name in RATES]
     verdict, proven = one.verdict, one.proven(CONFIDENCE)
     return Row(
-        one.inspector, own, one.confusion.n, (*cells, kappa_cell(one.kappa)), verdict, str(GRADES[verdict]), proven,
+        one.inspector, own, one.confusion.n, one.unsure.k, (*cells, kappa_cell(one.kappa, unsure=one.unsure)), verdict, str(GRADES[verdict]), proven,
         str(GRADES[proven]),
     )  # fmt: skip
 
 
 def team_row(study: AttributeStudy) -> Row:
     """All answers of all inspectors as one."""
-    table = study.confusion
+    table, unsure = study.confusion, study.unsure_of_known
     rates: dict[GradedFigure, Rate] = {
         "effectiveness": table.agreement, "miss_rate": table.miss_rate, "false_alarm_rate": table.false_alarm_rate,
     }  # fmt: skip
@@ -162,12 +169,12 @@ def team_row(study: AttributeStudy) -> Row:
     cells = (
         rate_cell("within", within, shared["within"]),
         right,
-        *(rate_cell(name, rate, shared[name]) for name, rate in rates.items()),
+        *(rate_cell(name, rate, shared[name], unsure) for name, rate in rates.items()),
     )
-    known = [graded(name, rate, CONFIDENCE) for name, rate in rates.items()]
+    known = [held_back(graded(name, rate, CONFIDENCE), unsure) for name, rate in rates.items()]
     verdict, proven = worst(one.grade for one in known), worst(one.grade_of_bound for one in known)
     return Row(
-        _("Everybody"), False, table.n, (*cells, kappa_cell(table.kappa)), verdict, str(GRADES[verdict]), proven,
+        _("Everybody"), False, table.n, unsure.k, (*cells, kappa_cell(table.kappa, unsure=unsure)), verdict, str(GRADES[verdict]), proven,
         str(GRADES[proven]),
     )  # fmt: skip
 
@@ -235,5 +242,6 @@ def one_look(report: GaugeReport) -> str:
     found = report.sensitivity
     if found.value is None:
         return ""
+    # xgettext:no-python-format
     words = _("At least {share} with 95 % confidence, for one planned look (Clopper-Pearson).")
     return words.format(share=percent(found.lower(CONFIDENCE)))

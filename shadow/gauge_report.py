@@ -9,8 +9,10 @@ from inspection.models import Disposition, DispositionOutcome, Inspection, User
 from inspection.people import usernames_for
 from shadow.agreement import AttributeStudy, Hour, Rate, Trend, attribute_study, misses_by_hour, trend
 from shadow.consensus import Consensus, PartConsensus, consensus
+from shadow.days import Calendar
 from shadow.gauges import Look, Wanted, by_hour, looks, measuring, trials
 
+FEWEST_DAYS = 7  # of answers: fewer would let a reader put one shift after the other and see who stood where
 SCRATCHED_BY = {DispositionOutcome.REJECT.value: True, DispositionOutcome.PASS.value: False}
 
 
@@ -72,8 +74,16 @@ class GaugeReport:
 
     @cached_property
     def hours(self) -> tuple[Hour, ...]:
-        """Misses by the hour of the shift, of everybody together: no person is a group."""
-        return tuple(misses_by_hour(self.timed))
+        """Misses by the hour of the shift, of everybody together: no person is a group. None while withheld."""
+        return () if self.hours_withheld else tuple(misses_by_hour(self.timed))
+
+    @cached_property
+    def hours_withheld(self) -> str | None:
+        """Why no hour is told, or None: answers to scratched parts must come from 7 working days at least."""
+        told = [look.at for look in measuring(self.found) if look.truth and look.answer is not None]
+        calendar = Calendar(self.wanted.line)
+        days = {calendar.day_of(at) for at in told}
+        return "too few days" if 0 < len(days) < FEWEST_DAYS else None
 
     @property
     def trend(self) -> Trend | None:

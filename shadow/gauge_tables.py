@@ -42,6 +42,7 @@ def report_json(report: GaugeReport) -> dict[str, Any]:
             {"hour": hour.hour + 1, "misses": hour.misses and rate_json(hour.misses), "withheld": hour.withheld}
             for hour in hours
         ],
+        "hours_withheld": report.hours_withheld,
         "trend": trend and {"z": trend.z, "p_value": trend.p_value},
     }  # fmt: skip
 
@@ -68,6 +69,7 @@ def study_json(study: AttributeStudy) -> dict[str, Any]:
 def _inspector(one: InspectorStudy) -> dict[str, Any]:
     return {
         "inspector": one.inspector,
+        "unsure": rate_json(one.unsure),
         "within": rate_json(one.within),
         "kappa_within": kappa_json(one.kappa_within),
         "kappa": kappa_json(one.kappa),

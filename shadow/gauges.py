@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import BigIntegerField, ExpressionWrapper, F, Min, Q, QuerySet, Value
+from django.utils.translation import gettext as _
 
 from inspection.actions.intake import find_line
 from inspection.models import (
@@ -82,16 +83,24 @@ class Wanted:
 
 
 def read_wanted(params: Mapping[str, str], by: User) -> Wanted:
-    """What a query string asks for. Raises BadInput, Unknown or NotAllowed."""
+    """What a query string asks for. Raises BadInput (a moment too: an hour alone would show a person's curve over the
+    shift), Unknown or NotAllowed."""
     line = line_asked(params.get("line", ""), by)
     purpose = params.get("purpose", "")
     study = find_study(params["study"], by, line) if params.get("study") else None
     return Wanted(
         line=line,
-        span=read_span(params.get("from", ""), params.get("to", ""), line),
+        span=_whole_days(read_span(params.get("from", ""), params.get("to", ""), line)),
         purpose=STUDIES if study else one_of("purpose", purpose, (MIXED, STUDIES)) if purpose else "",
         study=study,
     )
+
+
+def _whole_days(span: Span) -> Span:
+    for name, edge in (("from", span.start), ("to", span.end)):
+        if isinstance(edge, datetime):
+            raise BadInput(f"Figures of persons are told by whole days. Write {name!r} as a day (2026-01-31).")
+    return span
 
 
 def line_asked(slug: str, by: User) -> Line:
@@ -109,7 +118,7 @@ def find_study(number: int | str, by: User, line: Line | None = None) -> Study:
     lines = Line.objects.for_user(by).filter(pk=line.pk) if line else Line.objects.for_user(by)
     study = Study.objects.select_related("line").filter(pk=int(number), line__in=lines).first()
     if study is None:
-        raise Unknown(f"There is no study {number} on your lines.")
+        raise Unknown(_("There is no study {number} on your lines.").format(number=number))
     return study
 
 

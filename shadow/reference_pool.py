@@ -1,23 +1,21 @@
-"""The parts of known truth of a line: how often each was shown and found, and what a share of seeded parts tells."""
+"""The parts of known truth of a line: how often each was shown and found, and how far a share of seeded parts brings them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from math import ceil, floor
+from math import ceil
 
 from django.db.models import BigIntegerField, Count, ExpressionWrapper, F, Min, QuerySet, Value
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from inspection.models import Inspection, Line, Photo, Reference, SeededPart, Truth, User
+from inspection.models import Inspection, Line, Photo, Purpose, Reference, SeededPart, Truth, User, Verdict
 from inspection.refusals import Unknown
-from shadow.agreement import Rate
-from shadow.gauges import looks_at, shown_on
+from shadow.gauges import Look, looks_at, shown_on
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
-TARGET, ASSUMED, CONFIDENCE = 0.90, 0.95, 0.99  # what is to be known, if they find so much, with which confidence
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def find_reference(pk: int, by: User) -> Reference:
     on_their_lines = Reference.objects.filter(inspection__line__in=Line.objects.for_user(by))
     found = on_their_lines.select_related("inspection__line").filter(pk=pk).first()
     if found is None:
-        raise Unknown(f"There is no reference {pk} on your lines.")
+        raise Unknown(_("There is no reference {pk} on your lines.").format(pk=pk))
     return found
 
 
@@ -66,7 +64,7 @@ def find_part(line: Line, serial: str) -> Inspection:
     parts = Inspection.objects.unseeded().filter(serial=serial.strip(), line=line)
     found = parts.order_by("-received_at", "-pk").first()
     if found is None:
-        raise Unknown(f"There is no part {serial.strip()!r} on {line.name}.")
+        raise Unknown(_("There is no part {serial} on {line}.").format(serial=serial.strip(), line=line.name))
     return found
 
 
@@ -102,15 +100,31 @@ def _said_of(line: Line, sources: Iterable[int]) -> dict[int, Counter[bool | Non
 # ---- What the line's share tells
 
 
+def counted_once(found: Iterable[Look]) -> dict[int, bool]:
+    """By scratched part behind: whether the first person to answer found it, unsure as not found; looks oldest first.
+
+    Left out is who had judged the part itself: they may know it again.
+    """
+    found = [look for look in found if look.truth and look.seeded_id is not None]
+    judged = Verdict.objects.filter(inspection__in={look.source_id for look in found}, inspector__isnull=False)
+    own = set(judged.values_list("inspection_id", "inspector_id"))
+    once: dict[int, bool] = {}
+    for look in found:
+        if (look.source_id, look.inspector_id) not in own:
+            once.setdefault(look.source_id, bool(look.answer))
+    return once
+
+
 @dataclass(frozen=True)
 class Mix:
-    """What the shares of a line come to a day. `days`: until it is known that inspectors find at least 90 % of the
-    scratched parts, if they find 95 %; None: with this share never."""
+    """What the shares of a line come to a day. Each scratched reference counts once, so more days tell no more than there
+    are references: `days` until each has been shown, None where there are none to show or none is mixed in."""
 
     line: Line
     parts: float
     in_use: int
     scratched_in_use: int
+    answered: int  # scratched ones in use with an answer that counts
 
     @property
     def seeds(self) -> float:
@@ -123,8 +137,13 @@ class Mix:
         return self.seeds / 2 if both else self.seeds if self.scratched_in_use else 0.0
 
     @property
+    def waiting(self) -> int:
+        return self.scratched_in_use - self.answered
+
+    @property
     def days(self) -> int | None:
-        return ceil(looks_needed(TARGET, ASSUMED, CONFIDENCE) / self.scratched) if self.scratched > 0 else None
+        """Those shown least come first, so each comes before one comes twice."""
+        return ceil(self.waiting / self.scratched) if self.waiting and self.scratched > 0 else None
 
 
 def mix_of(line: Line, *, now: datetime | None = None) -> Mix:
@@ -133,19 +152,12 @@ def mix_of(line: Line, *, now: datetime | None = None) -> Mix:
     week = line.inspections.live().filter(received_at__gte=now - WEEK, received_at__lte=now)
     came = week.aggregate(parts=Count("pk"), first=Min("received_at"))
     days = max((now - came["first"]) / DAY, 1.0) if came["first"] else 1.0
-    truths = Counter(references_of(line).filter(retired_at=None).values_list("truth", flat=True))
-    return Mix(line, came["parts"] / days, truths.total(), truths[Truth.SCRATCHED])
+    truths = dict(references_of(line).filter(retired_at=None).values_list("inspection_id", "truth"))
+    scratched = [part for part, truth in truths.items() if truth == Truth.SCRATCHED]
+    return Mix(line, came["parts"] / days, len(truths), len(scratched), len(answers_to(line, scratched)))
 
 
-@cache
-def looks_needed(target: float, assumed: float, confidence: float) -> int:
-    """Fewest looks at scratched parts whose exact lower bound, for one look, reaches `target` when the share `assumed`
-    is found. Both in (0, 1), assumed above target.
-
-    >>> looks_needed(0.90, 0.95, 0.99)
-    197
-    """
-    looks = 1
-    while Rate(floor(assumed * looks), looks).lower(confidence) < target:
-        looks += 1
-    return looks
+def answers_to(line: Line, scratched: Iterable[int]) -> dict[int, bool]:
+    """Of these parts those with an answer that counts, and whether it found the scratch."""
+    known = (Purpose.REFERENCE, Purpose.STUDY)
+    return counted_once(looks_at(shown_on(line).filter(source__in=list(scratched), purpose__in=known), line))

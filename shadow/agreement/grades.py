@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from shadow.agreement.rates import Rate
 
-Grade = Literal["acceptable", "marginal", "unacceptable", "not defined"]
+Grade = Literal["acceptable", "marginal", "unacceptable", "not defined", "too many unsure"]
 GradedFigure = Literal["effectiveness", "always_right", "miss_rate", "false_alarm_rate"]
 
 # AIAG, Measurement Systems Analysis, 4th edition, chapter III C: (acceptable, marginal), anything beyond is
@@ -24,9 +24,11 @@ LIMITS: dict[GradedFigure, tuple[float, float]] = {
     "miss_rate": MISS_RATE_AT_MOST,
     "false_alarm_rate": FALSE_ALARM_RATE_AT_MOST,
 }
+# Unsure answers are in no rate, so that whoever leaves the hard parts unsure would be graded by the easy ones.
+UNSURE_AT_MOST = 0.05
 MORE_IS_BETTER = frozenset({"effectiveness", "always_right"})
 # The worst first: an unknown miss rate cannot make a bad effectiveness better, nor a good one enough.
-_WORST_FIRST: tuple[Grade, ...] = ("unacceptable", "not defined", "marginal", "acceptable")
+_WORST_FIRST: tuple[Grade, ...] = ("unacceptable", "too many unsure", "not defined", "marginal", "acceptable")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,20 @@ def graded(figure: GradedFigure, rate: Rate, confidence: float) -> Graded:
     return Graded(figure, rate, _grade(figure, rate.value), bound, _grade(figure, bound))
 
 
+def hedged(unsure: Rate) -> bool:
+    """Whether more than 5 % of the answers were unsure; no answers: no."""
+    return unsure.value is not None and unsure.value > UNSURE_AT_MOST
+
+
+def held_back(one: Graded, unsure: Rate) -> Graded:
+    """The figure without a good grade if too many answers were unsure; an unacceptable one stays that."""
+    if not hedged(unsure):
+        return one
+    return replace(
+        one, grade=worst([one.grade, "too many unsure"]), grade_of_bound=worst([one.grade_of_bound, "too many unsure"])
+    )
+
+
 def _grade(figure: GradedFigure, value: float) -> Grade:
     sign = -1 if figure in MORE_IS_BETTER else 1
     acceptable, marginal = (sign * value <= sign * limit for limit in LIMITS[figure])
@@ -66,7 +82,8 @@ def _grade(figure: GradedFigure, value: float) -> Grade:
 
 
 def worst(grades: Iterable[Grade]) -> Grade:
-    """The verdict over several grades: any unacceptable one, else any that is not defined, else the worst.
+    """The verdict over several grades: any unacceptable one, else one that unsure answers forbid, else any that is not
+    defined, else the worst.
 
     >>> worst(["acceptable", "not defined", "marginal"]), worst([])
     ('not defined', 'not defined')

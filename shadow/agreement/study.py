@@ -9,7 +9,7 @@ from functools import reduce
 from itertools import combinations
 from typing import NamedTuple
 
-from shadow.agreement.grades import Grade, Graded, graded, worst
+from shadow.agreement.grades import Grade, Graded, graded, held_back, worst
 from shadow.agreement.kappas import Kappa, fleiss
 from shadow.agreement.rates import PositiveAgreement, Rate
 from shadow.agreement.tables import Confusion
@@ -32,9 +32,10 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class InspectorStudy:
-    """One inspector: parts always answered alike (`within`), always right, and every answer in a table.
+    """One inspector: parts always answered alike (`within`), always right, and every sure answer in a table.
 
-    `kappa_within` is Fleiss' kappa of the inspector's own answers to the parts that were answered more than once.
+    `unsure` counts the unsure answers to parts of known truth, of all answers to such; above 5 % no figure and no verdict
+    is graded better than "too many unsure". `kappa_within` is Fleiss' kappa of the inspector's own answers to the parts that were answered more than once.
     """
 
     inspector: str
@@ -42,6 +43,7 @@ class InspectorStudy:
     against_reference: Rate
     confusion: Confusion
     kappa_within: Kappa
+    unsure: Rate
 
     @property
     def effectiveness(self) -> Rate:
@@ -67,12 +69,13 @@ class InspectorStudy:
 
         The bounds take the answers of a repeated part for independent ones.
         """
-        return (
+        found = (
             graded("effectiveness", self.effectiveness, confidence),
             graded("always_right", self.against_reference, confidence),
             graded("miss_rate", self.miss_rate, confidence),
             graded("false_alarm_rate", self.false_alarm_rate, confidence),
         )
+        return tuple(held_back(one, self.unsure) for one in found)
 
     @property
     def grades(self) -> dict[str, Grade]:
@@ -137,6 +140,12 @@ class AttributeStudy:
         return reduce(Confusion.__add__, (one.confusion for one in self.inspectors), Confusion())
 
     @property
+    def unsure_of_known(self) -> Rate:
+        """Unsure answers of all answers to parts of known truth."""
+        rates = [one.unsure for one in self.inspectors]
+        return Rate(sum(rate.k for rate in rates), sum(rate.n for rate in rates))
+
+    @property
     def verdict(self) -> Grade:
         """The worst verdict of an inspector, by the point values; without inspectors not defined."""
         return worst(one.verdict for one in self.inspectors)
@@ -152,8 +161,8 @@ def attribute_study(trials: Iterable[Trial]) -> AttributeStudy:
     Parameters
     ----------
     trials : iterable of Trial
-        Any number of answers per inspector and part. Unsure answers are counted in `unsure` and enter nothing
-        else; a part without a reference enters `within`, `between` and the pairs only.
+        Any number of answers per inspector and part. Unsure answers are counted in `unsure`, of everybody and of
+        each inspector, and enter no rate; a part without a reference enters `within`, `between` and the pairs only.
 
     Returns
     -------
@@ -170,7 +179,7 @@ def attribute_study(trials: Iterable[Trial]) -> AttributeStudy:
     every = [Trial(*trial) for trial in trials]
     sure = [trial for trial in every if trial.answer is not None]
     own: dict[str, list[Trial]] = {name: [] for name in sorted({trial.inspector for trial in every})}
-    for trial in sure:
+    for trial in every:
         own[trial.inspector].append(trial)
     by_part = _by_part(sure)
     shared = [answers for answers in by_part.values() if len({trial.inspector for trial in answers}) >= 2]
@@ -191,7 +200,8 @@ def _by_part(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
     return parts
 
 
-def _one_inspector(name: str, trials: Sequence[Trial]) -> InspectorStudy:
+def _one_inspector(name: str, given: Sequence[Trial]) -> InspectorStudy:
+    trials = [trial for trial in given if trial.answer is not None]
     by_part = _by_part(trials)
     repeated = [answers for answers in by_part.values() if len(answers) >= 2]
     known = [(trial.reference, trial.answer) for trial in trials if trial.reference is not None]
@@ -201,7 +211,13 @@ def _one_inspector(name: str, trials: Sequence[Trial]) -> InspectorStudy:
         against_reference=_always_right(by_part.values()),
         confusion=_table(known),
         kappa_within=fleiss([_ok_and_scratched(answers) for answers in repeated]),
+        unsure=_unsure(given),
     )
+
+
+def _unsure(trials: Iterable[Trial]) -> Rate:
+    known = [trial.answer for trial in trials if trial.reference is not None]
+    return Rate(known.count(None), len(known))
 
 
 def _pairs(trials: Iterable[Trial]) -> Iterable[InspectorPair]:

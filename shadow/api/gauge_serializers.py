@@ -6,7 +6,7 @@ from inspection.models import Reference, Truth
 from inspection.seeds import ROUNDS
 from shadow.gauges import MIXED, STUDIES
 
-GRADES = ("acceptable", "marginal", "unacceptable", "not defined")
+GRADES = ("acceptable", "marginal", "unacceptable", "not defined", "too many unsure")
 
 
 class RateSerializer(serializers.Serializer):
@@ -41,6 +41,7 @@ class AnswersSerializer(serializers.Serializer):
 
 class InspectorSerializer(serializers.Serializer):
     inspector = serializers.CharField(help_text="A pseudonym; your own user name to yourself.")
+    unsure = RateSerializer(help_text="Unsure, of all answers to parts of known truth; above 5 % no grade is good.")
     within = RateSerializer(help_text="Of parts answered more than once, those always answered alike.")
     kappa_within = KappaSerializer()
     kappa = KappaSerializer(help_text="Agreement with the truth beyond chance.")
@@ -77,7 +78,7 @@ class AttributeStudySerializer(serializers.Serializer):
     team = TeamSerializer()
     inspectors = InspectorSerializer(many=True)
     pairs = PairOfInspectorsSerializer(many=True)
-    unsure = serializers.IntegerField(help_text="Answers of unsure; they enter no figure.")
+    unsure = serializers.IntegerField(help_text="Answers of unsure, of everybody and to any part; they enter no rate.")
 
 
 class ConsensusPartSerializer(serializers.Serializer):
@@ -114,6 +115,7 @@ class GaugeReportSerializer(AttributeStudySerializer):
     sensitivity = RateSerializer(help_text="Scratched parts found, by everybody together.")
     consensus = ConsensusSerializer()
     hours = HourSerializer(many=True)
+    hours_withheld = serializers.CharField(allow_null=True, help_text="Why no hour is told.")
     trend = TrendSerializer(allow_null=True)
 
 

@@ -27,7 +27,7 @@ from shadow.api.gauge_serializers import (
     StudyResultSerializer,
     StudySerializer,
 )
-from shadow.api.span import SPAN
+from shadow.api.span import DAYS
 from shadow.asked import one_of
 from shadow.gauge_report import GaugeReport, gauge_report
 from shadow.gauge_tables import progress_json, report_json, study_json, trial_rows
@@ -41,7 +41,7 @@ FORMATS = ("json", "csv")
 
 
 @extend_schema(
-    parameters=[GaugesAskedSerializer, *SPAN],
+    parameters=[GaugesAskedSerializer, *DAYS],
     responses={(200, "application/json"): GaugeReportSerializer, (200, "text/csv"): OpenApiTypes.STR},
 )
 @api_view(["GET"])

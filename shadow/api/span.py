@@ -3,6 +3,7 @@
 from drf_spectacular.utils import OpenApiParameter
 
 SPAN = [OpenApiParameter(name, str, description="A day (2026-01-31) or a moment.") for name in ("from", "to")]
+DAYS = [OpenApiParameter(name, str, description="A day (2026-01-31).") for name in ("from", "to")]
 NARROW = [
     OpenApiParameter("station", str, description="Slug."),
     OpenApiParameter("variant", str, description="Slug."),

@@ -17,7 +17,7 @@ from inspection.models import Line, Study, Truth
 from inspection.refusals import Refused
 from inspection.roles import May, caller, may, needs
 from inspection.views.forms import checked
-from shadow.gauge_hours import hour_chart, hour_rows, trend_words
+from shadow.gauge_hours import hour_chart, hour_rows, shift_words
 from shadow.gauge_page import FIGURES, between, inspector_rows, one_look, sentence, team_row
 from shadow.gauge_report import GaugeReport, gauge_report
 from shadow.gauges import MIXED, STUDIES, line_asked, read_wanted
@@ -42,7 +42,7 @@ def inspectors(request: HttpRequest) -> HttpResponse:
         **frame_of(request, wanted.line), **results_of(report), "sentence": sentence(report), "one_look": one_look(report),
         "params": kept, "purposes": (("", _("All")), (MIXED, _("Mixed in")), (STUDIES, _("Studies"))),
         "studies": Study.objects.filter(line=wanted.line), "export": f"{reverse('api_inspectors')}?{query_of(kept)}",
-        "hours": hour_rows(report.hours), "hour_chart": hour_chart(report.hours), "trend": trend_words(report.hours, report.trend),
+        "hours": hour_rows(report.hours), "hour_chart": hour_chart(report.hours), "trend": shift_words(report),
         "agreed": report.agreed[:SHOWN_PARTS], "differing": [part for part in report.agreed if part.differs],
         "recorded": [part for part in report.agreed if part.recorded is not None],
     })  # fmt: skip

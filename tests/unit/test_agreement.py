@@ -268,7 +268,9 @@ def test_unsure_answers_and_parts_without_a_reference_enter_nothing_they_cannot_
     trials = [Trial("ivy", "A", None, True), Trial("ivy", "B", True), Trial("max", "B", True)]
     result = attribute_study(trials)
     assert (result.unsure, result.between, result.against_reference) == (1, Rate(1, 1), Rate(0, 0))
-    assert set(result.inspectors[0].grades.values()) == {"not defined"}
+    assert result.inspectors[0].unsure == Rate(1, 1)
+    assert set(result.inspectors[0].grades.values()) == {"too many unsure"}
+    assert set(result.inspectors[1].grades.values()) >= {"not defined"}
 
 
 def test_a_study_without_trials_has_no_values():
@@ -300,6 +302,23 @@ def test_the_bound_of_an_effectiveness_is_the_lower_one():
     (ivy,) = attribute_study(always_right(10, 10)).inspectors
     effectiveness = ivy.graded()[0]
     assert (effectiveness.bound, effectiveness.grade_of_bound) == (Rate(20, 20).lower(0.95), "marginal")
+
+
+@pytest.mark.parametrize(("unsure", "verdict"), [(10, "acceptable"), (11, "too many unsure")])
+def test_whoever_leaves_the_hard_parts_unsure_is_not_graded_by_the_easy_ones(unsure, verdict):
+    trials = [Trial("ivy", f"H{part}", None, True) for part in range(unsure)]
+    easy = [Trial("ivy", f"P{part}", part < 100, part < 100) for part in range(200)]
+    unknown = [Trial("ivy", f"U{part}", True) for part in range(100)]  # of unknown truth: no smaller share
+    found = attribute_study([*trials, *easy[unsure:], *unknown])
+    (ivy,) = found.inspectors
+    assert (ivy.unsure, ivy.miss_rate.k) == (Rate(unsure, 200), 0)
+    assert ivy.grades["miss_rate"] == ivy.verdict == found.verdict == verdict
+
+
+def test_too_many_unsure_answers_make_nothing_unacceptable_better():
+    wrong = [Trial("ivy", f"P{part}", False, True) for part in range(20)]
+    (ivy,) = attribute_study([*wrong, *(Trial("ivy", f"U{part}", None, True) for part in range(20))]).inspectors
+    assert ivy.verdict == "unacceptable"
 
 
 def test_a_verdict_is_the_worst_grade_of_anybody():

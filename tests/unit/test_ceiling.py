@@ -119,6 +119,19 @@ def test_the_newest_stand_for_the_span(judged, again, ivy, ian, sam, monkeypatch
     assert people.drawn.table.both_ok == 2
 
 
+def test_what_is_read_of_each_line_tells_whether_more_was_left_out(judged, again, ivy, ian, sam, monkeypatch):
+    """Rows that the span drops afterwards were read too, and as many as are read are no more than that."""
+    monkeypatch.setattr("shadow.ceiling.NEWEST", 2)
+    for _ in range(2):
+        again(judged(ivy, "ok"), ian, "ok")
+    assert not found(sam).cut
+    late = NOON + timedelta(days=1)  # within the moments that enclose the day before it, and not of that day
+    again(judged(ivy, "ok"), ian, "ok", at=late)
+    people = found(sam, to="2026-03-02")
+    assert people.drawn.table.n == 1
+    assert people.cut
+
+
 def test_the_cost_does_not_grow_with_the_parts(judged, again, ivy, ian, sam, django_assert_num_queries):
     asked = read_asked({}, sam)
     for _ in range(12):

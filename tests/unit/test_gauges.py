@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
@@ -27,7 +28,8 @@ from inspection.models import (
 from inspection.models.judgement import Occasion
 from inspection.refusals import BadInput, NotAllowed, Unknown
 from inspection.roles import Role
-from shadow.gauge_hours import hour_chart, hour_rows, trend_words
+from shadow.agreement import Hour, Rate, Trend
+from shadow.gauge_hours import hour_chart, hour_rows, shift_words, trend_words
 from shadow.gauge_page import between, inspector_rows, one_look, sentence, team_row
 from shadow.gauge_report import gauge_report
 from shadow.gauge_tables import report_json, trial_rows
@@ -321,6 +323,28 @@ def test_a_consensus_against_the_record_is_found(line, part, reference, shown, i
     assert rows[wrong.inspection.serial].scratched == 3
 
 
+def test_unsure_answers_stand_beside_the_figures_and_the_grade(line, reference, shown, ivy, sam):
+    for number in range(30):
+        kept = reference(("scratched", "ok")[number % 2])
+        shown(kept, ivy, "unsure" if number < 2 else kept.truth, at=NOON + number * MINUTE)
+    report = gauge_report(Wanted(line), sam)
+    [row] = inspector_rows(report)
+    team = team_row(report.study)
+    for one in (row, team):
+        assert (one.answers, one.unsure) == (28, 2)
+        assert (one.verdict, one.verdict_words) == ("too many unsure", "too many unsure answers to grade")
+        assert {cell.grade for cell in one.cells} == {None, "too many unsure"}
+    [told] = report_json(report)["inspectors"]
+    assert (told["unsure"]["k"], told["unsure"]["n"], told["verdict"]) == (2, 30, "too many unsure")
+    assert [line[6] for line in trial_rows(report)].count("unsure") == 2
+
+
+def test_who_was_never_sure_is_listed(line, reference, shown, ivy, sam):
+    shown(reference("scratched"), ivy, "unsure")
+    [row] = inspector_rows(gauge_report(Wanted(line), sam))
+    assert (row.answers, row.unsure, row.verdict) == (0, 1, "too many unsure")
+
+
 # ---- Hours
 
 
@@ -350,10 +374,10 @@ def test_of_shifts_that_overlap_the_later_one_counts_and_the_clock_may_be_put_ba
     assert hours_into_shift(datetime(2026, 10, 25, 2, tzinfo=berlin, fold=1), shifts) == 5.0
 
 
-def shift_answers(line, reference, shown, people, *, hour: int, misses: int, n: int):
+def shift_answers(line, reference, shown, people, *, hour: int, misses: int, n: int, days: int = 7):
     kept = Reference.objects.filter(truth="scratched").first() or reference("scratched")
     for number in range(n):
-        at = NOON + timedelta(hours=hour, seconds=number)
+        at = NOON + timedelta(days=number % days, hours=hour, seconds=number)
         shown(kept, people[number % len(people)], "ok" if number < misses else "scratched", at=at)
 
 
@@ -374,6 +398,44 @@ def test_an_hour_that_could_point_at_somebody_is_withheld(line, reference, shown
     assert "Too little to tell" in trend_words(report.hours, report.trend)
 
 
+@pytest.mark.parametrize(("days", "withheld"), [(6, "too few days"), (7, None)])
+def test_hours_of_few_days_are_withheld(line, reference, shown, ivy, ian, sam, days, withheld):
+    line.shifts.create(name="day", starts_at=time(12), ends_at=time(20))
+    people = [ivy, ian, make_person("ida", Role.INSPECTOR)]
+    for hour in range(2):
+        shift_answers(line, reference, shown, people, hour=hour, misses=5, n=30, days=days)
+    report = gauge_report(Wanted(line), sam)
+    told = report_json(report)
+    assert (len(told["hours"]), told["hours_withheld"]) == (0 if withheld else 2, withheld)
+    assert shift_words(report).startswith("Withheld: the answers come from fewer than 7 days") == bool(withheld)
+    assert (told["trend"] is None) == bool(withheld)
+
+
+def test_figures_of_persons_take_whole_days(line, page, api, sam):
+    """Hour by hour, moments would draw the curve of a person over the shift."""
+    hour = {"line": "line-a", "from": "2026-03-02T06:00", "to": "2026-03-02T07:00"}
+    for name, edge in (("from", hour["from"]), ("to", hour["to"])):
+        with pytest.raises(BadInput, match=f"whole days. Write '{name}' as a day"):
+            read_wanted({"line": "line-a", name: edge}, sam)
+    assert page(sam).get(reverse("inspectors"), hour).status_code == 400
+    for form in ("json", "csv"):
+        assert api(sam).get("/api/v1/inspectors/", hour | {"format": form}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("p", "z", "words"),
+    [
+        (0.0000001, 5.3, "Misses rise over the shift (Cochran-Armitage trend, p < 0.001)."),
+        (0.0000001, -5.3, "Misses fall over the shift (Cochran-Armitage trend, p < 0.001)."),
+        (0.001, 3.3, "Misses rise over the shift (Cochran-Armitage trend, p = 0.001)."),
+        (0.06, 1.9, "No trend over the shift can be told (Cochran-Armitage, p = 0.06)."),
+    ],
+)
+def test_what_a_trend_test_tells(p, z, words):
+    hours = [Hour(number, Rate(5 + number, 40)) for number in range(3)]
+    assert trend_words(hours, Trend(z, p)) == words
+
+
 def test_a_rise_over_the_shift_is_named_with_its_test(line, reference, shown, ivy, ian, sam):
     line.shifts.create(name="day", starts_at=time(12), ends_at=time(20))
     people = [ivy, ian, make_person("ida", Role.INSPECTOR)]
@@ -381,7 +443,7 @@ def test_a_rise_over_the_shift_is_named_with_its_test(line, reference, shown, iv
         shift_answers(line, reference, shown, people, hour=hour, misses=1 + 4 * hour, n=30)
     report = gauge_report(Wanted(line), sam)
     assert trend_words(report.hours, report.trend).startswith(
-        "Misses rise over the shift (Cochran-Armitage trend, p = 0.00"
+        "Misses rise over the shift (Cochran-Armitage trend, p < 0.001)"
     )
     assert "hour 4" in hour_chart(report.hours)
 

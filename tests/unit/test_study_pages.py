@@ -3,16 +3,18 @@
 import csv
 import io
 import re
+from math import ceil
 
 import pytest
 from django.urls import reverse
 
-from automation.inspectors import sensitivity_of
+from automation.evidence import lower_bound
+from automation.inspectors import reach_of, sensitivity_of
 from inspection import actions
-from inspection.models import AuditEvent, Line, ModelOutputShown, Reference, SeededPart, Study, Verdict
+from inspection.models import AuditEvent, Inspection, Line, ModelOutputShown, Reference, SeededPart, Study, Verdict
 from inspection.roles import Role
 from shadow.models import Prediction
-from shadow.reference_pool import PoolRow, looks_needed, mix_of
+from shadow.reference_pool import PoolRow, mix_of
 from shadow.study_plan import PACED_BY, median_seconds, suggested
 from tests.conftest import make_person
 
@@ -175,11 +177,60 @@ def test_the_share_is_told_as_seeds_a_day(page, line, pool, make_evidence, versi
     mix = mix_of(line)
     assert (mix.in_use, mix.scratched_in_use) == (12, 6)
     assert mix.seeds == pytest.approx(0.03 * mix.parts)
-    assert mix.days == pytest.approx(looks_needed(0.9, 0.95, 0.99) / (0.015 * mix.parts), abs=1)
+    assert mix.days == ceil(6 / (0.015 * mix.parts))
     assert "of them scratched" in words(page(sam).get(reverse("references")))
     for kept in pool[1::2]:
         actions.retire_reference(reference=kept, by=sam)
     assert (mix_of(line).scratched, mix_of(line).days) == (0, None)
+
+
+def test_each_scratched_reference_counts_once_however_often_it_is_shown(page, line, study, people, sam):
+    """More days tell no more than there are references: what is known is bounded by their number."""
+    Line.objects.update(seed_percent=5)
+    assert (mix_of(line).answered, mix_of(line).waiting) == (0, 6)
+    answer(people[0])
+    answer(people[1], "ok")
+    line.refresh_from_db()
+    mix = mix_of(line)
+    assert (mix.scratched_in_use, mix.answered, mix.days) == (6, 6, None)
+    assert sensitivity_of(line).seeds == 6
+    assert sensitivity_of(line).found == 6, "the first answer to each"
+    shown = words(page(sam).get(reverse("references")))
+    assert "6 of 6 scratched ones have an answer, and each counts once." in shown
+    assert "it takes" not in shown
+
+
+def test_who_judged_the_part_itself_is_no_measure(line, pool, ivy):
+    seen, new = (make_seeded_answer(pool[1], ivy), make_seeded_answer(pool[3], make_person("ida", Role.INSPECTOR)))
+    assert Verdict.objects.filter(inspection__in=[seen, new]).count() == 2
+    assert (mix_of(line).answered, sensitivity_of(line).seeds, reach_of(line).answered) == (1, 1, 1)
+
+
+def make_seeded_answer(kept: Reference, by):
+    """The reference shown again and found by this person."""
+    source = kept.inspection
+    part = Inspection.objects.create(
+        line=source.line, serial=f"AGAIN{kept.pk}", captured_at=source.captured_at, hold_until=source.hold_until,
+        state="decided", origin="seeded",
+    )  # fmt: skip
+    SeededPart.objects.create(inspection=part, source=source, purpose="reference", truth=kept.truth, by="system")
+    Verdict.objects.create(inspection=part, inspector=by, outcome="scratched")
+    return part
+
+
+def test_how_many_more_references_are_needed_is_told(page, line, pool, version, set_level, sam):
+    address = reverse("reference_reach", args=["line-a"])
+    assert "At least 47 more such references are needed." in words(page(sam).get(address))
+    set_level(line, "shadow", version)
+    for kept, score in zip(pool[1::2], (0.01, 0.01, 0.9, 0.9, 0.9, None), strict=True):
+        Prediction.objects.create(inspection=kept.inspection, version=version, score=score, outcome="ok")
+    reach = reach_of(line)
+    assert (reach.scratched, reach.passed, reach.answered, reach.enough, reach.missing) == (6, 2, 0, 53, 51)
+    assert lower_bound(53, 53, 0.01) >= 0.9 > lower_bound(52, 52, 0.01)
+    shown = words(page(sam).get(address))
+    assert "6 scratched parts are in use, 0 of them with an answer." in shown
+    assert "At least 51 more such references are needed." in shown
+    assert "favour the scratches that people find" in words(page(sam).get(reverse("references")))
 
 
 def test_an_admin_sets_the_shares(page, line, ada):

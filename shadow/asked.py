@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from inspection.actions.intake import find_line
 from inspection.models import Line, User
 from inspection.refusals import BadInput, Unknown
-from shadow.days import EVERYTHING, Span, read_span
+from shadow.days import EVERYTHING, Span, read_span, whole_days
 from shadow.models import DayTally, ModelVersion, live_version
 from shadow.narrowing import NOT_NARROWED, Narrow, read_narrow
 from shadow.pairs import KINDS
@@ -55,7 +55,10 @@ def read_asked(params: Mapping[str, str], by: User) -> Asked:
     lines = _lines(params.get("line", ""), by, every=group_by == "line")
     versions = _versions(params.get("model", ""), lines, every=group_by == "model")
     span = read_span(params.get("from", ""), params.get("to", ""), lines[0])
-    return Asked(lines, versions, span, group_by, evidence, read_narrow(params, lines, by), reader=by)
+    narrow = read_narrow(params, lines, by)
+    if narrow.inspector or group_by == "inspector":
+        whole_days(span)
+    return Asked(lines, versions, span, group_by, evidence, narrow, reader=by)
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:

@@ -94,3 +94,11 @@ def _edge(name: str, text: str, line: Line) -> Edge | None:
             f"{name!r} is {text!r}. Write a day (2026-01-31) or a moment (2026-01-31T14:00:00+08:00), from 1970 to 2200."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=line.zone)
+
+
+def whole_days(span: Span) -> Span:
+    """The span, for figures of persons: by the hour they would draw somebody's curve over a shift. Raises BadInput."""
+    for name, edge in (("from", span.start), ("to", span.end)):
+        if isinstance(edge, datetime):
+            raise BadInput(f"Figures of persons are told by whole days. Write {name!r} as a day (2026-01-31).")
+    return span

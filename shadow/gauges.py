@@ -29,7 +29,7 @@ from inspection.models.judgement import Occasion
 from inspection.refusals import BadInput, Unknown
 from shadow.agreement import Trial
 from shadow.asked import one_of
-from shadow.days import EVERYTHING, Calendar, Span, read_span
+from shadow.days import EVERYTHING, Calendar, Span, read_span, whole_days
 
 MIXED, STUDIES = "mixed", "study"
 PURPOSES: dict[str, tuple[Purpose, ...]] = {
@@ -90,17 +90,10 @@ def read_wanted(params: Mapping[str, str], by: User) -> Wanted:
     study = find_study(params["study"], by, line) if params.get("study") else None
     return Wanted(
         line=line,
-        span=_whole_days(read_span(params.get("from", ""), params.get("to", ""), line)),
+        span=whole_days(read_span(params.get("from", ""), params.get("to", ""), line)),
         purpose=STUDIES if study else one_of("purpose", purpose, (MIXED, STUDIES)) if purpose else "",
         study=study,
     )
-
-
-def _whole_days(span: Span) -> Span:
-    for name, edge in (("from", span.start), ("to", span.end)):
-        if isinstance(edge, datetime):
-            raise BadInput(f"Figures of persons are told by whole days. Write {name!r} as a day (2026-01-31).")
-    return span
 
 
 def line_asked(slug: str, by: User) -> Line:

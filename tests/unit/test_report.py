@@ -197,6 +197,7 @@ def test_csv_holds_the_whole_and_the_groups(pair, sam, api):
         ({"group_by": "moon"}, 400, "Allowed: day, week"), ({"evidence": "all"}, 400, "Allowed: blind, assisted"),
         ({"format": "xml"}, 400, "Allowed: json, csv"), ({"from": "yesterday"}, 400, "2026-01-31"),
         ({"from": "2026-02-02", "to": "2026-02-01"}, 400, "lies after"), ({"to": "9999-12-31"}, 400, "2200"),
+        ({"from": "2026-02-02T10:00", "group_by": "inspector"}, 400, "whole days"),
         ({"from": "0001-01-01"}, 400, "1970"), ({"line": "line-x"}, 404, "line-a"),
         ({"model": "nobody"}, 404, "starter"),
     ],

@@ -16,7 +16,7 @@ from shadow import discrepancies as listing
 from shadow.adjudicating import adjudicate_all
 from shadow.asked import Asked
 from shadow.exhibits import exhibits
-from shadow.models import Finding
+from shadow.models import Finding, ModelVersion
 from shadow.pairs import seen_by
 from shadow.reasons import reasons_for
 from shadow.settled import sitting_of
@@ -45,7 +45,8 @@ def discrepancies(request: HttpRequest) -> HttpResponse:
     note_shown(user=by, inspections=[pair.inspection_id for pair in page.pairs], where="discrepancies")
     first = next((pair for pair in page.pairs if pair.differs and not pair.finding), None)
     return render(request, "shadow/discrepancies.html", {
-        **choices(request), "exhibits": exhibits(seen_by(by, page.pairs)), "params": params, "query": query_of(params),
+        **choices(request), "versions": ModelVersion.objects.defer("card"),  # a card takes 2 ms to parse
+        "exhibits": exhibits(seen_by(by, page.pairs)), "params": params, "query": query_of(params),
         "older": query_of(params, before=str(page.next)) if page.next else "", "at_start": "before" not in request.GET,
         "tabs": _tabs(sought, params), "first": first or next(iter(page.pairs), None), "ages": AGES,
         "narrow": narrow_choices(Asked(sought.lines, (), narrow=sought.narrow, reader=by)),

@@ -25,7 +25,7 @@ from shadow.views.filters import query_of
 
 HEAT_WIDTH = 640  # pixels; a map has 64 cells, so more would only be smoother
 DAY = 24 * 3600
-MODULES = ("keys", "say", "hands", "views", "look", "equaliser", "loupe", "overlays", "discrepancy")
+MODULES = ("keys", "say", "hands", "views", "look", "equaliser", "loupe", "overlays", "desk_ways", "discrepancy")
 OF_THE_LOOK = ("photo", "heat")  # what the query says of the photo and not of the list
 
 

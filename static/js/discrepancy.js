@@ -2,16 +2,14 @@
 // Without this module the page is an ordinary form.
 
 import * as pages from "./desk_pages.js";
+import { inTurn, refused, say, serial } from "./desk_sending.js";
 
 const given = new Map(); // what the part was found to be -> the reason given for it last
-let sending = Promise.resolve(); // one after the other: what was settled last is written last
 let waiting = false; // the next part is not here yet
 
 const form = () => document.querySelector("[data-settle]");
 const chosen = () => form()?.querySelector("[name=finding]:checked");
 const field = () => form().elements.reason;
-const serial = () => document.querySelector("[data-part-serial]").textContent.trim();
-const say = (words) => document.dispatchEvent(new CustomEvent("say", { detail: words }));
 const lastReason = ({ dataset: { meaning, last } }) => given.get(meaning) ?? last;
 
 /** Offer the reasons of the finding that is chosen. */
@@ -44,7 +42,7 @@ function settle(submitter) {
   }
   waiting = !next;
   say(`${was.serial}: ${was.words}`);
-  sending = sending.then(() => send(action, body, was, next));
+  inTurn(() => send(action, body, was, next));
 }
 
 /** The page ahead was written before this part was settled: the way back leads to it all the same. */
@@ -73,55 +71,19 @@ function refresh(doc) {
   pages.look();
 }
 
-function refused(answer, was) {
-  const words = answer?.doc.querySelector("[data-error]:not([hidden]) [data-words], .empty p")?.textContent;
-  const item = Object.assign(document.createElement("li"), { className: "message error" });
-  const back = Object.assign(document.createElement("a"), { href: was.address, textContent: gettext("Back to it") });
-  item.append(`${was.serial}: ${words ?? gettext("not settled, the server did not answer.")} `, back);
-  const list = Object.assign(document.createElement("ul"), { className: "messages" });
-  list.append(item);
-  document.querySelector('[data-piece="messages"]').replaceChildren(list);
-}
-
 function announce(was) {
   const open = document.querySelector("[data-open]")?.textContent.trim();
   document.querySelector("[data-announce]").textContent = `${was.serial}: ${was.words}. ${serial()}. ${open}`;
 }
 
-/** A use of the part: the same page comes back, and what stands beside the photo is taken from it. */
-async function use(each, submitter) {
-  const [body, shown] = [new FormData(each, submitter), pages.part()];
-  submitter.disabled = true;
-  const answer = await pages.page(each.action, { method: "POST", body }).catch(() => null);
-  if (!answer?.ok) return refused(answer, { serial: serial(), address: location.href });
-  pages.swap(answer.doc, answer.part === pages.part() ? ["messages", "side"] : ["messages"]);
-  if (shown === pages.part()) document.dispatchEvent(new CustomEvent("view:shown"));
-  document.dispatchEvent(new CustomEvent("aside:shown"));
-}
-
-async function go(address) {
-  const next = pages.take();
-  if (next && new URL(next.url).pathname === new URL(address).pathname) return pages.show(next);
-  const found = await pages.page(address).catch(() => null);
-  if (found?.part) pages.show(found);
-  else location.assign(address);
-}
-
 document.addEventListener("submit", (event) => {
-  if (!event.target.matches("[data-settle], [data-use]")) return;
+  if (!event.target.matches("[data-settle]")) return;
   event.preventDefault();
-  if (event.target.matches("[data-settle]")) settle(event.submitter);
-  else sending = sending.then(() => use(event.target, event.submitter));
+  settle(event.submitter);
 });
 document.addEventListener("change", (event) => event.target.name === "finding" && offer());
 document.addEventListener("click", (event) => {
-  const target = event.target.closest("[data-action]");
-  const action = target?.dataset.action;
-  if (action === "write") field().focus();
-  if ((action === "next" || action === "undo") && !event.ctrlKey && !event.metaKey) {
-    event.preventDefault();
-    (action === "undo" ? sending : Promise.resolve()).then(() => go(target.href)); // back, once it is written
-  }
+  if (event.target.closest("[data-action=write]")) field().focus();
   // Chosen by mouse or letter, a finding keeps no focus: the arrows are the photos'.
   if (event.target.closest("label")?.querySelector("[name=finding]") && event.target.name !== "finding") {
     setTimeout(() => chosen()?.blur());

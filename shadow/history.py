@@ -79,7 +79,7 @@ def _looked_at_again(pair: Pair, reader: User) -> Iterator[Told]:
     people = User.objects.filter(pk__in=[look.inspector_id for look in looks if look.inspector_id])
     names = names_for(reader, people)
     for look in looks:
-        yield Told(look.asked_at, look.asked_by, _("Asked for a second look"), "supervisor")
+        yield Told(look.asked_at, _signed(look.asked_by), _("Asked for a second look"), "supervisor")
         if look.at and look.inspector_id and look.outcome:
             words = _("Second person, blind: {outcome}").format(outcome=_lower(Outcome(look.outcome).label))
             yield Told(look.at, names[look.inspector_id], words, "person")
@@ -102,10 +102,16 @@ def _used(pair: Pair, reader: User) -> Iterator[Told]:
 def _contained(pair: Pair, reader: User) -> Iterator[Told]:
     for row in Containment.objects.filter(inspection=pair.inspection_id).select_related("closed_by"):
         words = _("Containment opened: {reason}").format(reason=_(row.reason))
-        yield Told(row.opened_at, row.opened_by, words, "part")
+        yield Told(row.opened_at, _signed(row.opened_by), words, "part")
         if row.closed_at:
             words = _("Containment closed: {cause}").format(cause=row.cause)
             yield Told(row.closed_at, str(row.closed_by), words, "part")
+
+
+def _signed(username: str) -> str:
+    """The name of who asked or opened, as under their other decisions; whatever the system did is the system's."""
+    person = User.objects.filter(username=username).first()
+    return str(person) if person else _(username)
 
 
 def _lower(label: object) -> str:

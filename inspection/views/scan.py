@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from inspection import actions
 from inspection.models import Inspection, Lease, Line, User
@@ -21,9 +21,14 @@ class SerialForm(forms.Form):
 
 @never_cache
 @needs(May.JUDGE)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def scan(request: HttpRequest) -> HttpResponse:
-    """Open the part that waits for this person; else the history of one that they may read; else say that there is none."""
+    """Open the part that waits for this person; else the history of one that they may read; else say that there is none.
+
+    The address of a page that found nothing may be reloaded: it leads back to the box.
+    """
+    if request.method != "POST":
+        return redirect("parts")
     by, form = caller(request), SerialForm(request.POST)
     if form.is_valid():
         serial = form.cleaned_data["serial"]

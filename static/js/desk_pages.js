@@ -1,7 +1,7 @@
 // The desk's pages by fetch: the next one comes with its pictures while this one is looked at, and takes its place at
 // once. Each is the server's own page; what is shown of it are the pieces that bear data-piece.
 
-const PIECES = ["messages", "line", "strip", "stage", "over", "side", "judge"];
+const PIECES = ["title", "messages", "line", "strip", "stage", "over", "side", "judge"];
 const TIMEOUT = 15_000; // ms
 
 const main = (doc = document) => doc.querySelector("[data-desk]");

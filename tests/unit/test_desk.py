@@ -290,6 +290,13 @@ def test_the_gallery_says_what_became_of_each(compared, sam, page):
     assert Adjudication.objects.count() == 1
 
 
+def test_where_nothing_is_left_to_settle_the_gallery_offers_to_look(compared, sam, page):
+    compared("ok", 0.1)
+    assert "Look one by one" in page(sam).get("/discrepancies/?kind=both_ok").content.decode()
+    compared("ok", 0.9)
+    assert "Settle one by one" in page(sam).get("/discrepancies/").content.decode()
+
+
 # ---- the pages -----------------------------------------------------------------------------------
 
 
@@ -432,6 +439,16 @@ def test_history_tells_all_and_calls_judges_by_pseudonyms(settled, other_version
         assert wanted in words
     assert "ivy" not in words
     assert [row.at for row in told] == sorted(row.at for row in told)
+
+
+def test_who_asks_or_opens_signs_with_their_name(settled, sam):
+    sam.first_name, sam.last_name = "Sam", "Okoye"
+    sam.save()
+    prediction = settled("ok", 0.9, "model", photos=1)
+    desk.look_again(prediction=prediction, by=sam)
+    told = history(listing.find_judged_pair(prediction.pk, sam), sam)
+    opened = [row.by for row in told if "Containment opened" in row.words or "second look" in row.words]
+    assert opened == ["Sam Okoye"] * 2
 
 
 # ---- the API -------------------------------------------------------------------------------------

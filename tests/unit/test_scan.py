@@ -108,3 +108,10 @@ def test_every_page_of_whoever_judges_carries_the_scanners_form(page, ivy, sam, 
 @pytest.mark.parametrize("who", ["otto", "cam"])
 def test_only_whoever_judges_scans(who, request, scan):
     assert scan(request.getfixturevalue(who), "SN1").status_code == 403
+
+
+def test_a_page_that_found_nothing_may_be_reloaded_and_asked_again(scan, page, ivy, sam):
+    for person in (ivy, sam):
+        assert scan(person, "SN9").status_code == 404
+        assert page(person).get(reverse("scan")).url == reverse("parts")
+    assert f'action="{reverse("parts")}"' in words(scan(sam, "SN9"))

@@ -7,13 +7,13 @@ from django.utils.translation import gettext as _
 
 from inspection import actions
 from inspection.actions.moving import lock
-from inspection.models import Photo, Reference, Sample, SeededPart, Truth, User
+from inspection.models import Inspection, Photo, Reference, Sample, SeededPart, Truth, User
 from inspection.refusals import Conflict, Unknown
 from inspection.roles import May, must
 from shadow import truth
 from shadow.models import Adjudication, Finding, Prediction, TrainingPart
 from shadow.teaching import teach
-from shadow.uses import Uses, against_looking, against_measuring, against_showing, uses_of
+from shadow.uses import Uses, against_both, against_looking, against_measuring, against_showing, label_of, uses_of
 
 LIMITS = {Truth.OK: Sample.Meaning.LIMIT_OK, Truth.SCRATCHED: Sample.Meaning.LIMIT_SCRATCHED}
 CAPTION = 120  # signs of a sample's caption
@@ -42,6 +42,17 @@ def keep_settled(*, prediction: Prediction, by: User, reason: str = "", now: dat
     return actions.keep_reference(
         inspection=prediction.inspection, truth=uses.found.truth, reason=why, by=by, now=now
     )  # fmt: skip
+
+
+@transaction.atomic
+def keep_known(*, inspection: Inspection, truth: str, reason: str, by: User, now: datetime | None = None) -> Reference:
+    """Keep a part whose truth is known from elsewhere; the floor's own rules hold. Raises Conflict for a taught one."""
+    must(by, May.SUPERVISE)
+    part = lock(inspection)
+    by.must_work_on(part.line)
+    if reasons := against_both(part.serial, label_of(part)):
+        raise Conflict(*reasons)
+    return actions.keep_reference(inspection=part, truth=truth, reason=reason, by=by, now=now)
 
 
 @transaction.atomic

@@ -62,16 +62,23 @@ def against_teaching(uses: Uses, label: str) -> list[str]:
     return []
 
 
+def against_both(serial: str, taught: str | None) -> list[str]:
+    """Why a part that is taught cannot measure people too."""
+    if not taught:
+        return []
+    words = _(
+        "Part {serial} is in the training set: a model that has learned it could not be measured beside the "
+        "inspectors. Leave it out of the training first."
+    )
+    return [words.format(serial=serial)]
+
+
 def against_measuring(uses: Uses) -> list[str]:
     """Why the part cannot be kept as one of known truth."""
     if reasons := truth.against(uses.found):
         return reasons
-    if uses.taught:
-        words = _(
-            "Part {serial} is in the training set: a model that has learned it could not be measured beside the "
-            "inspectors. Leave it out of the training first."
-        )
-        return [words.format(serial=uses.serial)]
+    if reasons := against_both(uses.serial, uses.taught):
+        return reasons
     if uses.shown:
         words = _("A photo of part {serial} is among the samples, where inspectors see it. Remove that sample first.")
         return [words.format(serial=uses.serial)]

@@ -29,6 +29,7 @@ from shadow.api.gauge_serializers import (
 )
 from shadow.api.span import DAYS
 from shadow.asked import one_of
+from shadow.desk import keep_known
 from shadow.gauge_report import GaugeReport, gauge_report
 from shadow.gauge_tables import progress_json, report_json, study_json, trial_rows
 from shadow.gauges import Wanted, find_study, line_asked, read_wanted
@@ -92,7 +93,7 @@ def references(request: Request) -> Response:
 def _keep(request: Request) -> Response:
     sent = checked(NewReferenceSerializer, request)
     part = _part(sent, caller(request))
-    kept = actions.keep_reference(inspection=part, truth=sent["truth"], reason=sent["reason"], by=caller(request))
+    kept = keep_known(inspection=part, truth=sent["truth"], reason=sent["reason"], by=caller(request))
     return Response(ReferenceSerializer(kept).data, status=201)
 
 

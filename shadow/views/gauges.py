@@ -17,6 +17,7 @@ from inspection.models import Line, Study, Truth
 from inspection.refusals import Refused
 from inspection.roles import May, caller, may, needs
 from inspection.views.forms import checked
+from shadow.desk import keep_known
 from shadow.gauge_hours import hour_chart, hour_rows, shift_words
 from shadow.gauge_page import FIGURES, between, inspector_rows, one_look, sentence, team_row
 from shadow.gauge_report import GaugeReport, gauge_report
@@ -101,7 +102,7 @@ def keep_reference(request: HttpRequest) -> HttpResponse:
     try:
         sent = checked(KeepForm(request.POST))
         part = find_part(line, sent.pop("serial"))
-        actions.keep_reference(inspection=part, by=caller(request), **sent)
+        keep_known(inspection=part, by=caller(request), **sent)
     except Refused as refusal:
         return _references(request, line, refusal=refusal)
     messages.success(request, _("Part {serial} is kept as a reference.").format(serial=part.serial))

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from automation.models import Policy
 from inspection.models import Correction, ModelOutputShown, Verdict
 from shadow.models import Adjudication
+from tests.journeys.hands import HAND, press
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 NEVER_TO_AN_INSPECTOR = re.compile(r"prediction|heat.?map|score|audit_due|starter|disagree", re.IGNORECASE)
@@ -70,15 +71,12 @@ def test_sam_reads_the_report_and_settles_a_discrepancy(sign_in, a_day_at_shadow
     page.goto("/reports/agreement/")
     expect(page.get_by_role("heading", level=1)).to_contain_text("1 of 20")
     page.goto("/discrepancies/?kind=escape")
-    page.get_by_role("link", name="Settle from the first").click()
+    page.get_by_role("link", name="Settle one by one").click()
     page.wait_for_url(re.compile(r"/discrepancies/\d+/"))
     page.wait_for_load_state("load")  # the keys listen from here on
-    page.keyboard.press("p")
-    expect(page.get_by_role("radio", name="Person right")).to_be_checked()
-    page.get_by_label("Why").fill("A hairline beside the camera that the model does not see.")
-    page.get_by_label("Why").press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Where person and model differ")
-    expect(page.locator("main")).to_contain_text("Person right")
+    page.wait_for_timeout(HAND)
+    press(page, "p", "1")
+    page.wait_for_url("**/discrepancies/done/**")
     settled = Adjudication.objects.get()
     assert (settled.finding, settled.by) == ("person", sam)
     assert ModelOutputShown.objects.filter(user=sam, inspection=settled.prediction.inspection).exists()

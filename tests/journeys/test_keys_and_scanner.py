@@ -173,11 +173,14 @@ def test_a_scan_by_a_supervisor_from_the_report_and_from_the_desk(
     type_like_a_scanner(page, "/reports/agreement/", "PAM/01")
     expect(page.get_by_role("heading", level=1)).to_have_text("PAM/01")
     page.goto("/discrepancies/?kind=escape")
-    page.get_by_role("link", name="Settle from the first").click()
+    page.get_by_role("link", name="Settle one by one").click()
     page.wait_for_url(re.compile(r"/discrepancies/\d+/"))
     page.wait_for_load_state("load")
-    scan(page, "PAM/01")  # P, A and M are the desk's keys
-    page.wait_for_url("**/parts/PAM/01/")
+    scan(page, "PAM/01")  # P, A and M are the desk's keys, and 1 is a reason
+    expect(page.get_by_text("PAM/01 is the part that you see.")).to_be_visible()
+    judge(make_part("PAM/12"), ivy, "ok")
+    scan(page, "PAM/12")
+    page.wait_for_url("**/parts/PAM/12/")
     assert not AuditEvent.objects.filter(action__contains="adjudicat").exists()
 
 

@@ -13,7 +13,7 @@ from automation.inspectors import reach_of, sensitivity_of
 from inspection import actions
 from inspection.models import AuditEvent, Inspection, Line, ModelOutputShown, Reference, SeededPart, Study, Verdict
 from inspection.roles import Role
-from shadow.models import Prediction
+from shadow.models import Prediction, TrainingPart
 from shadow.reference_pool import PoolRow, mix_of
 from shadow.study_plan import PACED_BY, median_seconds, suggested
 from tests.conftest import make_person
@@ -336,6 +336,18 @@ def test_a_running_study_is_preliminary_and_a_complete_one_is_not(page, study, p
     assert "In this study, inspectors of Line A find 100 % (12 of 12) of the scratched parts; they call 50.0 %" in shown
     assert "Close the study" not in shown
     assert "March" in words(browser.get(reverse("studies")))
+
+
+@pytest.mark.parametrize("way", ["page", "api"])
+def test_a_taught_part_measures_nobody(page, api, line, make_part, judge, ivy, sam, way):
+    judge(part := make_part("SN5"), ivy, "scratched")
+    TrainingPart.objects.create(inspection=part, label="scratched", reason="why", by=sam)
+    sent = {"line": "line-a", "serial": "SN5", "truth": "scratched", "reason": "measured"}
+    if way == "page":
+        assert "is in the training set" in words(page(sam).post(reverse("keep_reference"), sent))
+    else:
+        assert api(sam).post(API + "references/", sent, format="json").status_code == 409
+    assert not Reference.objects.exists()
 
 
 def test_closing_keeps_what_was_answered(page, study, people, sam):

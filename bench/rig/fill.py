@@ -96,7 +96,7 @@ DAYS, INSPECTORS = 23, 6  # 138 groups of a day and an inspector
 
 def chance(i: str, salt: int) -> str:
     """A number in [0, 1) that looks random and is the same each time; `i` is an expression of the row."""
-    return f"((({i}) * 2654435761 + {salt}) % 4294967296) / 4294967296.0"
+    return f"((({i}) * {2654435761 + 2 * salt}) % 4294967296) / 4294967296.0"
 
 
 def add_pairs(count: int, *, version: int, batch: int = 1_000_000) -> None:

@@ -15,6 +15,7 @@ from shadow.agreement import Confusion, Figure, Rate
 from shadow.asked import Asked
 from shadow.charts import percent
 from shadow.comparisons import Key, Sums
+from shadow.models import DIFFERING
 from shadow.pairs import KINDS
 from shadow.reading import counted
 from shadow.rollups import left_to_count
@@ -31,7 +32,6 @@ WORDS = (
     gettext_noop("retrospective"),
 )  # fmt: skip
 NOBODY = gettext_noop("not known")
-DIFFERING = ("escape", "overkill")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,302 @@
+"""The parts in hand: a row each in SQLite, the photos in a folder named by the part's idempotency key."""
+
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS part (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    serial TEXT NOT NULL, line TEXT NOT NULL, station TEXT NOT NULL, lot TEXT NOT NULL, variant TEXT NOT NULL,
+    captured_at TEXT NOT NULL,
+    photos TEXT NOT NULL,              -- JSON: [{file, view, sha256}]
+    bytes INTEGER NOT NULL,            -- of the photos, 0 once they are removed
+    taken_at REAL NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'refused')),
+    due_at REAL NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    tried_with TEXT NOT NULL DEFAULT '',  -- which token it may have arrived under without our knowing
+    error TEXT NOT NULL DEFAULT '',
+    sent_at REAL, inspection INTEGER,
+    ask_at REAL, disposition TEXT,     -- JSON, once there is one
+    filed_at REAL, posted_at REAL, post_at REAL NOT NULL DEFAULT 0, post_tries INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS part_waiting ON part (due_at) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS part_refused ON part (number) WHERE state = 'refused';
+CREATE INDEX IF NOT EXISTS part_undecided ON part (ask_at) WHERE state = 'sent' AND disposition IS NULL;
+CREATE INDEX IF NOT EXISTS part_unfiled ON part (number) WHERE disposition IS NOT NULL AND filed_at IS NULL;
+CREATE INDEX IF NOT EXISTS part_unposted ON part (post_at) WHERE disposition IS NOT NULL AND posted_at IS NULL;
+CREATE INDEX IF NOT EXISTS part_with_photos ON part (number, bytes) WHERE bytes > 0;
+CREATE INDEX IF NOT EXISTS part_sent ON part (sent_at) WHERE sent_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, text TEXT NOT NULL, at REAL NOT NULL);
+"""
+FORGET_AFTER = 7 * 86400.0  # seconds: of a part without a disposition for so long the server is asked no more
+
+
+@dataclass(frozen=True)
+class Row:
+    """A part in the spool."""
+
+    number: int
+    key: str
+    serial: str
+    line: str
+    station: str
+    lot: str
+    variant: str
+    captured_at: str
+    photos: list[dict[str, str]]
+    bytes: int
+    taken_at: float
+    state: str
+    tries: int
+    tried_with: str
+    error: str
+    sent_at: float | None
+    inspection: int | None
+    disposition: dict[str, Any] | None
+    post_tries: int
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What is sent beside the photos, as it was when the part was taken: another value would be another request."""
+        names = ("serial", "line", "station", "lot", "variant", "captured_at")
+        return {name: value for name in names if (value := getattr(self, name))}
+
+
+COLUMNS = ", ".join(Row.__annotations__)
+
+
+class InUse(Exception):
+    """Another agent works on this spool."""
+
+
+def lock(folder: Path) -> int:
+    """Hold the spool for one agent; the lock ends with the process, however that ends. Raises InUse."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / "agent.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + 1  # whoever asks for the status holds it for an instant
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(file)
+                raise InUse(f"Another agent works on the spool {folder}. Give this one a spool of its own.") from None
+            time.sleep(0.05)
+
+
+def held(folder: Path) -> bool:
+    """Whether an agent works on the spool."""
+    try:
+        with (folder / "agent.lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def sync(path: Path) -> None:
+    """Put a file's or a folder's content on the disk itself."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+class Spool:
+    """The rows and folders. One connection that all threads share in turn; every write is on the disk when it returns."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.parts, self.refused = folder, folder / "parts", folder / "refused"
+        for each in (self.parts, self.refused):
+            each.mkdir(parents=True, exist_ok=True)
+        self._turn = threading.Lock()
+        self._database = sqlite3.connect(
+            folder / "spool.sqlite3", timeout=20, isolation_level=None, check_same_thread=False
+        )
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=FULL")  # a row that we answered for outlives a power cut
+        self._database.executescript(SCHEMA)
+
+    def close(self) -> None:
+        with self._turn:
+            self._database.close()
+
+    def _ask(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._turn:
+            return self._database.execute(statement, values).fetchall()
+
+    def _rows(self, rest: str, *values: Any) -> list[Row]:
+        found = self._ask(f"SELECT {COLUMNS} FROM part {rest}", *values)  # noqa: S608 - our own words
+        return [_row(values) for values in found]
+
+    def _first(self, rest: str, *values: Any) -> Row | None:
+        return next(iter(self._rows(f"{rest} LIMIT 1", *values)), None)
+
+    def get(self, key: str) -> Row | None:
+        return self._first("WHERE key = ?", key)
+
+    # ---- taking
+
+    def add(
+        self,
+        key: str,
+        fields: dict[str, str],
+        photos: Sequence[dict[str, str]],
+        *,
+        size: int,
+        now: float,
+        due_at: float,
+    ) -> None:
+        """Write a part's row. A second time is harmless: the key is the part."""
+        self._ask(
+            "INSERT OR IGNORE INTO part (key, serial, line, station, lot, variant, captured_at, photos, bytes, taken_at,"
+            " state, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
+            key, *(fields[name] for name in ("serial", "line", "station", "lot", "variant", "captured_at")),
+            json.dumps(list(photos)), size, now, due_at,
+        )  # fmt: skip
+
+    def known(self, keys: Iterable[str]) -> set[str]:
+        return {key for key in keys if self._ask("SELECT 1 FROM part WHERE key = ?", key)}
+
+    def size(self) -> int:
+        """Bytes of all photos that lie here."""
+        return int(self._ask("SELECT coalesce(sum(bytes), 0) FROM part WHERE bytes > 0")[0][0])
+
+    # ---- sending
+
+    def next_waiting(self, now: float) -> Row | None:
+        """The oldest part that is due. A clock that was set back must not keep parts for longer than an hour."""
+        return self._first("WHERE state = 'waiting' AND (due_at <= ? OR due_at > ?) ORDER BY number", now, now + 3600)
+
+    def note_try(self, key: str, tried_with: str) -> None:
+        self._ask("UPDATE part SET tries = tries + 1, tried_with = ? WHERE key = ?", tried_with, key)
+
+    def put_off(self, key: str, *, error: str, due_at: float, certain: bool) -> None:
+        """Keep a part for later. `certain`: the server has said that it did not take it."""
+        self._ask(
+            "UPDATE part SET error = ?, due_at = ?, tried_with = CASE WHEN ? THEN '' ELSE tried_with END WHERE key = ?",
+            error, due_at, certain, key,
+        )  # fmt: skip
+
+    def mark_sent(self, key: str, *, inspection: int, now: float) -> None:
+        self._ask(
+            "UPDATE part SET state = 'sent', error = '', inspection = ?, sent_at = ?, ask_at = ? "
+            "WHERE key = ? AND state = 'waiting'",
+            inspection, now, now, key,
+        )  # fmt: skip
+
+    def mark_refused(self, key: str, *, error: str) -> None:
+        self._ask("UPDATE part SET state = 'refused', error = ? WHERE key = ? AND state = 'waiting'", error, key)
+
+    # ---- telling
+
+    def newest_undecided(self, since: float) -> Row | None:
+        return self._first("WHERE state = 'sent' AND disposition IS NULL AND sent_at > ? ORDER BY sent_at DESC", since)
+
+    def next_to_ask(self, now: float) -> Row | None:
+        return self._first("WHERE state = 'sent' AND disposition IS NULL AND ask_at <= ? ORDER BY ask_at", now)
+
+    def ask_again(self, key: str, ask_at: float) -> None:
+        self._ask("UPDATE part SET ask_at = ? WHERE key = ?", ask_at, key)
+
+    def decide(self, key: str, disposition: dict[str, Any]) -> None:
+        """Keep the first disposition."""
+        self._ask("UPDATE part SET disposition = ? WHERE key = ? AND disposition IS NULL", json.dumps(disposition), key)
+
+    def next_to_file(self) -> Row | None:
+        return self._first("WHERE disposition IS NOT NULL AND filed_at IS NULL ORDER BY number")
+
+    def mark_filed(self, key: str, now: float) -> None:
+        self._ask("UPDATE part SET filed_at = ? WHERE key = ?", now, key)
+
+    def next_to_post(self, now: float) -> Row | None:
+        return self._first(
+            "WHERE disposition IS NOT NULL AND posted_at IS NULL AND post_at <= ? ORDER BY post_at, number", now
+        )
+
+    def mark_posted(self, key: str, now: float) -> None:
+        self._ask("UPDATE part SET posted_at = ? WHERE key = ?", now, key)
+
+    def post_again(self, key: str, post_at: float) -> None:
+        self._ask("UPDATE part SET post_at = ?, post_tries = post_tries + 1 WHERE key = ?", post_at, key)
+
+    # ---- keeping house
+
+    def drop_photos(self, row: Row) -> None:
+        """Remove the photos of a part that the server has. Raises ValueError for any other: nothing else has them."""
+        if row.state != "sent":
+            raise ValueError(f"The server does not have {row.serial}.")
+        self.clear(row)
+        self._ask("UPDATE part SET bytes = 0 WHERE key = ?", row.key)
+
+    def sent_with_photos(self, before: float) -> list[Row]:
+        """Some of the parts sent before then whose photos still lie here, the oldest first."""
+        return self._rows("WHERE bytes > 0 AND state = 'sent' AND sent_at <= ? ORDER BY number LIMIT 1000", before)
+
+    def set_aside(self) -> list[Row]:
+        return self._rows("WHERE state = 'refused'")
+
+    def clear(self, row: Row) -> None:
+        """Remove the folder of a part whose photos the server has, or that lie in `refused/` by now."""
+        if (self.parts / row.key).exists():
+            shutil.rmtree(self.parts / row.key)
+
+    def forget(self, row: Row) -> None:
+        self._ask("DELETE FROM part WHERE key = ?", row.key)
+
+    def forget_told(self, *, before: float, now: float, files: bool, posts: bool) -> None:
+        """Delete the rows of parts whose photos are gone and of which everybody was told, or nobody will be any more."""
+        self._ask(
+            "DELETE FROM part WHERE state = 'sent' AND bytes = 0 AND sent_at <= ? AND (sent_at <= ? OR disposition "
+            "IS NOT NULL AND (filed_at IS NOT NULL OR NOT ?) AND (posted_at IS NOT NULL OR NOT ?))",
+            before, now - FORGET_AFTER, files, posts,
+        )  # fmt: skip
+
+    # ---- what the status tells
+
+    def note(self, name: str, text: str, now: float) -> None:
+        """Keep a word about the agent; the moment is that at which it began to say so. Empty: it no longer holds."""
+        if text:
+            self._ask(
+                "INSERT INTO note VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text, at = "
+                "CASE WHEN text = excluded.text THEN at ELSE excluded.at END WHERE text <> excluded.text",
+                name, text, now,
+            )  # fmt: skip
+        elif self._ask("SELECT 1 FROM note WHERE name = ?", name):
+            self._ask("DELETE FROM note WHERE name = ?", name)
+
+    def notes(self) -> dict[str, tuple[str, float]]:
+        return {name: (text, at) for name, text, at in self._ask("SELECT name, text, at FROM note")}
+
+    def counts(self, now: float) -> dict[str, Any]:
+        """Parts that wait, the age of the oldest in seconds, sent in the last hour, refused, and sent without answer."""
+        waiting, oldest = self._ask("SELECT count(*), min(taken_at) FROM part WHERE state = 'waiting'")[0]
+        return {
+            "waiting": waiting,
+            "oldest_seconds": round(max(0.0, now - oldest), 1) if oldest is not None else None,
+            "sent_last_hour": self._ask("SELECT count(*) FROM part WHERE sent_at > ?", now - 3600)[0][0],
+            "refused": self._ask("SELECT count(*) FROM part WHERE state = 'refused'")[0][0],
+            "undecided": self._ask("SELECT count(*) FROM part WHERE state = 'sent' AND disposition IS NULL")[0][0],
+        }
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    told = dict(zip(Row.__annotations__, values, strict=True))
+    told["photos"] = json.loads(told["photos"])
+    told["disposition"] = json.loads(told["disposition"]) if told["disposition"] else None
+    return Row(**told)

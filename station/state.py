@@ -1,0 +1,74 @@
+"""The agent's state, read from its spool by whoever asks: for people, for scripts, for a health check."""
+
+import json
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from station.spool import Spool, held
+
+TROUBLES = {  # notes that mean trouble, and what they say
+    "blocked": "Nothing is sent: {}",
+    "full": "No parts are taken: {}",
+    "webhook": "Dispositions do not arrive: {}",
+    "taking": "Parts cannot be taken: {}",
+    "sending": "Parts cannot be sent: {}",
+    "filing": "Dispositions cannot be written: {}",
+}
+
+
+def read_state(spool: Spool, now: float | None = None) -> dict[str, Any]:
+    """What the agent on this spool is at, as plain JSON; `trouble` are sentences, and none of them means that all is well."""
+    now = now or time.time()
+    notes = spool.notes()
+    connected, error = notes.get("connected"), notes.get("last_error")
+    state = {
+        "running": held(spool.folder),
+        **spool.counts(now),
+        "connected_since": _moment(connected[1]) if connected else None,
+        "last_error": {"at": _moment(error[1]), "text": error[0]} if error else None,
+        "spool_bytes": spool.size(),
+        "free_bytes": shutil.disk_usage(spool.folder).free,
+        "lying": json.loads(notes["lying"][0]) if "lying" in notes else {},
+    }
+    return state | {"trouble": trouble(state, {name: text for name, (text, _) in notes.items()})}
+
+
+def trouble(state: dict[str, Any], notes: dict[str, str]) -> list[str]:
+    """What somebody has to see to, as sentences; empty when all is well."""
+    said = [] if state["running"] else ["No agent works on this spool."]
+    said += [words.format(notes[name]) for name, words in TROUBLES.items() if name in notes]
+    if state["waiting"] and not state["connected_since"]:
+        said.append(f"The server does not answer, and {state['waiting']} parts wait for it.")
+    if state["refused"]:
+        said.append(f"{state['refused']} parts are put aside in refused/, with the reasons beside them.")
+    said += [f"{name} is left where it lies: {why}" for name, why in state["lying"].items()]
+    return said
+
+
+def as_text(state: dict[str, Any]) -> str:
+    """The state as lines for a person."""
+    oldest, error = state["oldest_seconds"], state["last_error"]
+    rows = {
+        "agent": "running" if state["running"] else "not running",
+        "connected since": state["connected_since"] or "not connected",
+        "waiting": f"{state['waiting']}" + (f", the oldest for {oldest:.0f} s" if oldest is not None else ""),
+        "sent in the last hour": state["sent_last_hour"],
+        "without a disposition": state["undecided"],
+        "put aside": state["refused"],
+        "spool": f"{state['spool_bytes'] / 1e9:.3f} GB, {state['free_bytes'] / 1e9:.1f} GB free",
+        "last error": f"{error['at']}  {error['text']}" if error else "none",
+    }
+    lines = [f"{name + ':':<24}{value}" for name, value in rows.items()]
+    return "\n".join([*lines, *(f"! {sentence}" for sentence in state["trouble"])])
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().isoformat(timespec="seconds")
+
+
+def existing(folder: Path) -> Spool | None:
+    """The spool in this folder; None where there is none yet."""
+    return Spool(folder) if (folder / "spool.sqlite3").exists() else None

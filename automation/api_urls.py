@@ -10,6 +10,7 @@ urlpatterns = [
     path("lines/<slug:slug>/automation/approve/", api.approve, name="api_approve"),
     path("lines/<slug:slug>/automation/halt/", api.halt, name="api_halt"),
     path("lines/<slug:slug>/automation/rollback/", api.rollback, name="api_rollback"),
+    path("lines/<slug:slug>/automation/standby/", api.standby, name="api_standby"),
     path("lines/<slug:slug>/automation/what-if/", api.what_if, name="api_what_if"),
     path("inspections/<int:pk>/advice/", api.advice, name="api_advice"),
 ]

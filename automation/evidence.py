@@ -8,15 +8,14 @@ parts come, is settled before anything here is called.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, betaln
-from scipy.stats import binom
+from scipy.special import bdtrc, betainc, betaln
 
 from monitoring.detectors import shiryaev_roberts
 from shadow.agreement import clopper_pearson
@@ -311,69 +310,140 @@ def _looks(
     last: float | None = None,
 ) -> list[Certificate] | str:
     """One look per threshold up to `last` or the first not certified; or what is wrong with the question."""
-    if not (0 < alpha < 1 and 0 < delta < 1):
-        return f"the limit ({alpha}) and the error probability ({delta}) must lie between 0 and 1"
     try:
         score, verdict, order = (np.asarray(given, dtype=float) for given in (scores, scratched, thresholds))
     except (TypeError, ValueError, OverflowError):
         return "scores, verdicts and thresholds must be numbers"
-    if fault := _fault(score, verdict, order, last):
+    if fault := _fault(score, verdict) or invalid_question(order, alpha, delta, last):
         return fault
     score = np.where(np.isfinite(score), score, np.inf)
+    return sequence(order.tolist(), lambda bar: _passed(verdict[score < bar]), score.size, alpha, delta, last=last)
+
+
+class Passed(NamedTuple):
+    """The parts that one threshold passes: those judged and the escapes among them, those that wait, and how many
+    arrived before the oldest that waits, with the escapes among those. `overdue` are those of the waiting that nobody
+    has judged in time: nothing waits for them, they are escapes in both prefixes."""
+
+    judged: int
+    found: int
+    pending: int
+    settled: int
+    settled_found: int
+    overdue: int = 0
+
+    def better(self, alpha: float) -> tuple[int, int]:
+        """(n, k) of the better of the two prefixes: everything with what waits as escapes, or what came before that."""
+        everything = (self.judged + self.pending, self.found + self.pending)
+        settled = (self.settled, self.settled_found)
+        return max(everything, settled, key=lambda prefix: e_safe(prefix[0], prefix[1], alpha))
+
+    def verdict(self, alpha: float, delta: float) -> Verdict:
+        """What the evidence says at one look."""
+        if e_harm(self.judged, self.found, alpha) >= -math.log(delta):
+            return "refuted"
+        n, k = self.better(alpha)
+        return "certified" if e_safe(n, k, alpha) >= -math.log(delta) else "not_yet"
+
+
+def _passed(verdicts: Floats) -> Passed:
+    """`verdicts` are those of the parts below a threshold in arrival order, NaN while pending."""
+    waiting = np.isnan(verdicts)
+    pending = int(waiting.sum())
+    oldest = int(waiting.argmax()) if pending else verdicts.size
+    found = int((verdicts == 1).sum())
+    return Passed(verdicts.size - pending, found, pending, oldest, int((verdicts[:oldest] == 1).sum()))
+
+
+def sequence(
+    order: Sequence[float],
+    passed_by: Callable[[float], Passed],
+    parts: int,
+    alpha: float,
+    delta: float,
+    last: float | None = None,
+) -> list[Certificate]:
+    """Looks at the thresholds in their order, up to `last` or the first that is not certified; `parts` are all parts."""
     looks: list[Certificate] = []
-    for threshold in order.tolist():
-        looks.append(_look(threshold, verdict[score < threshold], score.size, alpha, delta))
+    for threshold in order:
+        looks.append(look(threshold, passed_by(threshold), parts, alpha, delta))
         if looks[-1].verdict != "certified" or threshold == last:
             break
     return looks
 
 
-def _fault(score: Floats, verdict: Floats, order: Floats, last: float | None) -> str | None:
-    if not score.ndim == verdict.ndim == order.ndim == 1:
+def stopped(
+    order: Sequence[float],
+    passed_by: Callable[[float], Passed],
+    parts: int,
+    alpha: float,
+    delta: float,
+    last: float,
+) -> Certificate:
+    """The last look of the same sequence, without the bounds of those before it: many strata are asked at once."""
+    for threshold in order:
+        passed = passed_by(threshold)
+        if threshold == last or passed.verdict(alpha, delta) != "certified":
+            break
+    return look(threshold, passed, parts, alpha, delta)
+
+
+def _fault(score: Floats, verdict: Floats) -> str | None:
+    if not score.ndim == verdict.ndim == 1:
         return "scores, verdicts and thresholds must be plain lists"
     if score.size != verdict.size:
         return f"there are {score.size} scores but {verdict.size} verdicts"
+    if not ((verdict == 0) | (verdict == 1) | np.isnan(verdict)).all():
+        return "a verdict must be scratched, not scratched or pending"
+    return None
+
+
+def invalid_question(thresholds: ArrayLike, alpha: float, delta: float, last: float | None = None) -> str | None:
+    """What is wrong with what is asked for, in words; None: nothing is."""
+    if not (0 < alpha < 1 and 0 < delta < 1):
+        return f"the limit ({alpha}) and the error probability ({delta}) must lie between 0 and 1"
+    order = np.asarray(thresholds, dtype=float)
+    if order.ndim != 1:
+        return "scores, verdicts and thresholds must be plain lists"
     if not order.size:
         return "the version has no thresholds"
     if not (np.isfinite(order).all() and (order[1:] > order[:-1]).all()):
         return "thresholds must be finite and strictly rising, from strict to loose"
     if last is not None and last not in order:
         return f"{last} is not a member of the version's frozen thresholds"
-    if not ((verdict == 0) | (verdict == 1) | np.isnan(verdict)).all():
-        return "a verdict must be scratched, not scratched or pending"
     return None
 
 
-def _look(threshold: float, passed: Floats, parts: int, alpha: float, delta: float) -> Certificate:
-    """One threshold; `passed` are the verdicts of the parts below it in arrival order, NaN while pending."""
-    waiting = np.isnan(passed)
-    pending = int(waiting.sum())
-    oldest = int(waiting.argmax()) if pending else passed.size
-    judged, found = passed.size - pending, int((passed == 1).sum())
-    everything, settled = (passed.size, found + pending), (oldest, int((passed[:oldest] == 1).sum()))
-    n, k = max(everything, settled, key=lambda prefix: e_safe(prefix[0], prefix[1], alpha))
-    coverage = passed.size / max(1, parts)
-    bound = upper_bound(n, k, delta)
-    look = Certificate(None, n, k, bound, coverage, "not_yet", "", pending=pending, tested=threshold)
+def look(threshold: float, passed: Passed, parts: int, alpha: float, delta: float) -> Certificate:
+    """One threshold at the better of two prefixes: everything with what waits as escapes, or what came before any that
+    waits. `parts` are all parts, those that the threshold does not pass among them."""
+    n, k = passed.better(alpha)
+    judged, found, pending = passed.judged, passed.found, passed.pending
+    verdict = passed.verdict(alpha, delta)
+    coverage = (judged + pending) / max(1, parts)
     below, confidence = f"below {threshold:.4g}", f"with {_percent(1 - delta)} confidence at every look"
-    if e_harm(judged, found, alpha) >= -math.log(delta):
+    if verdict == "refuted":
         least, bound = lower_bound(judged, found, delta), upper_bound(judged, found, delta)
         reason = f"{below} at least {_percent(least)} of the parts passed are scratched, {confidence}"
-        return replace(look, n=judged, k=found, bound=bound, verdict="refuted", reason=reason)
-    if e_safe(n, k, alpha) >= -math.log(delta):
+        return Certificate(None, judged, found, bound, coverage, verdict, reason, None, pending, threshold)
+    bound = upper_bound(n, k, delta)
+    if verdict == "certified":
         reason = f"{below} at most {_percent(bound)} of the parts passed are scratched, {confidence}"
-        return replace(look, threshold=threshold, verdict="certified", reason=reason, more=0)
-    enough = needed(alpha, delta, found)
-    more = None if enough == NEVER else max(0, enough - judged)
-    return replace(look, reason=_what_is_missing(below, judged, found, pending, more), more=more)
+        return Certificate(threshold, n, k, bound, coverage, verdict, reason, 0, pending, threshold)
+    enough = needed(alpha, delta, found + passed.overdue)
+    more = None if enough == NEVER else max(0, enough - judged - passed.overdue)
+    reason = _what_is_missing(below, passed, more)
+    return Certificate(None, n, k, bound, coverage, verdict, reason, more, pending, threshold)
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _what_is_missing(below: str, judged: int, found: int, pending: int, more: int | None) -> str:
-    so_far = f"{judged:,} parts {below} judged, {found:,} of them scratched, {pending:,} pending"
+def _what_is_missing(below: str, passed: Passed, more: int | None) -> str:
+    so_far = f"{passed.judged:,} parts {below} judged, {passed.found:,} of them scratched, {passed.pending:,} pending"
+    if passed.overdue:
+        so_far += f", {passed.overdue:,} of these for so long that they count as escapes"
     if more is None:
         return f"no number of parts would be enough ({so_far})"
     if more == 0:
@@ -479,7 +549,7 @@ def smallest_burst(alpha: float, every: float = 100_000, window: int = 20) -> in
     if not alpha > 0:
         return 1
     sizes = np.arange(1, max(1, window) + 1)
-    per_audit = min(alpha, 1.0) * binom.sf(sizes - 2, sizes.size - 1, min(alpha, 1.0))
+    per_audit = min(alpha, 1.0) * bdtrc(sizes - 2, sizes.size - 1, min(alpha, 1.0))
     rare = np.flatnonzero(per_audit * every <= 1)
     return int(sizes[rare[0]]) if rare.size else sizes.size + 1
 

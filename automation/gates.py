@@ -1,16 +1,17 @@
 """What each step up needs: pure rules over facts, each with its reason in words and the amount that is missing."""
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-import numpy as np
-
-from automation.evidence import certify_at, e_safe, found_limit, lower_bound, needed
+from automation.counts import Evidence
+from automation.evidence import Certificate, e_safe, found_limit, lower_bound, needed
 from automation.levels import Level
 from automation.routing import Stratum
+
+LEAST_SHARE = 1e-6  # of a limit or of the parts: beneath it nothing is ever drawn, and divisions by it run over
+MOST_COUNT = 1_000_000  # of parts, days or hours: a century of hours, and what dates and the database can hold
 
 
 class LimitsRefused(ValueError):
@@ -19,7 +20,7 @@ class LimitsRefused(ValueError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What the gates of a line ask for. Shares in (0, 1); counts and days from 0."""
+    """What the gates of a line ask for. Shares from LEAST_SHARE to under 1; counts and days from 0 to MOST_COUNT."""
 
     alpha: float = 0.005  # scratched among the parts passed by machine
     delta: float = 0.05  # error probability of the whole certificate
@@ -33,14 +34,19 @@ class Limits:
     held_days: int = 5
     escalation_limit: float = 0.1
     sensitivity_from_seeds: bool = True
+    audit_hours: int = 24  # a blind part or an audit that waits for longer counts as an escape
+    step_audits: int = 300  # audited passes in a step of the ramp before the next
+    audits_share: float = 0.95  # of the audits due, judged, before the next step
+    escape_budget: int = 10  # escapes that leave unaudited during a ramp, as estimated
 
     def __post_init__(self) -> None:
         for limit in fields(self):
             value = getattr(self, limit.name)
-            if limit.type is float and not (isinstance(value, int | float) and 0 < value < 1):
-                raise LimitsRefused(f"{limit.name} is {value!r}; it must be a share between 0 and 1.")
-            if limit.type is int and not (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
-                raise LimitsRefused(f"{limit.name} is {value!r}; it must be a whole number from 0.")
+            if limit.type is float and not (isinstance(value, int | float) and LEAST_SHARE <= value < 1):
+                raise LimitsRefused(f"{limit.name} is {value!r}; it must be a share from {LEAST_SHARE:f} to under 1.")
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if limit.type is int and not (whole and 0 <= value <= MOST_COUNT):
+                raise LimitsRefused(f"{limit.name} is {value!r}; it must be a whole number from 0 to {MOST_COUNT:,}.")
             if limit.type is bool and not isinstance(value, bool):
                 raise LimitsRefused(f"{limit.name} is {value!r}; it must be true or false.")
 
@@ -60,10 +66,7 @@ class Limits:
 class Facts:
     """What is known of a line and a version at one moment.
 
-    `scores`, `scratched`, `strata` and `served` are the blind evidence in arrival order: one entry per part that was
-    drawn blind (None in `scores`: no answer; None in `scratched`: not judged yet; True in `served`: the model's output
-    was served all the same, so the part counts against the model and as an escape in `scratched`). Everything else
-    describes the line.
+    `evidence` is what people said blind of the parts that the version scored; everything else describes the line.
     """
 
     version: str | None = None
@@ -73,10 +76,7 @@ class Facts:
     recent_nulls: int = 0
     latency: float | None = None  # seconds, 95th percentile from arrival to answer
     hold_seconds: float = 20
-    scores: Sequence[float | None] = ()
-    scratched: Sequence[bool | None] = ()
-    strata: Sequence[Stratum] = ()
-    served: Sequence[bool] | None = None  # None: none was
+    evidence: Evidence = field(default_factory=Evidence)
     shifts: int = 0  # distinct shift-days with blind pairs
     days: int = 0  # distinct days with blind pairs
     held_days: float = 0  # since the machine decides with this version
@@ -176,19 +176,9 @@ def days_gate(facts: Facts, limits: Limits) -> Gate:
     return Gate("days", facts.days >= limits.days, reason, {"days": facts.days, "needed": limits.days})
 
 
-def _judged(facts: Facts, bar: float) -> list[tuple[float, bool]]:
-    """(score, scratched) of the judged parts that have an answer. A served part was drawn blind and is not: whichever
-    way the version answers at `bar`, it counts as wrong (trap 1)."""
-    rows = zip(facts.scores, facts.scratched, facts.served or [False] * len(facts.scores), strict=True)
-    return [
-        (score, score < bar if served else found)
-        for score, found, served in rows
-        if score is not None and found is not None
-    ]
-
-
 def pairs_gate(facts: Facts, limits: Limits) -> Gate:
-    have = len(_judged(facts, facts.threshold)) - sum(facts.served or ())
+    below, above = facts.evidence.below(facts.threshold), facts.evidence.from_(facts.threshold)
+    have = sum(tally.ok + tally.scratched for tally in (below, above))
     figures = {"have": have, "needed": limits.blind_pairs}
     if have >= limits.blind_pairs:
         return Gate("blind pairs", True, f"{have} blind verdicts beside an answer of the version.", figures)
@@ -206,15 +196,22 @@ def _rate_gate(name: str, hits: int, n: int, limit: float, what: str) -> Gate:
 
 def miss_rate_gate(facts: Facts, limits: Limits) -> Gate:
     """The point value at the version's operating threshold; at assist a person still decides every part."""
-    scores = [score for score, found in _judged(facts, facts.threshold) if found]
-    missed = sum(score < facts.threshold for score in scores)
-    return _rate_gate("miss rate", missed, len(scores), limits.miss_limit, "scratched parts missed")
+    n, missed = _scratched(facts, facts.threshold)
+    return _rate_gate("miss rate", missed, n, limits.miss_limit, "scratched parts missed")
+
+
+def _scratched(facts: Facts, bar: float) -> tuple[int, int]:
+    """Scratched parts, and those of them that score below a bar. A served part was drawn blind and is not: whichever
+    way the version answers, it counts as wrong (trap 1)."""
+    passed = facts.evidence.below(bar).escapes
+    return passed + facts.evidence.from_(bar).scratched, passed
 
 
 def false_alarm_gate(facts: Facts, limits: Limits) -> Gate:
-    scores = [score for score, found in _judged(facts, facts.threshold) if not found]
-    alarms = sum(score >= facts.threshold for score in scores)
-    return _rate_gate("false alarm rate", alarms, len(scores), limits.false_alarm_limit, "good parts called scratched")
+    above = facts.evidence.from_(facts.threshold)
+    alarms = above.ok + above.served
+    good = facts.evidence.below(facts.threshold).ok + alarms
+    return _rate_gate("false alarm rate", alarms, good, limits.false_alarm_limit, "good parts called scratched")
 
 
 def threshold_gate(facts: Facts, pass_below: float | None, reject_from: float | None, *, full: bool) -> Gate:
@@ -238,12 +235,22 @@ def seeds_passed(facts: Facts, pass_below: float) -> tuple[int, int]:
     return len(passed), sum(passed)
 
 
+def sensitivity_delta(limits: Limits) -> float:
+    """One fifth of delta pays for the bound on the sensitivity, four fifths for the certificate."""
+    return limits.delta / 5
+
+
+def sensitivity_at_least(seeds: int, found: int, limits: Limits) -> float:
+    """The share of scratches that inspectors find, at every look."""
+    return lower_bound(seeds, found, sensitivity_delta(limits))
+
+
 def sensitivity_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
     if not limits.sensitivity_from_seeds:
         reason = "This line's limits take inspectors' sensitivity as perfect: seeds are switched off."
         return Gate("inspectors", True, reason)
     seeds, found = seeds_passed(facts, pass_below)
-    bound = lower_bound(seeds, found, 0.01)
+    bound = sensitivity_at_least(seeds, found, limits)
     figures = {"seeds": seeds, "found": found, "sensitivity_at_least": bound}
     if bound <= 0:
         reason = (
@@ -261,24 +268,25 @@ def certified_limit(facts: Facts, limits: Limits, pass_below: float) -> tuple[fl
     if not limits.sensitivity_from_seeds:
         return limits.alpha, limits.delta
     seeds, found = seeds_passed(facts, pass_below)
-    # One fifth of delta pays for the bound on the sensitivity, four fifths for the certificate.
-    return found_limit(limits.alpha, seeds, found, limits.delta / 5), limits.delta * 4 / 5
+    delta = sensitivity_delta(limits)
+    return found_limit(limits.alpha, seeds, found, delta), limits.delta - delta
+
+
+def looked_at(facts: Facts, limits: Limits, pass_below: float) -> tuple[float, float, bool]:
+    """The same, and whether it is known how many scratches inspectors find. While it is not there is nothing to certify
+    at; the count for perfect inspectors says what is ahead."""
+    alpha, delta = certified_limit(facts, limits, pass_below)
+    return (alpha, delta, True) if alpha > 0 else (limits.alpha, delta, False)
 
 
 def certificate_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
     """R, the share of scratched parts among those passed by machine, at every look."""
     if pass_below not in facts.thresholds:
         return Gate("certificate", False, "Choose pass_below from the version's thresholds.", {"verdict": "invalid"})
-    alpha, delta = certified_limit(facts, limits, pass_below)
-    if alpha <= 0:
-        # Nothing to certify at while sensitivity is unknown; the count for perfect inspectors says what is ahead.
-        alpha, delta = limits.alpha, limits.delta * 4 / 5
-    scores = np.array([np.nan if score is None else score for score in facts.scores], dtype=float)
-    scratched = np.array([np.nan if found is None else found for found in facts.scratched], dtype=float)
-    look = certify_at(pass_below, scores, scratched, facts.thresholds, alpha, delta)
+    alpha, delta, known = looked_at(facts, limits, pass_below)
+    look = facts.evidence.certify_at(pass_below, facts.thresholds, alpha, delta)
     figures = {**asdict(look), "alpha": alpha, "delta": delta}
     reason = f"{look.reason[:1].upper()}{look.reason[1:]}; limit {percent(alpha)}."
-    known = certified_limit(facts, limits, pass_below)[0] > 0
     if look.verdict == "certified" and not known:
         reason += " That holds for inspectors who miss nothing; how many they find is not known yet."
     met = look.verdict == "certified" and known
@@ -296,62 +304,61 @@ def _limit_gate(name: str, n: int, k: int, limit: float, delta: float, what: str
 
 
 def miss_limit_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
-    scores = [score for score, found in _judged(facts, pass_below) if found]
-    missed = sum(score < pass_below for score in scores)
+    n, missed = _scratched(facts, pass_below)
     what, more = "scratched parts passed", "scratched parts"
-    return _limit_gate("miss limit", len(scores), missed, limits.miss_limit, limits.delta, what, more)
+    return _limit_gate("miss limit", n, missed, limits.miss_limit, limits.delta, what, more)
 
 
 def overkill_gate(facts: Facts, limits: Limits, reject_from: float) -> Gate:
-    found = [found for score, found in _judged(facts, reject_from) if score >= reject_from]
-    good = len(found) - sum(found)
+    rejected = facts.evidence.from_(reject_from)
+    good = rejected.judged - rejected.scratched  # one that was served, or of which nobody could tell, is no proof
     what, more = "rejected parts were good", "rejected parts"
-    return _limit_gate("overkill limit", len(found), good, limits.overkill_limit, limits.delta, what, more)
+    return _limit_gate("overkill limit", rejected.judged, good, limits.overkill_limit, limits.delta, what, more)
+
+
+def looks_at_strata(facts: Facts, limits: Limits, pass_below: float) -> dict[Stratum, Certificate]:
+    """Each stratum (station, variant) by passed parts of its own, in the order of the thresholds."""
+    alpha, delta, _known = looked_at(facts, limits, pass_below)
+    return {
+        stratum: facts.evidence.certify_at(pass_below, facts.thresholds, alpha, delta, stratum)
+        for stratum in facts.evidence.strata
+    }
 
 
 def certified_strata(facts: Facts, limits: Limits, pass_below: float) -> frozenset[Stratum]:
-    """The strata (station, variant) that certify with passed parts of their own; the others' parts go to people.
+    """The strata that certify with passed parts of their own; the others' parts go to people.
 
     A bad station hides in the pool however many parts it has itself (trap 4), so its own parts have to prove it.
     """
-    alpha, delta = certified_limit(facts, limits, pass_below)
-    if alpha <= 0:
+    if not looked_at(facts, limits, pass_below)[2]:
         return frozenset()
-    parts: dict[Stratum, list[tuple[float, float]]] = defaultdict(list)
-    for score, found, stratum in zip(facts.scores, facts.scratched, facts.strata, strict=True):
-        parts[stratum].append((math.nan if score is None else score, math.nan if found is None else found))
-    certified = set()
-    for stratum, rows in parts.items():
-        scores, scratched = zip(*rows, strict=True)
-        # The order of thresholds has been tested on the pool; here it is the one that was chosen.
-        look = certify_at(pass_below, scores, scratched, [pass_below], alpha, delta)
-        if look.verdict == "certified":
-            certified.add(stratum)
-    return frozenset(certified)
+    looks = looks_at_strata(facts, limits, pass_below)
+    return frozenset(stratum for stratum, look in looks.items() if look.verdict == "certified")
 
 
 def strata_gate(facts: Facts, limits: Limits, pass_below: float) -> Gate:
-    strata = sorted(set(facts.strata))
-    certified = certified_strata(facts, limits, pass_below)
+    alpha, delta, known = looked_at(facts, limits, pass_below)
+    looks = looks_at_strata(facts, limits, pass_below)
+    certified = [stratum for stratum, look in looks.items() if known and look.verdict == "certified"]
     figures = {
-        "strata": [list(stratum) for stratum in strata],
-        "certified": [list(stratum) for stratum in sorted(certified)],
+        "strata": [list(stratum) for stratum in looks],
+        "certified": [list(stratum) for stratum in certified],
+        "tested": [look.tested for look in looks.values()],  # where each of them stands in the order
     }
     if not certified:
-        alpha, delta = certified_limit(facts, limits, pass_below)
-        least = needed(alpha or limits.alpha, delta)
+        least = needed(alpha, delta)
         reason = (
             f"No station and variant is certified by its own parts: each needs {least:,} judged parts that the version "
             "passes, more where one was scratched."
         )
-        if not alpha:
+        if not known:
             reason = (
                 f"No station and variant can be certified before it is known how many scratches inspectors find "
                 f"(with perfect ones each needs {least:,} judged parts that the version passes)."
             )
         return Gate("strata", False, reason, figures)
-    left = len(strata) - len(certified)
-    reason = f"{len(certified)} of {len(strata)} stations and variants are certified." + (
+    left = len(looks) - len(certified)
+    reason = f"{len(certified)} of {len(looks)} stations and variants are certified." + (
         f" The parts of the other {left} go to people." if left else ""
     )
     return Gate("strata", True, reason, figures)

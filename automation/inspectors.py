@@ -7,8 +7,17 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from automation import policies
-from automation.evidence import lower_bound, needed
-from automation.gates import Facts, Gate, Limits, certified_limit, percent, sensitivity_gate
+from automation.evidence import needed
+from automation.gates import (
+    Facts,
+    Gate,
+    Limits,
+    certified_limit,
+    percent,
+    sensitivity_at_least,
+    sensitivity_delta,
+    sensitivity_gate,
+)
 from automation.seeds import seeds_of
 from inspection.actions.intake import find_line
 from inspection.models import Line, Truth
@@ -18,7 +27,6 @@ from shadow.models import ModelVersion, Prediction
 from shadow.reference_pool import answers_to, counted_once, references_of
 from shadow.vision.novelty import is_out_of_distribution
 
-DELTA = 0.01  # of a bound on the sensitivity, at every look
 WORTH = 0.90  # a sensitivity that is worth knowing: the limit to certify at is cut by a tenth
 
 
@@ -41,17 +49,26 @@ class Sensitivity:
 
     seeds: int
     found: int
+    limits: Limits
     taken: Taken | None
 
     @property
     def bound(self) -> float:
-        """Time-uniform, with 99 % confidence; 0 without seeds."""
-        return lower_bound(self.seeds, self.found, DELTA)
+        """Time-uniform, with the certificate's own confidence; 0 without seeds."""
+        return sensitivity_at_least(self.seeds, self.found, self.limits)
+
+    @property
+    def confidence(self) -> str:
+        return percent(1 - sensitivity_delta(self.limits))
 
 
 def sensitivity_of(line: Line) -> Sensitivity:
     once = counted_once(looks(Wanted(line)))
-    return Sensitivity(len(once), sum(once.values()), taken_of(line))
+    return Sensitivity(len(once), sum(once.values()), limits_of(line), taken_of(line))
+
+
+def limits_of(line: Line) -> Limits:
+    return Limits.from_json(policies.in_force(line).limits)
 
 
 def taken_of(line: Line) -> Taken | None:
@@ -73,6 +90,7 @@ class Reach:
 
     scratched: int
     answered: int
+    limits: Limits
     version: ModelVersion | None = None
     pass_below: float = 0.0
     passed: int = 0
@@ -80,7 +98,11 @@ class Reach:
     @property
     def enough(self) -> int:
         """References that let the bound at every look reach 90 % if every scratch is found; each miss takes more."""
-        return needed(1 - WORTH, DELTA)
+        return needed(1 - WORTH, sensitivity_delta(self.limits))
+
+    @property
+    def confidence(self) -> str:
+        return percent(1 - sensitivity_delta(self.limits))
 
     @property
     def missing(self) -> int:
@@ -90,7 +112,7 @@ class Reach:
 def reach_of(line: Line) -> Reach:
     rows = references_of(line).filter(retired_at=None, truth=Truth.SCRATCHED)
     parts = list(rows.values_list("inspection_id", flat=True))
-    reach = Reach(len(parts), len(answers_to(line, parts)))
+    reach = Reach(len(parts), len(answers_to(line, parts)), limits_of(line))
     taken = taken_of(line)
     if taken is None:
         return reach

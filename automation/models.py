@@ -37,9 +37,14 @@ class Policy(AppendOnly):
     hold_seconds = models.PositiveIntegerField(default=20)
     assist_wait = models.PositiveIntegerField(default=3)
     quorum = models.PositiveSmallIntegerField(default=2)
-    voids_evidence = models.BooleanField(
-        default=False, help_text="Written by an alarm: the certificate is void and evidence starts again from here."
+    ramp_held = models.BooleanField(default=False, help_text="The ramp waits at its step until a person lets it go on.")
+    signed = models.BooleanField(
+        default=False, help_text="Whoever proposes or approves a change enters their password again."
     )
+    standby = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="+",
+        help_text="Kept warm beside the live version: one row switches back to it.",
+    )  # fmt: skip
     strata = models.JSONField(null=True, blank=True, help_text="[station, variant] certified; null: all.")
     change = models.ForeignKey("Change", on_delete=models.PROTECT, null=True, blank=True, related_name="policies")
     by = models.CharField(max_length=150)
@@ -69,6 +74,26 @@ class Policy(AppendOnly):
         return f"policy {self.number} of {self.line}: {self.level}"
 
 
+class Void(AppendOnly):
+    """A version's certificate on a line is void, whoever decides there at that moment; its evidence counts from then on."""
+
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="+")
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    number = models.PositiveIntegerField(
+        help_text="The policy in force then: what the version may do by it, and by those before it, is void."
+    )
+    reason = models.CharField(max_length=500)
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["line", "version", "number"], name="void_by_line_and_version")]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} on {self.line_id} is void up to policy {self.number}"
+
+
 class Change(AppendOnly):
     """A proposed change with the evidence frozen as its certificate. Applied: a policy points to it."""
 
@@ -79,6 +104,7 @@ class Change(AppendOnly):
     certificate = models.JSONField(default=dict)
     quorum = models.PositiveSmallIntegerField(default=1)
     reason = models.CharField(max_length=500)
+    signed = models.BooleanField(default=False, help_text="The password was entered again.")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(default=timezone.now)
 
@@ -95,6 +121,7 @@ class Approval(AppendOnly):
     change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="approvals")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=500, blank=True)
+    signed = models.BooleanField(default=False, help_text="The password was entered again.")
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -118,6 +145,46 @@ class Halt(AppendOnly):
 
     def __str__(self) -> str:
         return f"{'halt' if self.on else 'resume'} {self.line or 'the factory'}"
+
+    @property
+    def scope(self) -> str:
+        return "line" if self.line_id else "factory"
+
+
+class EscapeWatch(models.Model):
+    """The detectors over a version's audited passes on a line, and how far they have looked. One writer: the row's lock."""
+
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="+")
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    state = models.JSONField(default=dict, help_text="{escapes: EscapeDetector, burst: BurstDetector}")
+    seen_to = models.BigIntegerField(default=0, help_text="The last verdict that was looked at.")
+    corrected_to = models.BigIntegerField(default=0, help_text="The last correction that was looked at.")
+    judged = models.PositiveBigIntegerField(default=0, help_text="Audits that somebody could tell.")
+    passes = models.PositiveBigIntegerField(default=0, help_text="Of them, of parts that the machine had passed.")
+    escapes = models.PositiveBigIntegerField(default=0, help_text="Of those, found scratched.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["line", "version"], name="one_escape_watch_per_line_and_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"escapes of {self.version_id} on {self.line_id}"
+
+
+class DrawKey(AppendOnly):
+    """A key that draws were made with, named without telling it; a new row is a rotation."""
+
+    key = models.CharField(max_length=12)
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Routing(AppendOnly):

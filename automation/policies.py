@@ -1,42 +1,88 @@
 """Which policy is in force on a line, and what it says to the router."""
 
+from datetime import datetime
+
 from django.conf import settings
+from django.db.models import F, Max, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from automation import draws
 from automation.levels import Level
-from automation.models import Change, Halt, Policy
+from automation.models import Change, Halt, Policy, Void
 from automation.routing import Rule
 from inspection.models import Line
+from inspection.refusals import Conflict
+from shadow.models import ModelVersion
 
 # The fields of a policy that a change may set.
 FIELDS = (
     "pass_below", "reject_from", "ramp", "audit_share", "blind_share", "limits", "hold_seconds", "assist_wait",
-    "quorum",
+    "quorum", "signed",
 )  # fmt: skip
 
 
 def in_force(line: Line) -> Policy:
     """The line's policy now; a line that nobody has raised is at human_only, with an unsaved row that says so."""
-    rows = Policy.objects.filter(line=line).select_related("version", "change").defer("version__card")
+    rows = Policy.objects.filter(line=line).select_related("version", "standby", "change")
+    rows = rows.defer("version__card", "standby__card")
     last = rows.order_by("-number").first()
     return last or Policy(line=line, number=0, level=Level.HUMAN_ONLY, by="system", reason="the line was set up")
 
 
+def of_number(line: Line, number: int) -> Policy | None:
+    """The line's policy of a number, as a page names the one that it showed."""
+    return Policy.objects.filter(line=line, number=number).select_related("version").first()
+
+
+def must_be_as_read(line: Line, policy: Policy, seen: int | None) -> None:
+    """Raise Conflict where the policy in force is another than the one that the person has read; None: they read none."""
+    if seen is not None and seen != policy.number:
+        raise Conflict(f"{line.name} has changed since you read it: policy {policy.number} is in force. Read it again.")
+
+
 def halt_of(line: Line) -> Halt | None:
     """The halt that holds on the line, its own or the factory's; None when it runs."""
-    for scope in (None, line):
-        last = Halt.objects.filter(line=scope).last()
-        if last and last.on:
-            return last
-    return None
+    scopes = Halt.objects.filter(Q(line=None) | Q(line=line)).order_by()
+    last = scopes.values("line").annotate(last=Max("pk")).values("last")
+    return Halt.objects.filter(pk__in=last, on=True).order_by(F("line").asc(nulls_first=True)).first()
 
 
-def pending_change(line: Line) -> Change | None:
+def in_force_at(line: Line, moment: datetime) -> Policy | None:
+    """The policy that was in force on the line at a moment; None: there was none yet."""
+    rows = Policy.objects.filter(line=line, at__lte=moment).select_related("version").defer("version__card")
+    return rows.order_by("-number").first()
+
+
+def pending_change(line: Line, policy: Policy | None = None) -> Change | None:
     """The change that awaits approval: proposed against the policy in force and not applied."""
-    policy = in_force(line)
+    policy = policy or in_force(line)
     if policy.pk is None:
         return None
     return Change.objects.filter(line=line, from_policy=policy, policies=None).select_related("by").first()
+
+
+def unvoided(line: Line | int, version: ModelVersion | int | None) -> QuerySet[Policy]:
+    """The policies of a version on the line since its certificate was last voided."""
+    void = Void.objects.filter(line=line, version=version).order_by("-number").values("number")[:1]
+    return Policy.objects.filter(line=line, version=version, number__gt=Coalesce(Subquery(void), 0))
+
+
+def certified(line: Line, version: ModelVersion | int | None) -> Policy | None:
+    """The last policy of the highest level by which a version decided on the line on a certificate that nothing has
+    voided since; None: it holds no certificate here."""
+    held: Policy | None = None
+    for policy in unvoided(line, version).exclude(change=None).order_by("number"):
+        level = Level(policy.level)
+        if level.machine_decides and (held is None or level.rank >= Level(held.level).rank):
+            held = policy
+    return held
+
+
+def live_before(policy: Policy) -> int | None:
+    """The version that was live on the line just before the policy's own; None: there was none."""
+    others = Policy.objects.filter(line=policy.line_id, number__lt=policy.number).exclude(version=None)
+    others = others.exclude(version=policy.version_id).exclude(level=Level.HUMAN_ONLY)
+    return others.order_by("-number").values_list("version", flat=True).first()
 
 
 def shares_of(policy: Policy) -> tuple[float, float]:
@@ -48,7 +94,7 @@ def shares_of(policy: Policy) -> tuple[float, float]:
 
 
 def rule_of(policy: Policy, *, halted: bool = False) -> Rule:
-    """The policy as the router reads it; outside its canary share the last policy of a lower level still holds."""
+    """The policy as the router reads it; outside its canary share a lower level still holds."""
     level = Level(policy.level)
     canary, audit = shares_of(policy)
     outside = _outside(policy) if canary < 1 else None
@@ -60,11 +106,13 @@ def rule_of(policy: Policy, *, halted: bool = False) -> Rule:
 
 
 def _outside(policy: Policy) -> Rule:
-    """What holds outside the canary share. Not simply the policy before: that one may be an edit of this level, or the
-    higher level that the line was lowered from. Where there is none, people judge."""
+    """What holds outside the canary share: the last lower policy of the same version, for thresholds belong to a version;
+    without one, the last by which people decide. Not simply the policy before: that one may be an edit of this level, or
+    the higher level that the line was lowered from."""
     lower = [level for level in Level if level.rank < Level(policy.level).rank]
     before = Policy.objects.filter(line=policy.line_id, level__in=lower, number__lt=policy.number).order_by("-number")
-    below = before.first()
+    by_people = before.exclude(level__in=[level for level in lower if level.machine_decides])
+    below = before.filter(version=policy.version_id).first() or by_people.first()
     return rule_of(below) if below else Rule(level=Level.SHADOW)
 
 

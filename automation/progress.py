@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from automation.gates import Gate, percent
+from automation.gates import Gate, Limits, percent
+from automation.ramp import RampFacts
 
 Figures = dict[str, Any]
 
@@ -22,21 +23,6 @@ def bar_of(gate: Gate) -> Bar | None:
     """The gate's bar; None where there is no figure to draw."""
     draw = DRAWN.get(gate.name)
     return draw(gate.figures) if draw else None
-
-
-def days_left(gate: Gate, per_day: float) -> float | None:
-    """Days until the gate has what it lacks, if `per_day` blind verdicts go on and none is an escape.
-
-    None where the gate waits for something else than verdicts, or where none come.
-    """
-    figures = gate.figures
-    if gate.met or per_day <= 0:
-        return None
-    if gate.name == "blind pairs":
-        return (figures["needed"] - figures["have"]) / per_day
-    if gate.name == "certificate" and figures["verdict"] == "not_yet" and figures["more"] and figures["coverage"] > 0:
-        return figures["more"] / (per_day * figures["coverage"])  # only the parts that the version passes count
-    return None
 
 
 def _at_least(have: float, enough: float | None, unit: str) -> Bar | None:
@@ -82,8 +68,7 @@ def _counted(figures: Figures) -> Bar | None:
 
 
 def _audits(figures: Figures) -> Bar | None:
-    due, judged = figures["due"], figures["judged"]
-    return Bar(100 * judged / due, f"{judged:,} of {due:,} judged, at least 95 %", 95.0) if due else None
+    return _share_of(figures["judged"], figures["due"], 0.95)
 
 
 DRAWN: dict[str, Callable[[Figures], Bar | None]] = {
@@ -102,3 +87,19 @@ DRAWN: dict[str, Callable[[Figures], Bar | None]] = {
     "escalations": lambda f: _at_most(f["share"], f["limit"], percent),
     "audits": _audits,
 }
+
+
+def ramp_bars(facts: RampFacts, limits: Limits) -> list[tuple[str, Bar | None]]:
+    """What the next step of a ramp counts: (name, bar), in the order in which its reasons to wait are told."""
+    due, escapes = facts.due, facts.unaudited
+    return [
+        ("bound", _at_most(facts.proof.bound, facts.alpha, percent)),
+        ("audited passes in this step", _at_least(facts.passes, limits.step_audits, "judged")),
+        ("audits judged", _share_of(facts.judged, due, limits.audits_share)),
+        ("unaudited escapes, as estimated", _at_most(escapes, limits.escape_budget, _number) if limits.escape_budget else None),
+    ]  # fmt: skip
+
+
+def _share_of(part: int, whole: int, least: float) -> Bar | None:
+    words = f"{part:,} of {whole:,}, at least {percent(least)}"
+    return Bar(100 * part / whole, words, 100 * least) if whole else None

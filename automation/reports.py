@@ -1,22 +1,26 @@
-"""What the pages and the API show of a line's automation: where it stands, what the next step needs, what if."""
+"""What the pages and the API show of a line's automation: where it stands, what the next step needs, how parts flow."""
 
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from automation import policies
 from automation.actions.changing import default_thresholds
-from automation.evidence import needed, upper_bound
-from automation.facts import evidence_pairs, facts_of, scratched_of
+from automation.audits import MACHINE_DECIDES
+from automation.facts import evidence_start, facts_of
+from automation.fallbacks import NO_ANSWER
 from automation.gates import Facts, Gate, Limits, gates_to
 from automation.levels import Level, one_up
-from automation.models import Change, Halt, Policy, Routing
-from automation.routing import Part, decide
-from inspection.models import Inspection, Line, Origin, Verdict
+from automation.models import Change, Halt, Policy
+from automation.recent import Lately, routed_lately
+from automation.routing import OUT_OF_DISTRIBUTION, UNSURE_BAND
+from automation.versus import VERSIONS_DISAGREE
+from inspection.models import Line
+from shadow.certifying import Counted
 from shadow.models import ModelVersion
 
 
@@ -34,10 +38,21 @@ class Standing:
     pending: Change | None
     halt: Halt | None
     canary: dict[str, Any]
+    counted: Counted | None = None  # the tallies that the facts were read from; None: no version
+    lately: Lately | None = None  # the newest parts as they were routed; None: the machine does not decide
 
     @property
     def ready(self) -> bool:
         return all(gate.met for gate in self.gates)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits.from_json(self.policy.limits)
+
+    @property
+    def uncounted(self) -> int:
+        """Changes that the gates do not know of yet: the workers have still to count them."""
+        return self.counted.uncounted if self.counted else 0
 
     @property
     def certificate(self) -> dict[str, Any] | None:
@@ -56,24 +71,28 @@ def standing(
     """Where the line stands. The gates are those of the next step up, with the version and thresholds asked about, else
     those that it would take by default."""
     now = now or timezone.now()
+    prefetch_related_objects([line], "shifts")  # by which days are told, here and there
     policy = policies.in_force(line)
     level = Level(policy.level)
     version = version or policy.version or ModelVersion.objects.order_by("-pk").first()
-    facts = facts_of(line, version, now=now, policy=policy)
+    counted = Counted(line, version, evidence_start(line, version)) if version else None
+    lately = routed_lately(line) if level.machine_decides else None
+    facts = facts_of(line, version, now=now, policy=policy, counted=counted, lately=lately)
     upper = one_up(level)
     fields: dict[str, Any] = {
         "version_id": version.pk if version else None, "level": upper,
         "pass_below": policy.pass_below if pass_below is None else pass_below,
         "reject_from": policy.reject_from if reject_from is None else reject_from,
     }  # fmt: skip
-    fields |= default_thresholds(fields)
+    fields |= default_thresholds(fields) if upper and upper.machine_decides else {}
     limits = Limits.from_json(policy.limits)
     gates = gates_to(upper, facts, limits, fields["pass_below"], fields["reject_from"]) if upper else []
     share, audit_share = policies.shares_of(policy)
     canary = {"step": policy.step, "steps": policy.ramp, "share": share, "audit_share": audit_share}
     return Standing(
-        line, policy, level, version, upper, gates, facts, policies.pending_change(line), policies.halt_of(line), canary
-    )
+        line, policy, level, version, upper, gates, facts, policies.pending_change(line, policy),
+        policies.halt_of(line), canary, counted, lately,
+    )  # fmt: skip
 
 
 def policy_json(policy: Policy) -> dict[str, Any]:
@@ -81,6 +100,7 @@ def policy_json(policy: Policy) -> dict[str, Any]:
         "number": policy.number,
         "level": policy.level,
         "version": policy.version.name if policy.version else None,
+        "standby": policy.standby.name if policy.standby else None,
         **{name: getattr(policy, name) for name in policies.FIELDS},
         "strata": policy.strata,
         "by": policy.by,
@@ -93,72 +113,74 @@ def gate_json(gate: Gate) -> dict[str, Any]:
     return {"name": gate.name, "met": gate.met, "reason": gate.reason, "figures": gate.figures}
 
 
+# The router's reasons for leaving a part to a person that the machine was to decide, besides a missing answer.
+ESCALATED = (
+    UNSURE_BAND, OUT_OF_DISTRIBUTION, VERSIONS_DISAGREE, "stratum not certified", "the policy has no usable thresholds",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Flow:
-    """How the line's recent parts were routed: counts by decision and by reason."""
+    """How the line's newest parts were routed, those of some hours or, of a quick line, the last `MOST`.
 
+    Each part is in one of: passed and rejected by machine, escalated by it to people, late (decided by it after the hold
+    had passed), people's by the policy, unrouted (no answer of the live version yet, or none at all).
+    """
+
+    since: datetime | None
+    hours: int | None  # None: the newest parts, for more have come in the hours
     total: int
-    decisions: Counter[str]
-    reasons: Counter[str]
-    audited: int
+    decisions: Counter[str]  # pass and reject by machine; person with what came too late
+    late: int
+    reasons: Counter[str]  # why people decide by the policy, as the router says it
+    escalations: Counter[str]  # why the machine, which was to decide, leaves a part to them
+    audited_passes: int
+    audited_rejects: int
     without_answer: int
 
+    @property
+    def audited(self) -> int:
+        return self.audited_passes + self.audited_rejects
 
-def flow(line: Line, *, now: datetime | None = None, hours: int = 24) -> Flow:
-    since = (now or timezone.now()) - timedelta(hours=hours)
-    parts = Inspection.objects.unseeded().filter(line=line, received_at__gte=since)
-    routed = Routing.objects.filter(inspection__in=parts)
-    rows = list(routed.values_list("decision", "reason", "decided", "inspection__draw__audited"))
-    decisions = Counter(decision if decided or decision == "person" else "person" for decision, _, decided, _ in rows)
-    # The score stands in the reason of a machine's decision; the kinds of reason are what a reader wants.
-    reasons = Counter(reason for decision, reason, _, _ in rows if decision == "person")
-    total = parts.count()
-    return Flow(total, decisions, reasons, sum(bool(row[3]) for row in rows), total - len(rows))
+    @property
+    def escalated(self) -> int:
+        return self.escalations.total()
 
-
-PACE_DAYS = 7
+    @property
+    def by_policy(self) -> int:
+        """Parts that the policy leaves to people, whatever the version answers."""
+        return self.decisions["person"] - self.escalated - self.late
 
 
-def blind_pace(line: Line, *, now: datetime | None = None) -> float:
-    """Blind verdicts a day over the last week; a line that began later is measured from its first one."""
-    now = now or timezone.now()
-    week = now - timedelta(days=PACE_DAYS)
-    blind = Verdict.objects.filter(inspection__line=line, inspection__draw__blind=True, at__gte=week)
-    blind = blind.exclude(inspection__origin=Origin.SEEDED)
-    found = blind.aggregate(first=Min("at"), count=Count("pk"))
-    if not found["count"]:
-        return 0.0
-    return found["count"] / max(1.0, (now - found["first"]) / timedelta(days=1))
+def flow(line: Line, *, now: datetime | None = None, hours: int = 24, lately: Lately | None = None) -> Flow:
+    """The parts of the last hours; what it costs does not depend on how many they are. `lately`: the newest parts, where
+    they are known already."""
+    start = (now or timezone.now()) - timedelta(hours=hours)
+    if lately is None or lately.since is None or lately.since < start:
+        lately = routed_lately(line, start)
+    since, groups, total = lately.since, lately.groups, lately.parts.count()
+    deciding = {*Policy.objects.filter(line=line, level__in=MACHINE_DECIDES).values_list("pk", flat=True)}
+    decisions: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    escalations: Counter[str] = Counter()
+    audited: Counter[str] = Counter()
+    late = 0
+    for group in groups:
+        by_machine = group.decided and group.decision != "person"
+        decisions[group.decision if by_machine else "person"] += group.parts
+        audited[group.decision] += group.parts if group.audited else 0
+        if group.decision == "person":
+            escalated = group.policy in deciding and is_escalation(group.reason)
+            (escalations if escalated else reasons)[group.reason] += group.parts
+        elif not by_machine:
+            late += group.parts
+    return Flow(
+        since=since, hours=hours if since == start else None, total=total, decisions=decisions, late=late,
+        reasons=reasons, escalations=escalations, audited_passes=audited["pass"], audited_rejects=audited["reject"],
+        without_answer=max(0, total - sum(group.parts for group in groups)),
+    )  # fmt: skip
 
 
-def what_if(line: Line, version: ModelVersion, pass_below: float, reject_from: float, limits: Limits) -> dict[str, Any]:
-    """A policy's thresholds against the blind evidence so far: what each part would have met with."""
-    rule = policies.rule_of(Policy(line=line, level=Level.PARTIAL, pass_below=pass_below, reject_from=reject_from))
-    outcomes: Counter[tuple[str, bool | None]] = Counter()
-    escaped: list[int] = []
-    for pair in evidence_pairs(line, version):
-        found = scratched_of(pair)
-        part = Part(
-            score=pair.score, novelty=pair.novelty, u_canary=0, u_audit=1, u_blind=1, null_reason=pair.null_reason
-        )
-        outcome = decide(rule, part).outcome
-        outcomes[outcome, found] += 1
-        if outcome == "pass" and found:
-            escaped.append(pair.inspection_id)
-    passed, escapes = sum(n for (o, _), n in outcomes.items() if o == "pass"), len(escaped)
-    rejected = sum(n for (o, _), n in outcomes.items() if o == "reject")
-    pending = outcomes["pass", None]
-    total = sum(outcomes.values())
-    return {
-        "parts": total,
-        "passed": passed,
-        "rejected": rejected,
-        "to_people": total - passed - rejected,
-        "coverage": (passed + rejected) / total if total else None,
-        "escapes": escapes,
-        "pending": pending,
-        "escape_bound": upper_bound(passed, escapes + pending, limits.delta),
-        "overkill": outcomes["reject", False],
-        "needed": needed(limits.alpha, limits.delta, escapes),
-        "escaped": escaped[:100],
-    }
+def is_escalation(reason: str) -> bool:
+    """Whether a reason of the router is that the machine, which was to decide, leaves the part to a person."""
+    return reason in ESCALATED or reason.startswith(NO_ANSWER)

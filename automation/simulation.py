@@ -15,18 +15,19 @@ from PIL import Image
 
 from shadow.vision.synthetic import VARIANTS, render
 
-DRIFTS = ("lighting", "cast", "blur", "gradual", "concept")
+DRIFTS = ("lighting", "cast", "blur", "gradual", "faint", "concept")
 DIRT = ("none", "oil", "stain", "dust")
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How often parts are scratched and people err. Shares in [0, 1]."""
+    """How often parts are scratched and people err, as shares in [0, 1], and what is produced."""
 
     scratched: float = 0.2
     miss: float = 0.04  # of the scratched parts, judged ok
     false_alarm: float = 0.02  # of the good parts, judged scratched
     unsure: float = 0.01
+    variant: str = ""  # the only product on the line; empty: all of them, mixed
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class SimulatedPart:
 def part_of(number: int, rates: Rates) -> SimulatedPart:
     rng = np.random.default_rng([number, 21])
     flaw = "scratch" if rng.random() < rates.scratched else str(rng.choice(DIRT, p=[0.55, 0.15, 0.15, 0.15]))
-    return SimulatedPart(number, f"SIM{number:012d}", flaw, str(rng.choice(list(VARIANTS))))
+    variant = str(rng.choice(list(VARIANTS)))
+    return SimulatedPart(number, f"SIM{number:012d}", flaw, rates.variant or variant)
 
 
 def number_of(serial: str) -> int | None:
@@ -54,9 +56,9 @@ def number_of(serial: str) -> int | None:
     return int(serial[3:]) if serial.startswith("SIM") and serial[3:].isdigit() else None
 
 
-def photo_of(part: SimulatedPart, drift: str | None, progress: float) -> bytes:
-    """The part's photo as JPEG. `progress` in [0, 1] is how far the run is: drift sets in at its middle."""
-    late = max(0.0, progress - 0.5) * 2 if drift == "gradual" else float(progress >= 0.5)
+def photo_of(part: SimulatedPart, drift: str | None, progress: float, *, begins: float = 0.5) -> bytes:
+    """The part's photo as JPEG. `progress` in [0, 1] is how far the run is, `begins` in [0, 1) when its drift sets in."""
+    late = max(0.0, progress - begins) / (1 - begins) if drift == "gradual" else float(progress >= begins)
     changes: dict[str, Any] = {}
     if drift in ("lighting", "gradual"):
         changes["lighting"] = 1 - 0.1 * late
@@ -64,6 +66,8 @@ def photo_of(part: SimulatedPart, drift: str | None, progress: float) -> bytes:
         changes["cast"] = (1 + 0.12 * late, 1.0, 1 - 0.12 * late)
     elif drift == "blur":
         changes["blur"] = 2.0 * late
+    elif drift == "faint" and late:
+        changes["hardness"] = 1.0  # another tool scratches: so finely that a model misses what people see
     image = render(part.number % 2**31, flaw=part.flaw, variant=part.variant, **changes).image
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=90)
@@ -155,17 +159,21 @@ class Run:
     false_alarms: int = 0
     unsure: int = 0
     seeded: int = 0
+    begins: float = 0.5  # how far the run is when the drift sets in
+    drifting: str = ""  # the one station that drifts; empty: all
     moved: set[int] = field(default_factory=set)  # numbers sent after the concept moved
 
     def send_next(self, number: int, progress: float) -> None:
         part = part_of(number, self.rates)
-        if self.drift == "concept" and progress >= 0.5:
+        station = self.stations[number % len(self.stations)]
+        drift = self.drift if self.drifting in ("", station) else None
+        if drift == "concept" and progress >= self.begins:
             self.moved.add(number)
         fields = {
-            "serial": part.serial, "line": self.line, "station": self.stations[number % len(self.stations)],
+            "serial": part.serial, "line": self.line, "station": station,
             "lot": f"L{number // 50:06d}"[-7:], "variant": part.variant, "origin": "simulated",
         }  # fmt: skip
-        status, answer = self.camera.send_part(fields, photo_of(part, self.drift, progress), part.serial)
+        status, answer = self.camera.send_part(fields, photo_of(part, drift, progress, begins=self.begins), part.serial)
         if status not in (200, 201):
             raise Unreachable(f"The server refused a part with status {status}: {answer}")
         self.sent += 1

@@ -1,9 +1,16 @@
 """Celery's side of scoring: wake-ups without payload; the rows say what the work is."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from celery import shared_task
 from django.utils import timezone
 
 from automation import actions
+from automation.apart import apart
+from automation.draw_keys import note_draw_key
+from inspection import actions as floor
+from inspection.models import Line
 from shadow import jobs
 
 AT_MOST = 60  # seconds of batches in one task: well inside its limit, which would kill it in the middle of one
@@ -15,12 +22,32 @@ def score_waiting_parts() -> None:
     actions.score_and_settle(seconds=AT_MOST)
 
 
+def release_holds(*, now: datetime) -> None:
+    """End the holds that a clock set back has made long."""
+    apart(lambda line: floor.end_long_holds(line=line, now=now), Line.objects.all(), doing="releasing")
+
+
+def settle_missing(*, now: datetime) -> None:
+    """Settle what was missed, by the clock and not by the sweep's: what stands before it may take longer than a hold."""
+    actions.settle_missing()
+
+
+# A detector's alarm lowers its line in the same sweep, and a ramp goes on only on a line that was not lowered.
+SWEEP: tuple[Callable[..., object], ...] = (
+    actions.watch_escapes,
+    actions.apply_fallbacks,
+    actions.advance_ramps,
+    release_holds,
+    settle_missing,
+    jobs.make_missing_jobs,
+    note_draw_key,
+)
+
+
 @shared_task(time_limit=60)
 def sweep() -> None:
-    """Find again what a lost message missed, and lower lines whose machine decides while a critical alarm is open."""
+    """Watch the audits, lower lines with a critical alarm, let ramps go on, and find again what a lost message missed."""
     now = timezone.now()
-    actions.apply_fallbacks(now=now)
-    actions.settle_missing(now=now)
-    jobs.make_missing_jobs(now=now)
+    apart(lambda step: step(now=now), SWEEP, doing="sweeping")
     for _ in range(min(8, -(-jobs.to_do(now=now) // jobs.BATCH))):
         score_waiting_parts.apply_async(expires=10)  # the next sweep sends others: they must not pile up

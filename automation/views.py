@@ -1,28 +1,48 @@
 """The line's page of automation, the forms that change it, and the advice beside a part that is being judged."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_safe
 
 from automation import actions, policies, reports
-from automation.charts import bound_chart, flow_band, running_bound, stretches
-from automation.forms import AskedForm, PolicyForm, ProposalForm
-from automation.gates import Gate, Limits, percent
+from automation.audit_report import audit_report, risk_words
+from automation.blue_green import versions_of
+from automation.certificates import certificate_in_force, certificate_json, signatures
+from automation.flow_page import flow_page
+from automation.forms import AskedForm, PolicyForm, ProposalForm, RampForm
+from automation.gates import percent
 from automation.levels import Level
+from automation.line_page import (
+    HISTORY,
+    LEVEL_WORDS,
+    approval_of,
+    blocked,
+    bound_of,
+    changed_meanwhile,
+    choices,
+    history_of,
+    is_lowered_for,
+    next_step,
+    proven,
+    ramp_page,
+    voids_of,
+)
 from automation.models import Change, Policy
-from automation.progress import Bar, bar_of, days_left
-from automation.reports import Standing
+from inspection import actions as floor
+from inspection.actions.halting import find_halt_request
 from inspection.actions.intake import find_line
-from inspection.models import Inspection, Line, Photo, User
+from inspection.models import Inspection, Line, Photo
+from inspection.reasons import must_be_words
 from inspection.refusals import BadInput, Conflict, Refused, Unknown
 from inspection.roles import May, caller, may, needs
 from inspection.sight import find_judged
@@ -30,14 +50,6 @@ from shadow.actions import heat_map_png
 from shadow.models import ModelVersion, Prediction
 
 HEAT_MAP_SIDE = 960  # pixels of the longer side; the browser stretches it over the photo
-FORECAST_DAYS = 365  # beyond it the pace of one week says nothing
-LEVEL_WORDS = {
-    Level.HUMAN_ONLY: gettext_lazy("People judge every part."),
-    Level.SHADOW: gettext_lazy("The model answers beside people; nobody sees it."),
-    Level.ASSIST: gettext_lazy("People judge every part, most with the model's advice."),
-    Level.PARTIAL: gettext_lazy("The machine decides the clear parts, people the rest."),
-    Level.FULL: gettext_lazy("The machine decides every part that it can score."),
-}
 
 
 @needs(May.READ_EVIDENCE)
@@ -47,35 +59,84 @@ def line_automation(request: HttpRequest, line: str) -> HttpResponse:
 
 def _page(request: HttpRequest, line: Line, *, refusal: Refused | None = None) -> HttpResponse:
     """The page; with a refusal its reasons stand on top, in the words and with the status of the API's answer."""
-    standing = reports.standing(line, **_asked(request))
-    edited = request.POST if refusal and "quorum" in request.POST else None  # the policy's form was refused
-    flow = reports.flow(line)
+    now, user = timezone.now(), caller(request)
+    standing = reports.standing(line, now=now, **_asked(request))
+    edited = refusal is not None and "quorum" in request.POST  # the policy's form was refused
+    approval = approval_of(standing, user, now)
+    older = "history" in request.GET
+    history = history_of(line, None if older else HISTORY + 1)
+    voids = voids_of(line)
+    void = next((row for row in reversed(voids) if row.version_id == standing.policy.version_id), None)
+    certificate, ramp = certificate_in_force(standing.policy), ramp_page(standing, now, history)
     context = {
         "standing": standing,
         "line": line,
         "refusal": refusal,
+        "refused": request.resolver_match.url_name if refusal and request.resolver_match else "",
         "typed_reason": request.POST.get("reason", "") if refusal else "",
-        "ladder": [(level, LEVEL_WORDS[level], level.rank < standing.level.rank) for level in Level],
-        "level_words": LEVEL_WORDS[standing.level],
-        "next_words": LEVEL_WORDS[standing.next_level] if standing.next_level else "",
-        "rows": _rows(standing),
-        "met": sum(gate.met for gate in standing.gates),
-        "blocked": _blocked(standing),
-        "choices": _choices(standing),
+        "ladder": [(level, LEVEL_WORDS[level], level.rank < standing.level.rank) for level in reversed(Level)],
+        "next": None if approval else next_step(standing, now),
+        "blocked": blocked(standing),
+        "choices": choices(standing),
         "lower_levels": [level for level in reversed(Level) if level.rank < standing.level.rank],
-        "versions": list(ModelVersion.objects.all()),
-        "policies": list(Policy.objects.filter(line=line).select_related("version", "change__by")),
-        "policy_form": PolicyForm(standing.policy, edited),
-        "approval": _approval(standing, caller(request)),
-        "ramp": {name: percent(standing.canary[name]) for name in ("share", "audit_share")},
-        "flow": flow,
-        "stretches": [(stretch, percent(stretch.share)) for stretch in stretches(flow)],
-        "reasons": flow.reasons.most_common(6),
-        "band": flow_band(flow),
-        "bound": _bound(standing),
-        "may_propose": may(caller(request), May.PROPOSE),
+        "versions": list(ModelVersion.objects.defer("card")),
+        "blue_green": versions_of(line, standing, now=now),
+        "approval": approval,
+        "policies": history if older else history[:HISTORY],
+        "older": len(history) > HISTORY and not older,
+        "policy_form": _policy_form(standing.policy, request if edited else None),
+        "risk": risk_words(standing.limits.alpha, policies.shares_of(standing.policy)[1]),
+        "ramp_share": percent(standing.canary["share"]) if standing.canary["share"] < 1 else "",
+        "ramp": ramp,
+        "on_its_way": ramp is not None and not ramp.last and standing.next_level is not None and not approval,
+        "audits": audit_report(standing, now=now),
+        "page": flow_page(line, standing.level, now=now, lately=standing.lately),
+        "bound": bound_of(standing, approval.gates if approval and approval.gates else standing.gates),
+        "certificate": certificate,
+        "proven": proven(certificate),
+        "voids": voids,
+        "void": void,
+        "lowered": is_lowered_for(standing.policy, void),
+        "signatures": signatures(certificate.change) if certificate else [],
+        "signed": standing.policy.signed,
+        "may_propose": may(user, May.PROPOSE),
+        "may_supervise": may(user, May.SUPERVISE),
+        "may_halt_factory": actions.may_halt_factory(user),
     }
     return render(request, "automation/line_automation.html", context, status=refusal.status if refusal else 200)
+
+
+def _policy_form(policy: Policy, refused: HttpRequest | None) -> PolicyForm:
+    """The form of a policy; of a refused one what was typed stands in it, over the policy that is in force by now."""
+    if refused is None:
+        return PolicyForm(policy)
+    read = policy_read(refused, policy)
+    return PolicyForm(policy, PolicyForm(read, refused.POST).onto(policy))
+
+
+@never_cache
+@needs(May.READ_EVIDENCE)
+@require_safe
+def line_flow(request: HttpRequest, line: str) -> HttpResponse:
+    """The flow alone, which the page asks for again every few seconds."""
+    found = find_line(line, caller(request))
+    level = Level(policies.in_force(found).level)
+    context = {"page": flow_page(found, level, now=timezone.now()), "line": found}
+    return render(request, "automation/_flow.html", context)
+
+
+@needs(May.READ_EVIDENCE)
+@require_safe
+def certificate_file(request: HttpRequest, line: str, change: int) -> HttpResponse:
+    """The certificate of a change, as it is kept."""
+    found = find_line(line, caller(request))
+    row = Change.objects.filter(line=found, pk=change).select_related("line", "by").first()
+    if row is None or not row.certificate.get("gates"):
+        raise Unknown(_("{line} has no certificate {number}.").format(line=found.name, number=change))
+    name = f"certificate-{found.slug}-{row.pk}.json"
+    answer = JsonResponse(certificate_json(row), json_dumps_params={"indent": 1})
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
 
 
 def _asked(request: HttpRequest) -> dict[str, Any]:
@@ -83,85 +144,41 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
     form = AskedForm(request.POST or request.GET)
     form.is_valid()  # nonsense is left out, as if not asked
     asked = form.cleaned_data
-    version = ModelVersion.objects.filter(name=asked.get("model") or "").first()
+    name = asked.get("model")
+    version = ModelVersion.objects.filter(name=name).first() if name else None
     return {"version": version, "pass_below": asked.get("pass_below"), "reject_from": asked.get("reject_from")}
 
 
-def _rows(standing: Standing) -> list[tuple[Gate, Bar | None, str]]:
-    """The gates with their bars and the day on which they may be met; what is missing comes first."""
-    now, pace = timezone.now().astimezone(standing.line.zone), reports.blind_pace(standing.line)
-
-    def day(gate: Gate) -> str:
-        days = days_left(gate, pace)
-        if days is None or days > FORECAST_DAYS:
-            return ""
-        return f"about {now + timedelta(days=days):%-d %b}, at {pace:,.0f} a day"
-
-    return [(gate, bar_of(gate), day(gate)) for gate in sorted(standing.gates, key=lambda gate: gate.met)]
-
-
-def _blocked(standing: Standing) -> str:
-    """Why the line cannot be raised now; empty: it can."""
-    if standing.pending:
-        return "A change of this line awaits approval."
-    return next((gate.reason for gate in standing.gates if not gate.met), "")
-
-
-def _choices(standing: Standing) -> dict[str, Any]:
-    """What a step up may choose: the version from human only on, thresholds where the machine is to decide."""
-    upper, version = standing.next_level, standing.version
-    return {
-        "version": standing.level is Level.HUMAN_ONLY,
-        "thresholds": version.thresholds if version and upper and upper.machine_decides else [],
-        "one_threshold": upper is Level.FULL,
-        **_bars(standing),
-    }
-
-
-def _bars(standing: Standing) -> dict[str, float | None]:
-    """The thresholds that the gates on the page were judged for."""
-    figures = next((gate.figures for gate in standing.gates if gate.name == "thresholds"), {})
-    return {name: figures.get(name) for name in ("pass_below", "reject_from")}
-
-
-def _approval(standing: Standing, user: User) -> dict[str, Any] | None:
-    """The change that awaits a second person, who has agreed so far, and whether this reader may."""
-    change = standing.pending
-    if change is None:
-        return None
-    agreed = [change.by, *(approval.by for approval in change.approvals.select_related("by"))]
-    return {"change": change, "agreed": agreed, "allowed": user not in agreed, "level": Level(change.proposed["level"])}
-
-
-def _bound(standing: Standing) -> dict[str, Any] | None:
-    """The running bound at the threshold that passes parts, or that would at the next step."""
-    version = standing.version
-    if version is None or not version.thresholds:
-        return None
-    certificate = next((gate.figures for gate in standing.gates if gate.name == "certificate"), {})
-    at = certificate.get("tested") or _bars(standing)["pass_below"] or version.thresholds[0]
-    limits = Limits.from_json(standing.policy.limits)
-    alpha, delta = certificate.get("alpha", limits.alpha), certificate.get("delta", limits.delta)
-    looks = running_bound(standing.facts, at, delta)
-    if not looks:
-        return None
-    share, limit = (percent(value).replace(" ", "\u00a0") for value in (looks[-1].bound, alpha))
-    chart = bound_chart(looks, alpha, certificate.get("more"))
-    return {"at": at, "last": looks[-1], "share": share, "limit": limit, "chart": chart}
-
-
-def _carry_out(request: HttpRequest, slug: str, act: Callable[[Line], str]) -> HttpResponse:
+def carry_out(request: HttpRequest, slug: str, act: Callable[[Line], str]) -> HttpResponse:
     """Act on the line and come back to its page with what happened, or with the refusal's reasons."""
     line = find_line(slug, caller(request))
     if request.method == "POST":
         try:
+            for name, text in request.POST.items():
+                must_be_words("" if name == "password" else str(text))
             messages.success(request, act(line))
         except Refused as refusal:
             return _page(request, line, refusal=refusal)
     return redirect("line_automation", line.slug)
 
 
-def _outcome_of(change: Change) -> str:
+def seen_of(request: HttpRequest) -> int | None:
+    """The number of the policy that the page showed; without one the person says that they have read none."""
+    seen = request.POST.get("seen", "")
+    return int(seen) if seen.isdecimal() and len(seen) < 10 else None
+
+
+def policy_read(request: HttpRequest, current: Policy) -> Policy:
+    """The policy that the page showed; the one in force, if it is unknown."""
+    seen = seen_of(request)
+    return (seen is not None and policies.of_number(current.line, seen)) or current
+
+
+def password_of(request: HttpRequest) -> str:
+    return str(request.POST.get("password", ""))
+
+
+def outcome_of(change: Change) -> str:
     """What became of a proposal, as a sentence."""
     applied = change.policies.first()
     if applied is None:
@@ -176,6 +193,7 @@ def _outcome_of(change: Change) -> str:
     return words.format(line=change.line.name, level=applied.get_level_display(), number=applied.number)
 
 
+@sensitive_post_parameters("password")
 @needs(May.PROPOSE)
 def propose_change(request: HttpRequest, line: str) -> HttpResponse:
     """Raise, lower, or switch the live version."""
@@ -184,23 +202,33 @@ def propose_change(request: HttpRequest, line: str) -> HttpResponse:
         form = ProposalForm(request.POST)
         if not form.is_valid():
             raise BadInput(_("A threshold is a score from 0 to 1. Choose one of the version's own."))
-        return _outcome_of(actions.propose_change(line=line, by=caller(request), **form.proposal()))
+        sent = form.proposal() | {"password": password_of(request)}
+        return outcome_of(actions.propose_change(line=line, by=caller(request), **sent))
 
-    return _carry_out(request, line, act)
+    return carry_out(request, line, act)
 
 
+@sensitive_post_parameters("password")
 @needs(May.PROPOSE)
 def edit_policy(request: HttpRequest, line: str) -> HttpResponse:
-    """Change shares, times, quorum or limits."""
+    """Change shares, times, quorum or limits of the policy that the form was made from, if it is still in force."""
 
     def act(line: Line) -> str:
-        changes = PolicyForm(policies.in_force(line), request.POST).changes()
-        reason = request.POST.get("reason", "")
-        return _outcome_of(actions.propose_change(line=line, by=caller(request), policy=changes, reason=reason))
+        current = policies.in_force(line)
+        read = policy_read(request, current)
+        if read.number != current.number:
+            raise Conflict(*changed_meanwhile(read, current))
+        return outcome_of(
+            actions.propose_change(
+                line=line, by=caller(request), policy=PolicyForm(current, request.POST).changes(), seen=seen_of(request),
+                reason=request.POST.get("reason", ""), password=password_of(request),
+            )
+        )  # fmt: skip
 
-    return _carry_out(request, line, act)
+    return carry_out(request, line, act)
 
 
+@sensitive_post_parameters("password")
 @needs(May.SUPERVISE)
 def approve_change(request: HttpRequest, line: str) -> HttpResponse:
     def act(line: Line) -> str:
@@ -208,25 +236,46 @@ def approve_change(request: HttpRequest, line: str) -> HttpResponse:
         if change is None or str(change.pk) != request.POST.get("change", ""):
             words = _("The change that you read of {line} no longer awaits approval. See what does now.")
             raise Conflict(words.format(line=line.name))
-        remark = request.POST.get("reason", "")
-        return _outcome_of(actions.approve_change(change=change, by=caller(request), reason=remark))
+        remark, password = request.POST.get("reason", ""), password_of(request)
+        return outcome_of(actions.approve_change(change=change, by=caller(request), reason=remark, password=password))
 
-    return _carry_out(request, line, act)
+    return carry_out(request, line, act)
 
 
+@sensitive_post_parameters("password")
 @needs(May.SUPERVISE)
 def halt_line(request: HttpRequest, line: str) -> HttpResponse:
-    """Halt the line, or resume what is halted: the line, or the factory where that was halted."""
+    """Halt the line or the whole factory, or resume it."""
 
     def act(line: Line) -> str:
         on = request.POST.get("on", "yes") == "yes"
-        whole = not on and request.POST.get("scope") == "factory"
-        actions.set_halt(line=None if whole else line, on=on, by=caller(request), reason=request.POST.get("reason", ""))
+        whole = request.POST.get("scope") == "factory"
+        actions.set_halt(
+            line=None if whole else line, on=on, by=caller(request), reason=request.POST.get("reason", ""),
+            password=password_of(request),
+        )  # fmt: skip
+        if on and whole:
+            return _("The whole factory is halted. People judge every part.")
         if on:
             return _("{line} is halted. People judge every part.").format(line=line.name)
+        if whole and policies.halt_of(line):
+            return _("The factory runs again. {line} stays halted by a halt of its own.").format(line=line.name)
         return _("The factory runs again.") if whole else _("{line} runs again.").format(line=line.name)
 
-    return _carry_out(request, line, act)
+    return carry_out(request, line, act)
+
+
+@needs(May.SUPERVISE)
+def decline_halt(request: HttpRequest, line: str) -> HttpResponse:
+    """Let the line go on though somebody asked to halt it."""
+
+    def act(line: Line) -> str:
+        number = request.POST.get("asked", "")
+        asked = find_halt_request(int(number) if number.isdecimal() else 0, caller(request))
+        floor.decline_halt(asked=asked, by=caller(request), reason=request.POST.get("reason", ""))
+        return _("Declined: {line} goes on. Whoever asked reads why.").format(line=asked.line.name)
+
+    return carry_out(request, line, act)
 
 
 @needs(May.PROPOSE)
@@ -236,12 +285,34 @@ def roll_back(request: HttpRequest, line: str) -> HttpResponse:
         if to and not to.isdecimal():
             raise BadInput(_("Roll back to a policy's number."))
         policy = actions.roll_back(
-            line=line, by=caller(request), reason=request.POST.get("reason", ""), to=int(to) if to else None
-        )
+            line=line, by=caller(request), reason=request.POST.get("reason", ""), to=int(to) if to else None,
+            seen=seen_of(request),
+        )  # fmt: skip
         words = _("Rolled back: {line} is at {level}, by policy {number}.")
         return words.format(line=line.name, level=policy.get_level_display(), number=policy.number)
 
-    return _carry_out(request, line, act)
+    return carry_out(request, line, act)
+
+
+@sensitive_post_parameters("password")
+@needs(May.SUPERVISE)
+def move_ramp(request: HttpRequest, line: str) -> HttpResponse:
+    """Hold the ramp, let it go on, or take it one step back."""
+
+    def act(line: Line) -> str:
+        form = RampForm(request.POST)
+        if not form.is_valid():
+            raise BadInput(_("Say what the ramp is to do: hold, go on or step back."))
+        policy = actions.move_ramp(line=line, by=caller(request), password=password_of(request), **form.cleaned_data)
+        share = percent(policies.shares_of(policy)[0])
+        words = (
+            _("The ramp of {line} waits at {share}.")
+            if policy.ramp_held
+            else _("The ramp of {line} goes on from {share}.")
+        )
+        return words.format(line=line.name, share=share)
+
+    return carry_out(request, line, act)
 
 
 @never_cache

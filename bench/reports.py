@@ -12,7 +12,7 @@ import io
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,7 +59,7 @@ def hire() -> Person:
     return Person(session=browser.cookies["sessionid"].value, csrf=_get_new_csrf_string(), token="")
 
 
-def fill_pairs(pairs: int) -> None:
+def fill_pairs(pairs: int, places: Sequence[tuple[int, int] | tuple[None, None]] = ((None, None),)) -> None:
     """The rows without the triggers, as they lie there after months; nothing of them is counted yet."""
     from django.db import connection
 
@@ -74,7 +74,7 @@ def fill_pairs(pairs: int) -> None:
         for table in changes.SOURCES:
             on = f" ON {table}" if connection.vendor == "postgresql" else ""
             cursor.execute(f"DROP TRIGGER {changes.NAME.format(table=table)}{on}")
-    fill.add_pairs(pairs, version=version.pk)
+    fill.add_pairs(pairs, version=version.pk, places=places)
     ChangedPart.objects.all().delete()
     changes.install_triggers()
     fill.add_bare(1)
@@ -252,10 +252,13 @@ def measure(vendor: str, pairs: int, times: int, port: int) -> None:
     with site(vendor) as folder:
         from django.core.management import call_command
 
+        from bench.rig import fill
+
         person = hire()
         [filled] = timed(lambda: fill_pairs(pairs), 1)
         print(f"\n{pairs:,} pairs on {vendor}, filled in {filled:.0f} s", flush=True)
         first = rebuild()
+        fill.tidy()
         print(f"  rebuild_rollups from nothing: {first:.1f} s", flush=True)
         if pairs <= AT_LENGTH:
             print(f"  rebuild_rollups again, all counted: {rebuild():.1f} s", flush=True)

@@ -20,10 +20,15 @@ EVERY = {  # seconds
     "automation.tasks.sweep": 2.0,  # finds again what a lost wake-up missed
     "inspection.tasks.contain_escapes": 2.0,
     "shadow.tasks.count_pairs": 2.0,
+    "shadow.tasks.look_for_trainings": 5.0,
+    "shadow.tasks.start_trainings_due": 3600.0,
     "inspection.tasks.make_previews": 2.0,
     "inspection.tasks.mix_seeds": 5.0,
     "inspection.tasks.keep_house": 30.0,
     "monitoring.tasks.watch": 30.0,
+    "monitoring.tasks.start_suggested": 60.0,
+    "monitoring.tasks.deliver": 10.0,
+    "monitoring.tasks.prune_figures": 3600.0,
 }
 
 
@@ -91,5 +96,16 @@ def start_embedded_broker(**kwargs: Any) -> None:
         raise SystemExit(str(error)) from None
 
 
+def bring_torch(*, options: dict[str, Any], **kwargs: Any) -> None:
+    """A worker that scores or trains brings torch before it forks, so that its children share the memory.
+
+    All of it: a training counts the threads that it may have when it is imported, and a scorer leaves one.
+    """
+    queues = options.get("queues") or QUEUES
+    if "score" in queues or "train" in queues:
+        import shadow.retraining  # noqa: F401 - late: a second and 200 MB that the web and beat do without
+
+
 worker_init.connect(start_embedded_broker)
+worker_init.connect(bring_torch)
 beat_init.connect(start_embedded_broker)

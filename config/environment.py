@@ -38,6 +38,16 @@ def storage_folder(url: str, data_dir: Path) -> Path:
     return Path(url) if url else data_dir / "photos"
 
 
+def mail_options(url: str) -> dict:
+    """Django's EMAIL_ settings of `smtp+tls://user:password@host:587`. Raises ImproperlyConfigured for another scheme."""
+    scheme = url.partition(":")[0]
+    if scheme not in ("smtp", "smtp+tls", "smtp+ssl"):
+        raise ImproperlyConfigured(
+            f"EMAIL_URL begins with {scheme!r}: say smtp://host:25, smtp+tls://user:password@host:587 or smtp+ssl://..."
+        )
+    return {name: value for name, value in env.email_url_config(url).items() if name.startswith("EMAIL_")}
+
+
 def sqlite_options(database: dict) -> dict:
     """SQLite as a server's database: writers wait in line from their first statement, readers never block them."""
     database["ENGINE"] = "config.fair_sqlite"

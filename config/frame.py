@@ -8,11 +8,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from automation.levels import Level
 from automation.models import LEVELS, Halt, Policy
-from inspection.models import Line
+from automation.policies import halt_of
+from inspection.actions.halting import halts_asked
+from inspection.models import HaltRequest, Line
 from inspection.roles import May, may, roles_of
 from monitoring.models import Alarm, Severity
 
@@ -28,6 +30,7 @@ PAGES = (
     (gettext_lazy("Agreement"), "agreement_report", May.READ_EVIDENCE),
     (gettext_lazy("Discrepancies"), "discrepancies", May.READ_EVIDENCE),
     (gettext_lazy("Automation"), "line_automation", May.READ_EVIDENCE),
+    (pgettext_lazy("page", "Watch"), "watch_line", May.READ_EVIDENCE),
     (gettext_lazy("Alarms"), "alarms", May.READ_EVIDENCE),
     (gettext_lazy("Inspectors"), "inspectors", May.READ_EVIDENCE),
     (gettext_lazy("Parts"), "parts", May.JUDGE),
@@ -36,7 +39,7 @@ PAGES = (
     (gettext_lazy("Audit trail"), "audit_trail_page", May.READ_EVIDENCE),
     (gettext_lazy("Set-up"), "setup", May.SET_UP),
 )
-IN_BAR = 7
+IN_BAR = 8
 ROOM = {"inspect", "verdict", "verdict_change"}  # the pages of the inspector's room
 
 
@@ -53,15 +56,6 @@ class LineChoice:
     url: str
 
 
-def halt_of(line: Line) -> Halt | None:
-    """The halt that is on for this line or for the whole factory, or None. The last row of each holds."""
-    for rows in (Halt.objects.filter(line=None), Halt.objects.filter(line=line)):
-        last = rows.order_by("-pk").first()
-        if last and last.on:
-            return last
-    return None
-
-
 def line_state(line: Line) -> dict:
     """The line's state: `level`, one `word`, its `shape`, and whether it is an `alert` that colours the whole bar.
 
@@ -76,6 +70,10 @@ def line_state(line: Line) -> dict:
     if critical:
         word = ngettext("{n} critical alarm", "{n} critical alarms", critical).format(n=critical)
         return {"level": words, "word": word, "shape": "alarm", "alert": True}
+    sure = sum(severity == Severity.ALARM for severity in alarms)
+    if sure:
+        word = ngettext("{n} alarm", "{n} alarms", sure).format(n=sure)
+        return {"level": words, "word": word, "shape": "alarm", "alert": False}
     if alarms:
         word = ngettext("{n} warning", "{n} warnings", len(alarms)).format(n=len(alarms))
         return {"level": words, "word": word, "shape": "warning", "alert": False}
@@ -174,6 +172,13 @@ class Frame:
         if not self.line:
             return None
         return line_state(self.line) if may(self.user, May.READ_EVIDENCE) else floor_state(self.line)
+
+    @cached_property
+    def halts_asked(self) -> list[tuple[HaltRequest, str]]:
+        """What inspectors ask to halt on the person's lines, with who asks; a line that is halted already is left out."""
+        if self.user is None or not (self.signed_in and may(self.user, May.SUPERVISE)):
+            return []
+        return [(asked, name) for asked, name in halts_asked(self.user, self.lines) if halt_of(asked.line) is None]
 
     @cached_property
     def pages(self) -> list[Entry]:

@@ -1,11 +1,15 @@
-"""Whether the process lives, whether it is ready, and its figures for Prometheus: no login, no personal data.
+"""Whether the process lives, whether it is ready, and its figures for Prometheus: no personal data.
+
+The figures tell what models answer, so they are for whoever has METRICS_TOKEN, or without one for this computer alone.
 
 Every figure is counted from the database when it is asked for, so that it is right with any number of processes.
 """
 
+import hmac
 import tempfile
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from celery import current_app
@@ -25,6 +29,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from automation import policies
 from automation.levels import Level
 from config.celery import CONNECT_SECONDS
+from config.watched import Figures
 from inspection.append_only import missing_triggers
 from inspection.models import Inspection, Line
 from monitoring.models import Alarm
@@ -32,6 +37,7 @@ from shadow import changes
 from shadow.models import Prediction, ScoringJob
 
 OK = "ok"
+FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded")
 
 
 @never_cache
@@ -112,10 +118,25 @@ def broker() -> str:
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """The factory's figures in Prometheus' text format."""
+    if not may_scrape(request):
+        words = "Send METRICS_TOKEN as a bearer token; where none is set, this computer alone reads its figures.\n"
+        return HttpResponse(words, status=401, headers={"WWW-Authenticate": "Bearer"}, content_type="text/plain")
     registry = CollectorRegistry()
     for add in (add_parts, add_predictions, add_jobs, add_levels, add_alarms):
         add(registry)
+    registry.register(Figures())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def may_scrape(request: HttpRequest) -> bool:
+    """Whether the request has the token; where none is set, whether it comes from this computer and by no proxy."""
+    if settings.METRICS_TOKEN:
+        sent = request.headers.get("Authorization", "").encode()
+        return hmac.compare_digest(sent, f"Bearer {settings.METRICS_TOKEN}".encode())
+    if any(name in request.headers for name in FORWARDED):
+        return False  # a proxy on this computer: whoever asked it may be anywhere
+    address = request.META.get("REMOTE_ADDR", "")
+    return not address or ip_address(address).is_loopback  # none: a socket file of this computer
 
 
 def add_parts(registry: CollectorRegistry) -> None:

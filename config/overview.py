@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_GET
 
 from config.frame import line_state, url_of
@@ -59,6 +59,7 @@ def today_of(line: Line, now: datetime) -> LineToday:
         (_("Agreement"), "agreement_report"),
         (_("Discrepancies"), "discrepancies"),
         (_("Automation"), "line_automation"),
+        (pgettext("page", "Watch"), "watch_line"),
     )
     links = [(label, url) for label, name in pages if (url := url_of(name, line))]
     return LineToday(
@@ -90,8 +91,13 @@ def sentence_of(days: list[LineToday]) -> str:
         return _("{lines} halted: people judge every part.").format(lines=_listed(halted))
     if alarmed:
         return _("A critical alarm is open on {lines}.").format(lines=_listed(alarmed))
+    sure = [day.line.name for day in days if any(alarm.severity == Severity.ALARM for alarm in day.alarms)]
     warned = [day.line.name for day in days if day.alarms]
-    first = _("A warning is open on {lines}.").format(lines=_listed(warned)) if warned else _("All quiet.")
+    first = _("All quiet.")
+    if sure:
+        first = _("An alarm is open on {lines}.").format(lines=_listed(sure))
+    elif warned:
+        first = _("A warning is open on {lines}.").format(lines=_listed(warned))
     waiting = sum(day.waiting for day in days)
     words = ngettext("One part waits for a person.", "{n:,} parts wait for a person.", waiting)
     rest = words.format(n=waiting) if waiting else _("No part waits.")

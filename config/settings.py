@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import cores, env, secret_from_file, sqlite_options, storage_folder
+from config.environment import cores, env, mail_options, secret_from_file, sqlite_options, storage_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
@@ -174,7 +174,11 @@ SPECTACULAR_SETTINGS = {
         "VerdictOutcome": "inspection.models.judgement.Outcome",
         "DispositionOutcome": "inspection.models.judgement.DispositionOutcome",
         "PredictionOutcome": "shadow.models.Answer",
+        "AlarmSeverity": "monitoring.models.Severity",
+        "AlarmState": "monitoring.models.State",
         "Grade": "shadow.api.gauge_serializers.GRADES",
+        "StudyState": "shadow.api.gauge_serializers.STUDY_STATES",
+        "TrainingState": "shadow.models.training.RunState",
     },
 }
 
@@ -195,6 +199,22 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 TESTING = "pytest" in sys.modules
 if TESTING:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # empty: this computer alone scrapes /metrics
+
+# Notices of alarms. Nothing set: no mail goes out, and webhooks lead to the internet alone (see monitoring.webhooks).
+EMAIL_SET = bool(env.str("EMAIL_URL", default=""))
+if EMAIL_SET:
+    vars().update(mail_options(env.str("EMAIL_URL")))
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default="shadowline@localhost")
+WEBHOOK_ALLOW = env.list("WEBHOOK_ALLOW", default=[])  # own hosts, addresses or networks that may be posted to
+SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}")  # where people reach the site, for links in notices
+
+# How long the watch keeps its figures: windows of 10 minutes, windows of a day, notices of alarms (manage.py prune).
+KEEP_MINUTES_DAYS = env.int("KEEP_MINUTES_DAYS", default=30)
+KEEP_DAYS_DAYS = env.int("KEEP_DAYS_DAYS", default=5 * 365 + 1)
+KEEP_NOTICES_DAYS = env.int("KEEP_NOTICES_DAYS", default=365)
 
 # A site that is served over TLS says HTTPS=1: plain requests are sent on to it, and browsers remember it for a year.
 HTTPS = env.bool("HTTPS", default=False)

@@ -5,8 +5,9 @@ from functools import cache
 
 from django.conf import settings
 from django.db.models import Q
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, OpenApiTypes, extend_schema
 from rest_framework.decorators import api_view, parser_classes, permission_classes
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -15,7 +16,7 @@ from rest_framework.serializers import Serializer
 
 from inspection import actions
 from inspection.actions.intake import find_line
-from inspection.models import ApiToken, AuditEvent, Inspection, Lease, Line, UrgentLot, User
+from inspection.models import ApiToken, Inspection, Lease, Line, UrgentLot, User
 from inspection.moves import State
 from inspection.paging import NewestFirst
 from inspection.people import told_to
@@ -43,6 +44,7 @@ from inspection.serializers import (
     VerdictSerializer,
 )
 from inspection.sight import as_of, find_correctable, find_judged, find_readable, in_state, readable
+from inspection.trail_files import FORMATS, events_for, trail_file
 from inspection.waiting import wait_for_disposition
 
 
@@ -305,15 +307,33 @@ def correction(request: Request, pk: int) -> Response:
     return Response(CorrectionSerializer(row).data, status=201)
 
 
-@extend_schema(parameters=[OpenApiParameter("line", str)], responses=AuditEventSerializer(many=True))
+TRAIL_FILTERS = [OpenApiParameter(name, str) for name in ("line", "action", "subject")]
+
+
+@extend_schema(
+    parameters=[
+        *TRAIL_FILTERS,
+        OpenApiParameter("format", str, enum=["json", *FORMATS]),
+        OpenApiParameter("names", bool, description="A file as the trail is sealed, with names: for admins, and noted."),
+    ],
+    responses={
+        (200, "application/json"): AuditEventSerializer(many=True), (200, "text/csv"): OpenApiTypes.STR,
+        (200, "application/x-ndjson"): OpenApiTypes.STR,
+    },
+)  # fmt: skip
 @api_view(["GET"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
-def audit_trail(request: Request) -> Response:
-    """The audit trail, newest first."""
-    lines = [*Line.objects.for_user(caller(request)).values_list("slug", flat=True), ""]
-    events = AuditEvent.objects.filter(line__in=lines)
-    if line := asked(request, "line"):
-        events = events.filter(line=find_line(line, caller(request)).slug)
+def audit_trail(request: Request) -> HttpResponseBase:
+    """The audit trail, newest first: pages, or all of it as a file of CSV or JSON lines with the links of its chains."""
+    filters = {name: asked(request, name) for name in ("line", "action", "subject")}
+    if filters["line"] not in ("", "-"):
+        filters["line"] = find_line(filters["line"], caller(request)).slug
+    events = events_for(caller(request), **filters)
+    format, names = asked(request, "format") or "json", asked(request, "names").lower() in ("1", "true")
+    if format in FORMATS:
+        return trail_file(events, caller(request), format=format, names=names, filters=filters)
+    if format != "json":
+        raise BadInput(f"'format' is {format!r}. Allowed: {', '.join(('json', *FORMATS))}.")
     pages = NewestFirst()
     page = told_to(caller(request), pages.paginate_queryset(events, request) or [])
     return pages.get_paginated_response(AuditEventSerializer(page, many=True).data)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from inspection import api, api_containing
+from inspection import api, api_containing, api_halting
 
 urlpatterns = [
     path("inspections/", api.inspections, name="api_inspections"),
@@ -23,5 +23,7 @@ urlpatterns = [
     path("containments/<int:pk>/", api_containing.containment, name="api_containment"),
     path("containments/<int:pk>/take/", api_containing.take, name="api_take_containment"),
     path("containments/<int:pk>/close/", api_containing.close, name="api_close_containment"),
+    path("halt-requests/", api_halting.halt_requests, name="api_halt_requests"),
+    path("halt-requests/<int:pk>/decline/", api_halting.decline, name="api_decline_halt"),
     path("audit/", api.audit_trail, name="api_audit"),
 ]

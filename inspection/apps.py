@@ -10,9 +10,10 @@ class InspectionConfig(AppConfig):
     name = "inspection"
 
     def ready(self) -> None:
-        from inspection import append_only
+        from inspection import append_only, moments
 
         append_only.prepare_connections()
+        moments.prepare_connections()
         # Django remakes a SQLite table in a migration and loses its triggers. The signal is sent once per app when
         # every migration has run; hearing our own is enough for all tables.
         post_migrate.connect(append_only.install_triggers, sender=self, dispatch_uid="append-only triggers")

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from inspection.models import AuditEvent, User, Verdict
 from inspection.roles import JUDGES, Role
 
-# The events of the audit trail that tell what somebody judged. A correction is one where its author had judged the part;
+# The events of the audit trail that tell what somebody judged or asked for on the floor. A correction is one where its author had judged the part;
 # anybody else's is a supervisor's signature.
-JUDGING = frozenset({"verdict_recorded", "verdict_corrected", "part_skipped", "retake_asked"})
+JUDGING = frozenset({"verdict_recorded", "verdict_corrected", "part_skipped", "retake_asked", "halt_requested"})
 
 
 def names_for(reader: User, people: Iterable[User | None]) -> dict[int, str]:

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from inspection.models import AuditEvent, AuditSeal
 
@@ -62,10 +62,17 @@ class TrailReport:
     broken: list[str] = field(default_factory=list)
 
 
-def verify_trail() -> TrailReport:
+def heads() -> dict[str, str]:
+    """The digest of each chain's last link, by line ("" is the factory's). Kept elsewhere they show that none was cut."""
+    last = AuditSeal.objects.filter(line=OuterRef("line")).order_by("-number").values("number")[:1]
+    return dict(AuditSeal.objects.filter(number=Subquery(last)).order_by("line").values_list("line", "digest"))
+
+
+def verify_trail(known: Iterable[tuple[str, str]] = ()) -> TrailReport:
     """Walk every chain from its first link. An edited, missing or reordered row is named.
 
-    Cut off at its end a chain still holds together: keep the last link's digest elsewhere to notice that.
+    Cut off at its end, or written anew from its first row on, a chain still holds together: `known` are
+    lines with digests that were their heads once: each has to be among the links.
     """
     report = TrailReport(unsealed=unsealed().count())
     line: str | None = None
@@ -83,6 +90,10 @@ def verify_trail() -> TrailReport:
             report.broken.append(f"{where}: event {seal.event_id} does not match its seal")
         number, previous = seal.number, seal.digest
         report.sealed += 1
+    for of_line, digest in known:
+        if not AuditSeal.objects.filter(line=of_line, digest=digest).exists():
+            where = of_line or "the factory"
+            report.broken.append(f"the chain of {where} has no link {digest}: it was cut off or written anew")
     return report
 
 

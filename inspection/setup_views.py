@@ -31,6 +31,29 @@ from inspection.refusals import Refused
 from inspection.roles import May, caller, needs
 
 
+def _set_up(form: SetUpForm, by: User) -> Any:
+    return actions.set_up(row=form.instance, by=by)
+
+
+def _set_up_user(form: SetUpForm, by: User) -> User:
+    sent = form.cleaned_data
+    return actions.set_up_user(
+        user=form.instance, by=by, roles=sent["roles"], lines=sent["lines"], password=sent.get("password")
+    )
+
+
+def _set_up_sample(form: SetUpForm, by: User) -> Any:
+    return actions.add_sample(by=by, **form.cleaned_data) if form.instance.pk is None else _set_up(form, by)
+
+
+def _remove(row: Any, by: User) -> None:
+    actions.remove(row=row, by=by)
+
+
+def _remove_sample(row: Any, by: User) -> None:
+    actions.remove_sample(sample=row, by=by)
+
+
 @dataclass(frozen=True)
 class Section:
     """One kind of thing: its words, its form, its rows. `one` and `many` are also the names of its pages."""
@@ -42,6 +65,8 @@ class Section:
     words: Promise
     form: type[SetUpForm]
     rows: Callable[[], QuerySet]
+    save: Callable[[SetUpForm, User], Any] = _set_up
+    remove: Callable[[Any, User], None] = _remove
 
     @property
     def none_yet(self) -> str:
@@ -74,7 +99,7 @@ def _lines() -> QuerySet:
     )
 
 
-SECTIONS = (
+SECTIONS = [
     Section(
         "line", "lines", gettext_lazy("line"), gettext_lazy("Lines"),
         gettext_lazy("Production lines, each with its clock and the rules of its queue."),
@@ -103,15 +128,22 @@ SECTIONS = (
     Section(
         "sample", "samples", gettext_lazy("sample"), gettext_lazy("Samples"),
         gettext_lazy("Photos to compare with: good parts, and limit samples that show where good ends."),
-        SampleForm, lambda: Sample.objects.select_related("line", "variant"),
+        SampleForm, lambda: Sample.objects.select_related("line", "variant"), _set_up_sample, _remove_sample,
     ),
     Section(
         "user", "users", gettext_lazy("user"), gettext_lazy("Users"),
         gettext_lazy("People and stations that sign in, their roles and their lines."),
-        UserForm, lambda: User.objects.prefetch_related("groups", "lines"),
+        UserForm, lambda: User.objects.prefetch_related("groups", "lines"), _set_up_user,
     ),
-)  # fmt: skip
+]  # fmt: skip
 BY_NAME = {section.one: section for section in SECTIONS}
+
+
+def add_section(section: Section) -> None:
+    """Let an app further right set up its own things here, too. Called as it starts; harmless when repeated."""
+    if section.one not in BY_NAME:
+        SECTIONS.append(section)
+        BY_NAME[section.one] = section
 
 
 @needs(May.SET_UP)
@@ -143,7 +175,7 @@ def setup_row(request: HttpRequest, section: str, pk: int | None = None) -> Http
     form = chosen.form(request.POST or None, request.FILES or None, instance=row, initial=asked)
     if request.method == "POST" and form.is_valid():
         try:
-            saved = _save(form, caller(request))
+            saved = chosen.save(form, caller(request))
         except Refused as refusal:
             form.add_error(None, refusal.reasons)
             return _row_page(request, chosen, form, status=refusal.status)
@@ -156,23 +188,6 @@ def setup_row(request: HttpRequest, section: str, pk: int | None = None) -> Http
 def _asked(request: HttpRequest, section: Section) -> dict[str, str]:
     """A new row's line, where a link names it."""
     return {"line": request.GET["of"]} if request.GET.get("of", "").isdecimal() and section.one != "user" else {}
-
-
-def _save(form: SetUpForm, by: User):
-    if isinstance(form, UserForm):
-        sent = form.cleaned_data
-        return actions.set_up_user(
-            user=form.instance, by=by, roles=sent["roles"], lines=sent["lines"], password=sent.get("password")
-        )
-    if isinstance(form, SampleForm) and form.instance.pk is None:
-        return actions.add_sample(by=by, **form.cleaned_data)
-    return actions.set_up(row=form.instance, by=by)
-
-
-def _remove(row: Any, by: User) -> None:
-    if isinstance(row, Sample):
-        return actions.remove_sample(sample=row, by=by)
-    return actions.remove(row=row, by=by)
 
 
 def _row_page(
@@ -205,7 +220,7 @@ def setup_remove(request: HttpRequest, section: str, pk: int) -> HttpResponse:
         return redirect(chosen.row_name, pk)
     name = str(row)
     try:
-        _remove(row, caller(request))
+        chosen.remove(row, caller(request))
     except Refused as refusal:
         messages.error(request, str(refusal))
         return _row_page(request, chosen, chosen.form(instance=row), status=refusal.status)

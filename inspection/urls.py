@@ -10,6 +10,7 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("inspect/", room.inspect, name="inspect"),
     path("inspect/<slug:line>/", room.inspect, name="inspect"),
+    path("inspect/<slug:line>/halt/", room.request_halt, name="request_halt"),
     path("inspect/<slug:line>/summary/", shift.shift_summary, name="shift_summary"),
     path("inspections/<int:pk>/verdict/", room.verdict, name="verdict"),
     path("inspections/<int:pk>/release/", room.release, name="release"),

@@ -18,18 +18,27 @@ def wake_workers_on_commit() -> None:
     transaction.on_commit(_wake)
 
 
+def send_on_commit(task: str) -> None:
+    """Send a payload-free message that may be lost: something else finds the work again."""
+    transaction.on_commit(lambda: _send_apart(task))
+
+
 def _wake() -> None:
     global _last
     with _gate:
         if time.monotonic() - _last < PERIOD:
             return
         _last = time.monotonic()
-    # A broker that hangs must not hold up the request that stored a part, so the sending has its own thread.
-    threading.Thread(target=_send, daemon=True).start()
+    _send_apart(settings.WAKE_UP_TASK)
 
 
-def _send() -> None:
+def _send_apart(task: str) -> None:
+    """A broker that hangs must not hold up the request that made the work, so the sending has its own thread."""
+    threading.Thread(target=_send, args=[task], daemon=True).start()
+
+
+def _send(task: str) -> None:
     try:
-        current_app.send_task(settings.WAKE_UP_TASK, retry=False, ignore_result=True)
+        current_app.send_task(task, retry=False, ignore_result=True)
     except Exception as error:  # any failure is harmless: the periodic sweep wakes the workers again
         log.warning("wake_up_not_sent", error=str(error)[:200])

@@ -1,5 +1,6 @@
 """The alarms over HTTP."""
 
+from django.db.models import Prefetch, prefetch_related_objects
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
@@ -9,8 +10,15 @@ from inspection.api import checked
 from inspection.paging import NewestFirst
 from inspection.roles import May, caller, needs_to
 from monitoring.actions import acknowledge_alarm, close_alarm
-from monitoring.alarms import STATES, alarms_of, find_alarm
-from monitoring.serializers import AlarmSerializer, CommentSerializer
+from monitoring.alarms import STATES, alarms_of, find_alarm, findings_read
+from monitoring.figures import tells_answers
+from monitoring.serializers import (
+    AcknowledgementSerializer,
+    AlarmDetailSerializer,
+    AlarmSerializer,
+    ClosingSerializer,
+)
+from shadow.showing import note_shown
 
 
 @extend_schema(
@@ -28,21 +36,37 @@ def alarms(request: Request) -> Response:
     return pages.get_paginated_response(AlarmSerializer(page, many=True).data)
 
 
-@extend_schema(request=CommentSerializer, responses=AlarmSerializer)
+@extend_schema(responses=AlarmDetailSerializer)
+@api_view(["GET"])
+@permission_classes([needs_to(May.READ_EVIDENCE)])
+def alarm(request: Request, pk: int) -> Response:
+    """One alarm with what was found for it, in the order in which it was seen.
+
+    Parts that were chosen by a model's answer are noted as shown: the reader is no longer offered them blind.
+    """
+    found = find_alarm(pk, caller(request))
+    prefetch_related_objects([found], Prefetch("findings", findings_read()))
+    told = [finding for finding in found.findings.all() if tells_answers(finding.stream.figure)]
+    parts = {part for finding in told for part in (finding.part, *finding.examples) if part}
+    note_shown(user=caller(request), inspections=sorted(parts), where="alarm")
+    return Response(AlarmDetailSerializer(found).data)
+
+
+@extend_schema(request=AcknowledgementSerializer, responses=AlarmSerializer)
 @api_view(["POST"])
 @permission_classes([needs_to(May.SUPERVISE)])
 def acknowledge(request: Request, pk: int) -> Response:
-    """Say that one is on it; a comment may be given."""
-    alarm = find_alarm(pk, caller(request))
-    acknowledge_alarm(alarm=alarm, by=caller(request), **checked(CommentSerializer, request))
-    return Response(AlarmSerializer(alarm).data)
+    """Say that one is on it, for good or until a time; a comment may be given."""
+    by = caller(request)
+    acknowledge_alarm(alarm=find_alarm(pk, by), by=by, **checked(AcknowledgementSerializer, request))
+    return Response(AlarmSerializer(find_alarm(pk, by)).data)
 
 
-@extend_schema(request=CommentSerializer, responses=AlarmSerializer)
+@extend_schema(request=ClosingSerializer, responses=AlarmSerializer)
 @api_view(["POST"])
 @permission_classes([needs_to(May.SUPERVISE)])
 def close(request: Request, pk: int) -> Response:
-    """Close an alarm; the comment says what was found."""
-    alarm = find_alarm(pk, caller(request))
-    close_alarm(alarm=alarm, by=caller(request), **checked(CommentSerializer, request))
-    return Response(AlarmSerializer(alarm).data)
+    """Close an alarm; the comment says what was found, and the cause what it was."""
+    by = caller(request)
+    close_alarm(alarm=find_alarm(pk, by), by=by, **checked(ClosingSerializer, request))
+    return Response(AlarmSerializer(find_alarm(pk, by)).data)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
-from scipy.stats import chi2, f, ks_2samp, t
+from scipy.special import fdtrc, gammainccinv, gammaincinv, stdtrit
 
 Floats = NDArray[np.float64]
 Shape = Literal["unknown", "sudden", "gradual"]
@@ -65,12 +65,17 @@ class ShiryaevRoberts:
         Mean parts to a false alarm, at least; not a number: never an alarm.
     batch : int
         Parts per mean, 20, or 50 to 100 where neighbours correlate; less than 1 counts as 1.
+    doubt : float
+        How far the baseline's mean may be off, in sd of a batch mean, 0 or more: a true mean anywhere within it is no
+        change. Each ratio is then of mean + doubt + shift against mean + doubt (below, the mirror), whose expectation
+        is at most 1 for every mean that is nearer, so that the stated run holds for all of them.
     """
 
     mean: float
     sd: float
     every: float
     batch: int = 20
+    doubt: float = 0.0
     sums: list[float] = field(default_factory=list)
     total: float = 0.0
     count: int = 0
@@ -87,7 +92,7 @@ class ShiryaevRoberts:
     def _close_batch(self) -> bool:
         z = self.total / math.sqrt(self.count)
         # 100 is far past any threshold and keeps the sums finite, hence storable.
-        ratios = [math.exp(min(100.0, shift * z - shift * shift / 2)) for shift in SHIFTS]
+        ratios = [math.exp(min(100.0, shift * z - abs(shift) * self.doubt - shift * shift / 2)) for shift in SHIFTS]
         self.sums = shiryaev_roberts(self.sums, ratios)
         self.total, self.count = 0.0, 0
         alarm = sum(self.sums) / len(self.sums) >= self.every / max(1, self.batch)
@@ -117,6 +122,8 @@ class EwmaSpread:
         neighbours correlate. sd = 0: any departure is an alarm. Not finite, or sd < 0: never an alarm.
     every : float
         Mean parts to a false alarm, up to 1e9 (also taken for what is larger or not a number).
+    doubt : float
+        How far the baseline's sd may be off, as a share of it, 0 or more; both limits give way to it.
 
     Notes
     -----
@@ -127,6 +134,7 @@ class EwmaSpread:
     mean: float
     sd: float
     every: float
+    doubt: float = 0.0
     spread: float = 1.0
     missing: int = 0
 
@@ -139,8 +147,9 @@ class EwmaSpread:
         z = _standardised(value, self.mean, self.sd)
         self.spread += SPREAD_WEIGHT * (min(SPREAD_CAP, z * z) - self.spread)
         low, high = spread_limits(self.every)
+        room = (1 + self.doubt) ** 2
         # A constant baseline has no spread to lose.
-        alarm = z != 0 if self.sd == 0 else not low <= self.spread <= high
+        alarm = z != 0 if self.sd == 0 else not low / room <= self.spread <= high * room
         if alarm:
             self.reset()
         return alarm
@@ -168,7 +177,12 @@ def spread_limits(every: float) -> tuple[float, float]:
         return 0.0, math.inf
     degrees = (2 - SPREAD_WEIGHT) / SPREAD_WEIGHT
     tail = min(0.49, SPREAD_TAIL / every) if every > 0 else 0.49
-    return float(chi2.ppf(tail, degrees) / degrees), float(chi2.isf(tail, degrees) / degrees)
+    return 2 * float(gammaincinv(degrees / 2, tail)) / degrees, chi_square_above(tail, degrees) / degrees
+
+
+def chi_square_above(level: float, degrees: float) -> float:
+    """What chi-square of so many degrees of freedom exceeds with the chance `level`."""
+    return 2 * float(gammainccinv(degrees / 2, level))
 
 
 @dataclass
@@ -182,10 +196,15 @@ class BernoulliSR:
         never an alarm.
     every : float
         Mean labels to a false alarm, at least; not a number: never an alarm.
+    low, high : float or None
+        Between which the baseline's true rate may lie; None: it is `rate`. A rise is then measured from `high` and a
+        fall from `low`, and the stated run holds for every rate between them.
     """
 
     rate: float
     every: float
+    low: float | None = None
+    high: float | None = None
     sums: list[float] = field(default_factory=list)
     missing: int = 0
 
@@ -196,11 +215,15 @@ class BernoulliSR:
             return False
         if math.isnan(self.rate) or not math.isfinite(self.every):
             return False
-        self.sums = shiryaev_roberts(self.sums, _label_ratios(self.rate, self.every)[bool(value)])
+        self.sums = shiryaev_roberts(self.sums, self._ratios()[bool(value)])
         alarm = sum(self.sums) / len(self.sums) >= self.every
         if alarm:
             self.reset()
         return alarm
+
+    def _ratios(self) -> tuple[list[float], list[float]]:
+        low, high = self.rate if self.low is None else self.low, self.rate if self.high is None else self.high
+        return _label_ratios(low, high, self.every)
 
     def reset(self) -> None:
         self.sums = []
@@ -213,12 +236,12 @@ class BernoulliSR:
         return cls(**state)
 
 
-@lru_cache(maxsize=256)
-def _label_ratios(rate: float, every: float) -> tuple[list[float], list[float]]:
-    """Likelihood ratios per odds factor of no event and of an event."""
+@lru_cache(maxsize=1024)
+def _label_ratios(low: float, high: float, every: float) -> tuple[list[float], list[float]]:
+    """Likelihood ratios per odds factor of no event and of an event: falls from `low`, rises from `high`."""
     floor = 1 / max(2.0, every)
-    rate = min(max(rate, floor), 1 - floor)
-    unlike = [1 / (1 - rate + factor * rate) for factor in ODDS]  # (1 - q) / (1 - rate)
+    rates = [min(max(low if factor < 1 else high, floor), 1 - floor) for factor in ODDS]
+    unlike = [1 / (1 - rate + factor * rate) for factor, rate in zip(ODDS, rates, strict=True)]  # (1 - q) / (1 - rate)
     return unlike, [factor * ratio for factor, ratio in zip(ODDS, unlike, strict=True)]
 
 
@@ -317,6 +340,8 @@ def _ks(old: Floats, new: Floats) -> tuple[float, float]:
     old, new = old[np.isfinite(old)], new[np.isfinite(new)]
     if not (old.size and new.size):
         return 0.0, 1.0
+    from scipy.stats import ks_2samp  # half a second to import: the web would wait for it too, and never asks
+
     test = ks_2samp(old, new, method="asymp")
     return float(test.statistic), float(test.pvalue)
 
@@ -355,7 +380,7 @@ def hotelling_t2(baseline: ArrayLike, window: ArrayLike, level: float) -> Drift:
     if rank == 0 or free < 1:
         return Drift(False, 1.0, (0.0,), farthest)
     t2 = float(np.sum((now.mean(axis=0)) ** 2)) * n * m / (n + m)
-    p_value = float(f.sf(t2 * free / (rank * (n + m - 2)), rank, free))
+    p_value = float(fdtrc(rank, free, t2 * free / (rank * (n + m - 2))))
     return Drift(p_value < level, p_value, (t2,), farthest)
 
 
@@ -482,5 +507,5 @@ def _slope(y: Floats, columns: Sequence[Floats], per_day: float, confidence: flo
     error, slope, factor = _fit(y, columns)
     if math.isinf(factor):
         return 0.0, -math.inf, math.inf
-    half = float(t.ppf((1 + confidence) / 2, free)) * math.sqrt(error / free * factor)
+    half = float(stdtrit(free, (1 + confidence) / 2)) * math.sqrt(error / free * factor)
     return slope * per_day, (slope - half) * per_day, (slope + half) * per_day

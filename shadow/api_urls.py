@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from shadow.api import discrepancies, gauges, models, reports
+from shadow.api import discrepancies, gauges, models, reports, trainings
 
 urlpatterns = [
     path("reports/agreement/", reports.agreement, name="api_agreement"),
@@ -21,5 +21,10 @@ urlpatterns = [
     path("studies/<int:pk>/close/", gauges.close_study, name="api_close_study"),
     path("models/", models.models, name="api_models"),
     path("models/<str:model>/", models.model, name="api_model"),
+    path("lines/<slug:line>/trainings/", trainings.trainings, name="api_trainings"),
+    path("lines/<slug:line>/trainings/<int:pk>/", trainings.training, name="api_training"),
+    path("lines/<slug:line>/trainings/<int:pk>/cancel/", trainings.cancel, name="api_cancel_training"),
+    path("lines/<slug:line>/trainings/<int:pk>/resume/", trainings.resume, name="api_resume_training"),
+    path("lines/<slug:line>/trainings/<int:pk>/shadow/", trainings.let_shadow, name="api_let_shadow"),
     path("predictions/", models.predictions, name="api_predictions"),
 ]

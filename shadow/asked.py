@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.db.models import prefetch_related_objects
+
 from inspection.actions.intake import find_line
 from inspection.models import Line, User
 from inspection.refusals import BadInput, Unknown
@@ -53,6 +55,7 @@ def read_asked(params: Mapping[str, str], by: User) -> Asked:
     group_by = one_of("group_by", params.get("group_by") or "day", GROUPINGS)
     evidence = one_of("evidence", params.get("evidence") or "blind", KINDS)
     lines = _lines(params.get("line", ""), by, every=group_by == "line")
+    prefetch_related_objects(lines, "shifts")  # several calendars of each line are asked for
     versions = _versions(params.get("model", ""), lines, every=group_by == "model")
     span = read_span(params.get("from", ""), params.get("to", ""), lines[0])
     narrow = read_narrow(params, lines, by)

@@ -85,16 +85,21 @@ def read_card(card: Any) -> Card:
     """A card in rows. What is missing or of another shape is left out; nothing is made up."""
     card = as_mapping(card)
     epochs = [row for row in as_sequence(card.get("curve")) if isinstance(row, Mapping)]
-    series = {"train loss": _column(epochs, "loss"), "surprise on the calibrate part": _column(epochs, "calibrate_nll")}
     best = as_mapping(card.get("epochs")).get("best")
     return Card(
         figures=_turned(as_mapping(card.get("figures"))),
         data=_data(as_mapping(card.get("data"))),
         curve=_rows(epochs),
-        chart=curves("Loss by epoch", series, best=best if isinstance(best, int) else None),
+        chart=curve_chart(epochs, best if isinstance(best, int) else None),
         facts=_facts({key: value for key, value in card.items() if key not in IN_TABLES}),
         sections=tuple((name, _facts(as_mapping(card[name]))) for name in SECTIONS if as_mapping(card.get(name))),
     )
+
+
+def curve_chart(epochs: Sequence[Mapping[str, Any]], best: int | None) -> SafeString:
+    """The losses of a training by epoch."""
+    series = {"train loss": _column(epochs, "loss"), "surprise on the calibrate part": _column(epochs, "calibrate_nll")}
+    return curves("Loss by epoch", series, best=best)
 
 
 def _facts(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import F, Min, Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from inspection.models import Correction, Line, ModelOutputShown, Origin, Outcome, Purpose, SeededPart, Verdict
 from inspection.models.judgement import Occasion
+from inspection.planning import unindexed
 from shadow.agreement import PeopleTable, people_confusion
 from shadow.asked import Asked
 from shadow.days import EVERYTHING, Calendar
@@ -125,8 +126,8 @@ def _newest(line: Line, asked: Asked) -> QuerySet[SeededPart]:
         "source__variant": narrow.variant, "source__lot": narrow.lot or None,
     }  # fmt: skip
     given = {name: value for name, value in given.items() if value is not None}
-    # By an expression that no index holds: without statistics SQLite would begin with all parts of the line.
-    rows = SeededPart.objects.alias(on_line=F("inspection__line") + 0).filter(on_line=line.pk, **given)
+    # Without statistics SQLite would begin with all parts of the line.
+    rows = SeededPart.objects.alias(on_line=unindexed("inspection__line")).filter(on_line=line.pk, **given)
     return rows.order_by("-pk")
 
 

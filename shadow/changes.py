@@ -20,16 +20,22 @@ SOURCES = {
     "shadow_adjudication": "(SELECT p.inspection_id FROM shadow_prediction p WHERE p.id = fresh.prediction_id)",
 }
 # Of these tables not every row changes what is counted: what was shown to somebody counts once they have judged the
-# part, and a later verdict tells of itself. So an export of 50,000 pairs counts nothing again. A verdict that is on its
-# way in another transaction cannot be seen, but the lease that it ends can.
+# part or corrected what was judged, and a later verdict tells of itself. So an export of 50,000 pairs counts nothing
+# again. A verdict that is on its way in another transaction cannot be seen, but the lease that it ends can. Of a part
+# that was cleaned, whoever judges its next inspection may have been shown what the model said of this one.
 ONLY_IF = {
     "inspection_modeloutputshown": "(EXISTS (SELECT 1 FROM inspection_verdict v"
-    " WHERE v.inspection_id = fresh.inspection_id AND v.inspector_id = fresh.user_id)"
+    " WHERE v.inspection_id = fresh.inspection_id AND (v.inspector_id = fresh.user_id OR EXISTS (SELECT 1"
+    " FROM inspection_correction c WHERE c.verdict_id = v.id AND c.by_id = fresh.user_id)))"
     " OR EXISTS (SELECT 1 FROM inspection_lease l"
-    " WHERE l.inspection_id = fresh.inspection_id AND l.user_id = fresh.user_id))",
+    " WHERE l.inspection_id = fresh.inspection_id AND l.user_id = fresh.user_id)"
+    " OR EXISTS (SELECT 1 FROM inspection_inspection i JOIN inspection_inspection c ON c.serial = i.serial"
+    " AND c.line_id + 0 = i.line_id AND c.state = 'retake' WHERE i.id = fresh.inspection_id))",
 }
 PURGED = ("inspection_verdict", "inspection_draw", "shadow_prediction")  # what goes is counted out
 NAME, GONE = "{table}_is_counted", "{table}_is_counted_out"
+# A part that is sent to be cleaned is answered for by another one: no row tells of it, its state does.
+CLEANED, SENT = "inspection_inspection_is_cleaned", "NEW.state = 'retake' AND OLD.state <> 'retake'"
 
 
 def triggers() -> list[tuple[str, str, str, str, str]]:
@@ -62,15 +68,37 @@ def _on_postgresql(name: str, table: str, verb: str, part: str, condition: str) 
     ]
 
 
+def _cleaned_on_sqlite() -> list[str]:
+    return [
+        f"DROP TRIGGER IF EXISTS {CLEANED}",
+        f"CREATE TRIGGER {CLEANED} AFTER UPDATE OF state ON inspection_inspection WHEN {SENT} "
+        "BEGIN INSERT INTO shadow_changedpart (inspection_id) VALUES (NEW.id); END",
+    ]
+
+
+def _cleaned_on_postgresql() -> list[str]:
+    """By the row, behind its condition: nearly every change of state is another one."""
+    return [
+        f"CREATE OR REPLACE FUNCTION {CLEANED}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO shadow_changedpart (inspection_id) VALUES (NEW.id); RETURN NULL; END $$",
+        f"CREATE OR REPLACE TRIGGER {CLEANED} AFTER UPDATE OF state ON inspection_inspection "
+        f"FOR EACH ROW WHEN ({SENT}) EXECUTE FUNCTION {CLEANED}()",
+    ]
+
+
 def install_triggers(**kwargs: Any) -> None:
     """Create what is missing of the triggers on every table that exists. Harmless when repeated."""
     existing = set(connection.introspection.table_names())
-    statements = _on_postgresql if connection.vendor == "postgresql" else _on_sqlite
+    on_postgresql = connection.vendor == "postgresql"
+    statements = _on_postgresql if on_postgresql else _on_sqlite
     with connection.cursor() as cursor:
         for name, table, *told in triggers():
             if {table, "shadow_changedpart"} <= existing:
                 for statement in statements(name, table, *told):
                     cursor.execute(statement)
+        if {"inspection_inspection", "shadow_changedpart"} <= existing:
+            for statement in _cleaned_on_postgresql() if on_postgresql else _cleaned_on_sqlite():
+                cursor.execute(statement)
 
 
 def missing_triggers() -> list[str]:
@@ -80,4 +108,4 @@ def missing_triggers() -> list[str]:
         catalogue = "SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D'"
     with connection.cursor() as cursor:
         cursor.execute(catalogue)
-        return sorted({name for name, *_ in triggers()} - {row[0] for row in cursor.fetchall()})
+        return sorted({CLEANED, *(name for name, *_ in triggers())} - {row[0] for row in cursor.fetchall()})

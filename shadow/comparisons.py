@@ -1,23 +1,29 @@
 """A pair as reports count it, and the sums of many: what the rows come to, without a table of its own."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
+from inspection.models import Inspection, Outcome
+from inspection.moves import State
+from inspection.planning import unindexed
 from shadow.agreement import Confusion
 from shadow.days import Calendar
-from shadow.models import Prediction
-from shadow.models.counted import Standing
+from shadow.models import ModelVersion, Prediction
+from shadow.models.counted import CountsAs, Standing
 from shadow.pairs import CELLS, NOT_JUDGED, counts_as_live, findings_of, judged_of, kind_of
 from shadow.scores import ScoreCounts, bin_of
+from shadow.vision.novelty import is_out_of_distribution
 
 CELL_NAMES = frozenset(CELLS.values())
 SCRATCHED = frozenset({"escape", "both_scratched"})  # where the person's answer is scratched
 MILLION = 1_000_000
+COUNTS = CountsAs.values
 
 
 class Counted(NamedTuple):
@@ -38,6 +44,9 @@ class Counted(NamedTuple):
     standing: str
     score: float | None
     finding: str
+    evidence: str
+    slot: int | None
+    shift: int
 
 
 class Key(NamedTuple):
@@ -52,24 +61,66 @@ class Key(NamedTuple):
     inspector_id: int | None
 
 
+class Summed(NamedTuple):
+    """What of a pair goes into sums; the names are columns of `Comparison`."""
+
+    standing: str
+    score: float | None
+    finding: str
+    evidence: str
+    slot: int | None
+    shift: int
+
+
+def summed(row: Counted) -> Summed:
+    return Summed(row.standing, row.score, row.finding, row.evidence, row.slot, row.shift)
+
+
+def place_of(slot: int | None, shift: int) -> str:
+    return f"{'-' if slot is None else slot}/{shift}"
+
+
+def slot_and_shift(place: str) -> tuple[int | None, int]:
+    """
+    >>> slot_and_shift(place_of(3, 12)), slot_and_shift(place_of(None, 0))
+    ((3, 12), (None, 0))
+    """
+    slot, shift = place.split("/")
+    return None if slot == "-" else int(slot), int(shift)
+
+
+def bars_of(thresholds: Sequence[float], threshold: float) -> list[float]:
+    """The bars that slots are counted by: a version's order of thresholds and its operating one, rising.
+
+    A score in slot s reaches the first s bars: it lies below bar j (from 0) where s <= j.
+    """
+    return sorted({*thresholds, threshold})
+
+
 def key_of(row: Counted) -> Key:
     return Key(row.line_id, row.version_id, row.day, row.kind, row.station_id, row.variant_id, row.inspector_id)
 
 
 @dataclass
 class Sums:
-    """Pairs by standing, findings by cell and who was right, and by bin of the scores [judged ok, scratched, millionths].
+    """Pairs by standing, findings by cell and who was right, and by bin of the scores [judged ok, scratched, millionths];
+    the evidence among them by slot and shift, [how many count as each of CountsAs].
 
-    Bins are texts, as JSON keeps them. Zeros may stand for nothing: compare with `tidy`.
+    Bins and places are texts, as JSON keeps them. Zeros may stand for nothing: compare with `tidy`.
     """
 
     standing: Counter[str] = field(default_factory=Counter)
     findings: dict[str, Counter[str]] = field(default_factory=dict)
     scores: dict[str, list[int]] = field(default_factory=dict)
+    evidence: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, standing: str, score: float | None, finding: str, times: int = 1) -> None:
-        """Count a pair, or with -1 take it away."""
+    def add(self, row: Sequence[Any], times: int = 1) -> None:
+        """Count a pair, or with -1 take it away; `row` has the fields of `Summed`."""
+        standing, score, finding, counts_as, slot, shift = row
         self.standing[standing] += times
+        if counts_as:
+            place = self.evidence.setdefault(place_of(slot, shift), [0] * len(COUNTS))
+            place[COUNTS.index(counts_as)] += times
         if standing in CELL_NAMES and score is not None:
             bin = self.scores.setdefault(str(bin_of(score)), [0, 0, 0])
             bin[1 if standing in SCRATCHED else 0] += times
@@ -86,11 +137,16 @@ class Sums:
         for place, bin in other.scores.items() if scores else ():
             mine = self.scores.get(place, (0, 0, 0))
             self.scores[place] = [mine[0] + bin[0], mine[1] + bin[1], mine[2] + bin[2]]
+        for place, counts in other.evidence.items():
+            known = self.evidence.get(place, [0] * len(COUNTS))
+            self.evidence[place] = [mine + more for mine, more in zip(known, counts, strict=True)]
 
     def tidy(self) -> "Sums":
         """The same without zeros."""
         findings = {cell: +found for cell, found in self.findings.items() if any(found.values())}
-        return Sums(+self.standing, findings, {place: bin for place, bin in self.scores.items() if any(bin)})
+        scores = {place: bin for place, bin in self.scores.items() if any(bin)}
+        evidence = {place: counts for place, counts in self.evidence.items() if any(counts)}
+        return Sums(+self.standing, findings, scores, evidence)
 
     @property
     def confusion(self) -> Confusion:
@@ -104,7 +160,7 @@ class Sums:
 ROW = (
     "inspection_id", "pk", "inspection__line_id", "version_id", "inspection__station_id", "inspection__variant_id",
     "inspection__lot", "inspection__received_at", "score", "outcome", "retrospective", "inspection__draw__blind",
-    "inspection__origin",
+    "inspection__origin", "novelty", "inspection__draw__audited", "inspection__state", "inspection__serial", "repeated",
 )  # fmt: skip
 
 
@@ -114,16 +170,76 @@ def compared(predictions: QuerySet[Prediction], calendars: Mapping[int, Calendar
     The queryset is used as a subquery: it must not be sliced.
     """
     judged, findings = judged_of(predictions), findings_of(predictions)
-    for part, pk, line, version, station, variant, lot, received, score, answer, again, blind, origin in (
-        predictions.order_by().values_list(*ROW).iterator(chunk_size=5000)
-    ):
+    bars = {version.pk: bars_of(version.thresholds, version.threshold) for version in _versions(predictions)}
+    for (
+        part, pk, line, version, station, variant, lot, received, score, answer, again, blind, origin, novelty, audited,
+        state, serial, repeated,
+    ) in predictions.order_by().annotate(repeated=Exists(EARLIER)).values_list(*ROW).iterator(chunk_size=5000):  # fmt: skip
         said, calendar = judged.get(part, NOT_JUDGED), calendars[line]
         live = counts_as_live(origin, calendar.demo)
+        evidence = ""
+        if live and blind and not again and not repeated:
+            said_of_it = said.evidence_outcome
+            if state == State.RETAKE and not said.served_before:
+                said_of_it = outcome_after_cleaning(line, version, serial)
+            evidence = counts_as(said_of_it, served=said.served_before, audited=bool(audited))
         yield Counted(
             pk, part, line, version, station, variant, said.inspector_id, lot, calendar.day_of(received), received,
             said.judged_at, kind_of(origin, live, again, bool(blind) and not said.served_before),
             standing_of(said.outcome, answer), score, findings.get(pk, ""),
+            evidence, slot_of(score, novelty, bars[version]) if evidence else None,
+            calendar.shift_of(received) if evidence else 0,
         )  # fmt: skip
+
+
+# A serial counts once, by its first live inspection on the line: the same part again is no second piece of evidence.
+# By the serial's index: SQLite, without statistics, would take one that begins with the line.
+EARLIER = (
+    Inspection.objects.live()
+    .alias(on_line=unindexed("line"))
+    .filter(on_line=OuterRef("inspection__line"), serial=OuterRef("inspection__serial"), pk__lt=OuterRef("inspection"))
+)
+
+
+def _versions(predictions: QuerySet[Prediction]) -> QuerySet[ModelVersion]:
+    return ModelVersion.objects.filter(pk__in=predictions.order_by().values("version")).only("thresholds", "threshold")
+
+
+def slot_of(score: float | None, novelty: float | None, bars: Sequence[float]) -> int | None:
+    """How many of the bars a score reaches; None where there is none, or the part is out of distribution."""
+    return None if score is None or is_out_of_distribution(novelty) else bisect_right(bars, score)
+
+
+def counts_as(said: str | None, *, served: bool, audited: bool) -> str:
+    """What a part that was drawn blind counts as. `said` is what was said of it before anything was served.
+
+    Served although drawn blind is an escape, and so is an audit of which nobody could tell. Until somebody can tell, any
+    other part waits; what anybody says after they have seen something never counts.
+
+    >>> counts_as("ok", served=False, audited=True), counts_as("unsure", served=False, audited=False)
+    ('ok', 'pending')
+    """
+    if served:
+        return CountsAs.SERVED.value
+    if said in (Outcome.OK, Outcome.SCRATCHED):
+        return str(said)
+    if audited:
+        return (CountsAs.UNSURE if said else CountsAs.DUE).value
+    return CountsAs.PENDING.value
+
+
+def outcome_after_cleaning(line: int, version: int, serial: str) -> str | None:
+    """What the next blind inspection of a part that was sent to be cleaned says of it: that one answers for it, unless
+    its judges had been served what the model said of the serial before."""
+    same = Inspection.objects.alias(on_line=unindexed("line")).filter(on_line=line, serial=serial)
+    theirs = same.live().exclude(state=State.RETAKE)
+    answers = Prediction.objects.filter(
+        inspection__in=theirs, inspection__draw__blind=True, version=version, retrospective=False
+    )
+    judged = judged_of(answers, besides=same)
+    parts = answers.order_by("inspection__received_at", "inspection_id").values_list("inspection_id", flat=True)
+    unserved = (judged.get(part, NOT_JUDGED) for part in parts)
+    return next((said.evidence_outcome for said in unserved if not said.served_before), None)
 
 
 def standing_of(outcome: str | None, answer: str) -> str:

@@ -26,6 +26,11 @@ class Calendar:
                 return shift.day_of(moment)
         return local.date()
 
+    def shift_of(self, moment: datetime) -> int:
+        """The key of the shift that covers a moment; 0: none does."""
+        clock = moment.astimezone(self.zone).time()
+        return next((shift.pk for shift in self.shifts if shift.covers(clock)), 0)
+
 
 @dataclass(frozen=True)
 class Span:

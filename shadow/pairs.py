@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from django.db.models import Min, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from inspection.judging import finding_of
-from inspection.models import Correction, Line, ModelOutputShown, Origin, Outcome, User, Verdict
+from inspection.models import Correction, Inspection, Line, ModelOutputShown, Origin, Outcome, User, Verdict
 from inspection.models.judgement import Occasion
 from inspection.people import usernames_for
+from shadow.as_of import AsOf
 from shadow.models import Adjudication, ModelVersion, Prediction
 from shadow.vision.novelty import is_out_of_distribution
 
@@ -141,21 +142,31 @@ def pairs(
     return pairs_of(Prediction.objects.filter(**given))
 
 
-def pairs_of(predictions: QuerySet[Prediction]) -> list[Pair]:
-    """The pairs of these predictions, by arrival. The queryset is used as a subquery: it must not be sliced."""
-    judged = judged_of(predictions)
+def pairs_of(
+    predictions: QuerySet[Prediction], as_of: AsOf | None = None, besides: QuerySet[Inspection] | None = None
+) -> list[Pair]:
+    """The pairs of these predictions, by arrival; with `as_of` as they stood then (findings as they are now); `besides`
+    as for `judged_of`.
+
+    The queryset is used as a subquery: it must not be sliced.
+    """
+    if as_of:
+        predictions = predictions.filter(as_of.q("prediction"))
+    judged = judged_of(predictions, as_of, besides)
     findings = findings_of(predictions)
     by_arrival = predictions.order_by("inspection__received_at", "inspection_id", "pk")
     rows: QuerySet[Any, tuple[Any, ...]] = by_arrival.values_list(
         "inspection_id", "pk", "inspection__serial", "inspection__line__slug", "inspection__station__slug",
         "inspection__variant__slug", "inspection__lot", "inspection__received_at", "version__name", "score", "novelty",
-        "outcome", "null_reason", "retrospective", "inspection__draw__blind", "inspection__origin", "inspection__line__demo",
+        "outcome", "null_reason", "retrospective", "inspection__draw", "inspection__draw__blind", "inspection__origin",
+        "inspection__line__demo",
     )  # fmt: skip
     found = []
-    for *fields, outcome, null_reason, retrospective, blind, origin, demo in rows.iterator(chunk_size=5000):
+    for *fields, outcome, null_reason, retrospective, draw, blind, origin, demo in rows:
         *said, served_before = judged.get(fields[0], NOT_JUDGED)
         live, finding = counts_as_live(origin, demo), findings.get(fields[1])
-        told = (outcome or None, null_reason, *said, bool(blind), served_before, origin, live, retrospective, finding)
+        blind = bool(blind) and (as_of is None or as_of.has("draw", draw))
+        told = (outcome or None, null_reason, *said, blind, served_before, origin, live, retrospective, finding)
         found.append(Pair._make((*fields, *told)))
     return found
 
@@ -167,19 +178,26 @@ def seen_by(reader: User, found: Iterable[Pair]) -> list[Pair]:
     return [pair._replace(inspector=called.get(pair.inspector_id)) for pair in found]
 
 
-def judged_of(predictions: QuerySet[Prediction]) -> dict[int, Judged]:
-    """What the verdicts on these predictions' parts come to, by part; a part that nobody judged is not in it."""
+def judged_of(
+    predictions: QuerySet[Prediction], as_of: AsOf | None = None, besides: QuerySet[Inspection] | None = None
+) -> dict[int, Judged]:
+    """What the verdicts on these predictions' parts come to, by part; a part that nobody judged is not in it. What was
+    served of the parts `besides`, these among them, counts as served of each of these: they are one thing."""
     parts = predictions.order_by().values("inspection")
     corrections: dict[int, list[_Correction]] = defaultdict(list)
-    made = Correction.objects.filter(verdict__inspection__in=parts).order_by("pk")
+    made = Correction.objects.filter(_then("correction", as_of), verdict__inspection__in=parts).order_by("pk")
     for correction in made.values_list("verdict_id", "outcome", "by_id", "at"):
         corrections[correction[0]].append(_Correction(*correction))
-    served = _served(parts)
+    served = _served(parts, as_of)
     # A verdict after advice says how far person and model together agree with the model; it is nobody's control.
-    given = Verdict.objects.filter(inspection__in=parts).exclude(occasion=Occasion.ADVISED).order_by("pk")
+    given = Verdict.objects.filter(_then("verdict", as_of), inspection__in=parts).exclude(occasion=Occasion.ADVISED)
+    given = given.order_by("pk")
     verdicts: dict[int, list[tuple]] = defaultdict(list)
     for row in given.values_list("pk", "inspection_id", "inspector_id", "inspector__username", "outcome", "at"):
         verdicts[row[1]].append(row)
+    if besides is not None:
+        first = _first_served(besides, as_of)
+        served |= {(part, person): at for part in verdicts for person, at in first.items()}
     disturbed = {part for part, _person in served}
     return {
         part: _said_once(rows[0])
@@ -195,9 +213,21 @@ def _said_once(row: tuple) -> Judged:
     return Judged(inspector_id, inspector, at, outcome, outcome, False)
 
 
-def _served(parts: QuerySet) -> Served:
-    rows = ModelOutputShown.objects.filter(inspection__in=parts).order_by().values("inspection_id", "user_id")
+def _then(table: str, as_of: AsOf | None) -> Q:
+    """The rows of a table that were there at the moment asked for; without one all of them."""
+    return as_of.q(table) if as_of else Q()
+
+
+def _served(parts: QuerySet, as_of: AsOf | None) -> Served:
+    shown = ModelOutputShown.objects.filter(_then("shown", as_of), inspection__in=parts)
+    rows = shown.order_by().values("inspection_id", "user_id")
     return {(row["inspection_id"], row["user_id"]): row["first"] for row in rows.annotate(first=Min("at"))}
+
+
+def _first_served(parts: QuerySet[Inspection], as_of: AsOf | None) -> dict[int, datetime]:
+    """When something of any of some parts was first served, by person."""
+    shown = ModelOutputShown.objects.filter(_then("shown", as_of), inspection__in=parts.order_by().values("pk"))
+    return dict(shown.order_by().values_list("user_id").annotate(first=Min("at")))
 
 
 def findings_of(predictions: QuerySet[Prediction]) -> dict[int, str]:

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from inspection.models import Line
 from shadow.asked import Asked
-from shadow.comparisons import Counted, Key, Sums, key_of
+from shadow.comparisons import Counted, Key, Sums, key_of, summed
 from shadow.days import Calendar, Edge, Span
 from shadow.models import Comparison, DayTally
 from shadow.rollups import COLUMNS, tallies, up_to_date
@@ -39,7 +39,7 @@ def _add_rows(found: dict[Key, Sums], asked: Asked, line: Line, which: Q) -> Non
     for row in rows.values_list(*COLUMNS).iterator(chunk_size=5000):
         counted = Counted(*row)
         if asked.span.holds(counted.received_at, calendar):
-            found[key_of(counted)].add(counted.standing, counted.score, counted.finding)
+            found[key_of(counted)].add(summed(counted))
 
 
 def _within(span: Span, line: Line) -> Q:

@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db.models import F
 from django.utils.translation import gettext_lazy
 
 from inspection.models import Line, Truth, User
+from inspection.planning import unindexed
 from shadow.models import Adjudication
 from shadow.truth import truth_of
 
@@ -56,8 +56,10 @@ def reasons_for(line: Line, reader: User) -> Mapping[str, Reasons]:
 def _given(line: Line) -> Iterable[tuple[str, str, int]]:
     """(what it says of the part, reason, by whom) of the line's last findings, newest first."""
     newest = Adjudication.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    # By an expression that no index holds: without statistics SQLite would begin with all parts of the line.
-    lately = Adjudication.objects.alias(on_line=F("prediction__inspection__line") + 0).filter(pk__gt=newest - SEARCHED)
+    # Without statistics SQLite would begin with all parts of the line.
+    lately = Adjudication.objects.alias(on_line=unindexed("prediction__inspection__line")).filter(
+        pk__gt=newest - SEARCHED
+    )
     rows = lately.filter(on_line=line.pk).order_by("-pk")
     for finding, reason, by, answer in rows.values_list("finding", "reason", "by", "prediction__outcome")[:LOOKED_AT]:
         # They differed when it was settled, whatever became of the verdict since.

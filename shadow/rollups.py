@@ -13,20 +13,25 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Max, Min, QuerySet
+from django.db.models import Max, Min, QuerySet
 
-from inspection.models import Line
-from shadow.comparisons import Counted, Key, Sums, compared, key_of
+from inspection.models import Inspection, Line
+from inspection.moves import State
+from inspection.planning import KeyBeside, unindexed
+from shadow.comparisons import Counted, Key, Summed, Sums, compared, key_of, summed
 from shadow.days import Calendar
 from shadow.models import Calendared, ChangedPart, Comparison, DayTally, Prediction
 from shadow.models.counted import Standing
 
 CHANGES = 500  # changes taken together
 FOR_A_READER = 5000  # changes that a reader counts: a third of a second
-PARTS = 1000  # keys of parts counted together in a recount: some 50 ms, for which a writer on SQLite waits
+# Keys of parts counted together in a recount. A writer on SQLite waits for it, some 50 ms; on PostgreSQL only who counts
+# too does, a second.
+PARTS = {"sqlite": 1000, "postgresql": 20_000}
 AT_ONCE = 20_000  # a line with no more pairs than this is counted anew while its reader waits
 LOCK = 0x51AD0CC5  # among PostgreSQL's advisory locks
 
+FORM = 3  # raised with what is counted of a pair: after an upgrade every line is counted anew
 COLUMNS = Counted._fields
 STANDINGS = tuple(Standing.values)
 TALLY = (*Key._fields, *STANDINGS)
@@ -56,9 +61,16 @@ def _take_changes(limit: int) -> int:
     # A change that commits while we count stays for the next time, so nothing that was written is passed over.
     changes = dict(ChangedPart.objects.order_by("pk").values_list("pk", "inspection_id")[:limit])
     if changes:
-        _count({"inspection__in": sorted(set(changes.values()))}, _calendars())
+        parts = {*changes.values(), *_answered_by(changes.values())}
+        _count({"inspection__in": sorted(parts)}, _calendars())
         ChangedPart.objects.filter(pk__in=changes).delete()
     return len(changes)
+
+
+def _answered_by(parts: Iterable[int]) -> QuerySet[Inspection, int]:
+    """Parts that were sent to be cleaned: the serial's next inspection, which changed, answers for them."""
+    serials = Inspection.objects.filter(pk__in=parts).values("serial")
+    return Inspection.objects.filter(state=State.RETAKE, serial__in=serials).values_list("pk", flat=True)
 
 
 def up_to_date(lines: Iterable[Line]) -> None:
@@ -90,8 +102,13 @@ def follow_calendars(lines: Iterable[Line], *, at_once: int | None = AT_ONCE) ->
         Calendared.objects.update_or_create(line=line, defaults={"calendar": digest})
 
 
+def are_counted_by(line: Line, calendar: Calendar) -> bool:
+    """Whether the line's pairs were counted by these working days; until a worker has counted a long line anew: no."""
+    return Calendared.objects.filter(line=line, calendar=_digest(calendar)).exists()
+
+
 def recount(lines: Iterable[Line], *, progress: Callable[[int], Any] = lambda parts: None) -> tuple[int, int]:
-    """Count all pairs of some lines from their rows, and the tallies from the pairs.
+    """Count all pairs of some lines from their rows, and the tallies from the pairs; then let the database know how many.
 
     Returns how many pairs there are, and how many pairs and days were not counted as their rows say. The line goes on
     meanwhile: at every moment the tallies are the sums of what was counted.
@@ -106,6 +123,9 @@ def recount(lines: Iterable[Line], *, progress: Callable[[int], Any] = lambda pa
         for day in _days_of(line):
             counted, wrong = _sum_up(line, day)
             pairs, mended = pairs + counted, mended + wrong
+    with connection.cursor() as cursor:
+        for model in (Comparison, DayTally):
+            cursor.execute(f"ANALYZE {model._meta.db_table}")  # else PostgreSQL plans for the few rows of before
     return pairs, mended
 
 
@@ -116,8 +136,9 @@ def _ranges(line: Line) -> Iterator[tuple[int, int]]:
         keys += rows.order_by().aggregate(first=Min("inspection"), last=Max("inspection")).values()
     known = [key for key in keys if key is not None]
     if known:
-        for first in range(min(known), max(known) + 1, PARTS):
-            yield first, min(first + PARTS - 1, max(known))
+        parts = PARTS[connection.vendor]
+        for first in range(min(known), max(known) + 1, parts):
+            yield first, min(first + parts - 1, max(known))
 
 
 def _days_of(line: Line) -> list[date]:
@@ -129,12 +150,13 @@ def _days_of(line: Line) -> list[date]:
 def _sum_up(line: Line, day: date) -> tuple[int, bool]:
     """Make a day's tallies from its comparisons; says how many there are, and whether the tallies were wrong."""
     _go_alone()
-    sums: dict[Key, Sums] = defaultdict(Sums)
-    rows = Comparison.objects.filter(line=line, day=day).values_list(*Key._fields, "standing", "score", "finding")
-    pairs = 0
-    for *key, standing, score, finding in rows.iterator(chunk_size=5000):
-        sums[Key(*key)].add(standing, score, finding)
+    found: dict[tuple, Sums] = defaultdict(Sums)
+    rows = Comparison.objects.filter(line=line, day=day).values_list(*Key._fields, *Summed._fields)
+    pairs, width = 0, len(Key._fields)
+    for row in rows.iterator(chunk_size=5000):
+        found[row[:width]].add(row[width:])
         pairs += 1
+    sums = {Key(*key): of_it for key, of_it in found.items()}
     wrong = dict(tallies(DayTally.objects.filter(line=line, day=day))) != sums
     if wrong:
         DayTally.objects.filter(line=line, day=day).delete()
@@ -150,6 +172,8 @@ def _go_alone() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            # A power cut that undoes the count undoes the taking of its changes too: they are counted again.
+            cursor.execute("SET LOCAL synchronous_commit = off")
 
 
 def _calendars() -> dict[int, Calendar]:
@@ -158,7 +182,7 @@ def _calendars() -> dict[int, Calendar]:
 
 def _digest(calendar: Calendar) -> str:
     shifts = [(shift.starts_at.isoformat(), shift.ends_at.isoformat()) for shift in calendar.shifts]
-    return hashlib.sha256(json.dumps([str(calendar.zone), calendar.demo, shifts]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([FORM, str(calendar.zone), calendar.demo, shifts]).encode()).hexdigest()
 
 
 def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar], line: Line | None = None) -> int:
@@ -168,9 +192,11 @@ def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar], line: Li
     """
     counted, predictions = Comparison.objects.filter(**scope), Prediction.objects.filter(**scope)
     if line:
-        # By an expression that no index holds: without statistics SQLite would walk all parts of the line for each range.
-        predictions = predictions.alias(on_line=F("inspection__line") + 0).filter(on_line=line.pk)
-        counted = counted.alias(on_line=F("line") + 0).filter(on_line=line.pk)
+        # Without statistics SQLite would walk all parts of the line for each range.
+        counted = counted.alias(on_line=unindexed("line")).filter(on_line=line.pk)
+        predictions = predictions.alias(on_line=unindexed("inspection__line")).filter(on_line=line.pk)
+        beside = {name.replace("inspection", "part"): key for name, key in scope.items()}
+        predictions = predictions.alias(part=KeyBeside("inspection__line")).filter(**beside)
     known = {row[0]: Counted(*row) for row in counted.values_list(*COLUMNS)}
     moved: dict[Key, Sums] = defaultdict(Sums)
     new: list[Counted] = []
@@ -179,9 +205,9 @@ def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar], line: Li
             del known[row.prediction_id]
         else:
             new.append(row)
-            moved[key_of(row)].add(row.standing, row.score, row.finding)
+            moved[key_of(row)].add(summed(row))
     for row in known.values():  # what it was before; or its prediction was purged
-        moved[key_of(row)].add(row.standing, row.score, row.finding, -1)
+        moved[key_of(row)].add(summed(row), -1)
     Comparison.objects.filter(pk__in=known).delete()
     _insert(Comparison, COLUMNS, new)
     _move_tallies(moved)
@@ -191,9 +217,10 @@ def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar], line: Li
 def tallies(rows: QuerySet[DayTally]) -> Iterator[tuple[Key, Sums]]:
     """The tallies as keys and sums."""
     width = len(Key._fields)
-    for findings, scores, *rest in rows.values_list("findings", "scores", *TALLY):
+    for findings, scores, evidence, *rest in rows.values_list("findings", "scores", "evidence", *TALLY):
         standing = Counter({name: n for name, n in zip(STANDINGS, rest[width:], strict=True) if n})
-        yield Key(*rest[:width]), Sums(standing, {cell: Counter(found) for cell, found in findings.items()}, scores)
+        found = {cell: Counter(found) for cell, found in findings.items()}
+        yield Key(*rest[:width]), Sums(standing, found, scores, evidence)
 
 
 def _move_tallies(moved: Mapping[Key, Sums]) -> None:
@@ -211,29 +238,32 @@ def _move_tallies(moved: Mapping[Key, Sums]) -> None:
 def _insert_tallies(sums_of: Mapping[Key, Sums]) -> None:
     tidy = ((key, sums.tidy()) for key, sums in sums_of.items())
     rows = [
-        (*key, *(sums.standing[name] for name in STANDINGS), json.dumps(sums.findings), json.dumps(sums.scores))
+        (
+            *key,
+            *(sums.standing[name] for name in STANDINGS),
+            *(json.dumps(counts) for counts in (sums.findings, sums.scores, sums.evidence)),
+        )
         for key, sums in tidy
         if sums.standing
     ]
-    _insert(DayTally, (*TALLY, "findings", "scores"), rows)
+    _insert(DayTally, (*TALLY, "findings", "scores", "evidence"), rows)
 
 
 def _insert(model: type[Comparison] | type[DayTally], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write many rows in one statement; through the ORM a million of them would take several times as long."""
+    """Write many rows at once; through the ORM a million of them would take several times as long."""
     if not rows:
         return
-    fields = {field.attname: field for field in model._meta.concrete_fields}
     quoted = ", ".join(connection.ops.quote_name(name) for name in names)
-    into = f"INSERT INTO {model._meta.db_table} ({quoted})"
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            arrays = ", ".join(f"%s::{fields[name].db_type(connection)}[]" for name in names)
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            cursor.execute(f"{into} SELECT * FROM unnest({arrays})", columns)  # noqa: S608 - names of our own
+            with cursor.copy(f"COPY {model._meta.db_table} ({quoted}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
         else:
             moments = [place for place, name in enumerate(names) if name in ("day", "received_at", "judged_at")]
             marks = ", ".join(["%s"] * len(names))
-            cursor.executemany(f"{into} VALUES ({marks})", [_as_text(row, moments) for row in rows])
+            statement = f"INSERT INTO {model._meta.db_table} ({quoted}) VALUES ({marks})"  # noqa: S608 - names of our own
+            cursor.executemany(statement, [_as_text(row, moments) for row in rows])
 
 
 def _as_text(row: Sequence[Any], moments: Sequence[int]) -> list[Any]:

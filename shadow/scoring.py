@@ -18,7 +18,7 @@ from shadow import jobs
 from shadow.actions import load_scorer
 from shadow.jobs import LeasedJob
 from shadow.models import HeatMap, ModelVersion, Prediction
-from shadow.vision.runtime import Answer, Failure
+from shadow.vision.answers import Answer, Failure
 
 log = structlog.get_logger("shadowline.shadow")
 LOAD = 16  # photos

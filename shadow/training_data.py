@@ -1,17 +1,41 @@
-"""Training items from a CSV, or from the verdicts of a line."""
+"""What there is to learn from: the photos of a CSV, or the judged parts of a line with whose label each has."""
+
+from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.db.models import Exists, OuterRef, Q
 
 from inspection.importing import Row, read_list
-from inspection.models import DispositionOutcome, Inspection, Line, Outcome, Reference, Truth
+from inspection.models import DispositionOutcome, Inspection, Line, Outcome, Photo, Reference, Truth, Verdict
 from inspection.photos import path_of
 from inspection.refusals import BadInput
 from shadow.models import TrainingPart
-from shadow.vision.marks import Box
-from shadow.vision.training import TrainingItem
+from shadow.vision.splits import TrainingItem
+
+if TYPE_CHECKING:
+    from shadow.vision.marks import Box
+
+AT_ONCE = 500  # parts read together: SQLite takes no longer lists
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A part with its label, and whose it is: a supervisor's who settled it, or a verdict's."""
+
+    part: Inspection
+    label: str
+    taught: TrainingPart | None
+    verdict: Verdict | None
+    boxes: Mapping[int, Sequence[Box]]  # by photo
+
+    @property
+    def items(self) -> list[TrainingItem]:
+        return items_of_part(self.part, self.part.photos.all(), self.label, self.boxes)
 
 
 def rows_of(data: Path, split: str | None) -> list[Row]:
@@ -33,6 +57,42 @@ def items_of_csv(data: Path, split: str | None) -> list[TrainingItem]:
     return [TrainingItem(row.path, row.label == "scratched", row.group, row.mask) for row in rows_of(data, split)]
 
 
+def labelled_parts(line: Line, split: str | None = None) -> Iterator[Labelled]:
+    """The judged parts of a line, each with the outcome that people gave it.
+
+    Where a supervisor settled a part's label that one holds, and an empty one takes the part out. Photos that measure
+    people are never taught: neither seeded parts nor the references behind them.
+    """
+    settled = _settled(line)
+    taught = Exists(TrainingPart.objects.filter(inspection=OuterRef("pk")))
+    parts = Inspection.objects.unseeded().filter(Q(state="decided") | Q(taught), line=line)
+    parts = parts.exclude(Exists(Reference.objects.filter(inspection=OuterRef("pk"), retired_at=None)))
+    parts = parts.order_by("pk").prefetch_related("photos", "dispositions__verdict", "verdicts__defects__kind")
+    if split:
+        parts = parts.filter(split=split)
+    for part in parts.iterator(chunk_size=AT_ONCE):
+        if found := _labelled(part, settled.get(part.pk)):
+            yield found
+
+
+def _settled(line: Line) -> dict[int, TrainingPart]:
+    """What supervisors settled, by part; the last row of a part holds."""
+    return {row.inspection_id: row for row in TrainingPart.objects.filter(inspection__line=line).order_by("pk")}
+
+
+def _labelled(part: Inspection, settled: TrainingPart | None) -> Labelled | None:
+    """The machine's own decisions teach nothing."""
+    by_people = [disposition for disposition in part.dispositions.all() if not disposition.by_machine]
+    if settled:
+        label, verdict = settled.label, None
+    elif by_people:
+        rejected = by_people[-1].outcome == DispositionOutcome.REJECT
+        label, verdict = (Truth.SCRATCHED if rejected else Truth.OK).value, by_people[-1].verdict
+    else:
+        return None
+    return Labelled(part, label, settled, verdict, _boxes(part) if label == Truth.SCRATCHED else {}) if label else None
+
+
 def _boxes(part: Inspection) -> dict[int, list[Box]]:
     """Where people marked scratches, by photo; empty when nobody marked any."""
     boxes: dict[int, list[Box]] = defaultdict(list)
@@ -40,51 +100,26 @@ def _boxes(part: Inspection) -> dict[int, list[Box]]:
         for defect in verdict.defects.all():
             if verdict.outcome == Outcome.SCRATCHED and defect.kind.rejects:
                 boxes[defect.photo_id].append((defect.x, defect.y, defect.width, defect.height))
-    return boxes
+    return dict(boxes)
+
+
+def items_of_part(
+    part: Inspection, photos: Iterable[Photo], label: str, boxes: Mapping[int, Sequence[Box]], split: str | None = None
+) -> list[TrainingItem]:
+    """The photos of a part as a training takes them; a serial's photos are one group."""
+    return [
+        TrainingItem(
+            path_of(photo.stored), label == Truth.SCRATCHED, part.serial, split=split, part=str(part.pk),
+            boxes=tuple(boxes.get(photo.pk, ())),
+        )
+        for photo in photos
+        if photo.pk in boxes or not boxes  # a photo without a mark, beside one with, may show nothing
+    ]  # fmt: skip
 
 
 def items_of_line(line: Line, split: str | None) -> list[TrainingItem]:
-    """The judged parts of a line, each photo with the outcome that people gave it; a serial's photos are one group.
-
-    Where a supervisor settled a part's label that one holds, and an empty one takes the part out. Photos that measure
-    people are never taught: neither seeded parts nor the references behind them.
-    """
-    settled = _settled_labels(line)
-    taught = Exists(TrainingPart.objects.filter(inspection=OuterRef("pk")))
-    parts = Inspection.objects.unseeded().filter(Q(state="decided") | Q(taught), line=line)
-    parts = parts.exclude(Exists(Reference.objects.filter(inspection=OuterRef("pk"), retired_at=None)))
-    parts = parts.order_by("pk").prefetch_related("photos", "dispositions", "verdicts__defects__kind")
-    if split:
-        parts = parts.filter(split=split)
-    items = [item for part in parts for item in _items_of(part, settled.get(part.pk, _judged(part)))]
+    """The photos of `labelled_parts`. Raises BadInput when there is none."""
+    items = [item for found in labelled_parts(line, split) for item in found.items]
     if not items:
         raise BadInput(f"{line.name} has no judged part to train on. Judge parts, or import history first.")
     return items
-
-
-def _settled_labels(line: Line) -> dict[int, str]:
-    """What supervisors settled, by part; the last row of a part holds."""
-    rows = TrainingPart.objects.filter(inspection__line=line).order_by("pk")
-    return dict(rows.values_list("inspection_id", "label"))
-
-
-def _judged(part: Inspection) -> str:
-    """What people made of the part; empty: nothing, and the machine's own decisions teach nothing."""
-    by_people = [disposition for disposition in part.dispositions.all() if not disposition.by_machine]
-    if not by_people:
-        return ""
-    return Truth.SCRATCHED if by_people[-1].outcome == DispositionOutcome.REJECT else Truth.OK
-
-
-def _items_of(part: Inspection, label: str) -> list[TrainingItem]:
-    if not label:
-        return []
-    scratched = label == Truth.SCRATCHED
-    boxes = _boxes(part) if scratched else {}
-    return [
-        TrainingItem(
-            path_of(photo.stored), scratched, part.serial, part=str(part.pk), boxes=tuple(boxes.get(photo.pk, ()))
-        )
-        for photo in part.photos.all()
-        if photo.pk in boxes or not boxes  # a photo without a mark, beside one with, may show nothing
-    ]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from shadow.views import desk, discrepancies, gauges, models, reports, studies
+from shadow.views import desk, discrepancies, gauges, models, reports, studies, trainings
 
 urlpatterns = [
     path("reports/agreement/", reports.agreement_report, name="agreement_report"),
@@ -23,7 +23,17 @@ urlpatterns = [
     path("inspectors/studies/new/", studies.plan_study, name="plan_study"),
     path("inspectors/studies/<int:pk>/", studies.study, name="study"),
     path("inspectors/studies/<int:pk>/close/", studies.close_study, name="close_study"),
+    path("lines/<slug:line>/trainings/", trainings.trainings, name="trainings"),
+    path("lines/<slug:line>/trainings/new/", trainings.start_training, name="start_training"),
+    path("lines/<slug:line>/trainings/policy/", trainings.set_training_policy, name="set_training_policy"),
+    path("lines/<slug:line>/trainings/<int:pk>/", trainings.training, name="training"),
+    path("lines/<slug:line>/trainings/<int:pk>/progress/", trainings.training_progress, name="training_progress"),
+    path("lines/<slug:line>/trainings/<int:pk>/cancel/", trainings.cancel_training, name="cancel_training"),
+    path("lines/<slug:line>/trainings/<int:pk>/resume/", trainings.resume_training, name="resume_training"),
+    path("lines/<slug:line>/trainings/<int:pk>/shadow/", trainings.let_shadow, name="let_shadow"),
     path("models/", models.models, name="models"),
     path("models/<slug:name>/", models.model_card, name="model_card"),
+    path("models/<slug:name>/lineage/", models.lineage, name="lineage"),
+    path("models/<slug:name>/lineage.csv", models.lineage_file, name="lineage_file"),
     path("models/<slug:name>/pictures/<slug:digest>.webp", models.model_picture, name="model_picture"),
 ]

@@ -1,6 +1,7 @@
 """After the score: draw, route, and decide the part or hand it to people."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,10 +11,13 @@ from django.utils import timezone
 
 from automation import draws, policies
 from automation.levels import Level
-from automation.models import Routing
-from automation.routing import Decision, Part, decide
+from automation.models import Policy, Routing
+from automation.routing import Decision, Part, after_cleaning, decide
+from automation.standby import hear
 from inspection import actions as floor
 from inspection.models import Draw, Inspection, Lease, Origin, User
+from inspection.moves import State
+from inspection.planning import unindexed
 from shadow import jobs
 from shadow.models import Assignment, Prediction, Role
 from shadow.scoring import score_waiting
@@ -35,7 +39,8 @@ def score_and_settle(*, seconds: float = 0.0, now: datetime | None = None) -> in
 
 
 def settle(*, prediction: Prediction, now: datetime | None = None) -> Routing | None:
-    """Route a scored part by the policy in force now. None: another version decides, or the part was routed before."""
+    """Route a scored part by the policy in force now. None: another version decides, the part was routed before, or it
+    waits for the standby's answer."""
     return next(iter(_settle_together([prediction], now=now or timezone.now())), None)
 
 
@@ -54,18 +59,16 @@ def settle_batch(*, predictions: Sequence[Prediction], now: datetime | None = No
 
 @transaction.atomic
 def _settle_together(predictions: Sequence[Prediction], *, now: datetime) -> list[Routing]:
-    """The parts' rows are locked first, so the same task delivered twice routes once."""
+    """The parts' rows are locked first, so the same task delivered twice routes once; and answers are read after, so of
+    two workers that have written the live version's and the standby's, the later one sees both."""
     answers = [prediction for prediction in predictions if not prediction.retrospective]
     if not answers:
         return []
     parts = floor.lock_all(prediction.inspection_id for prediction in answers)
     policy_of = {line: policies.in_force(line) for line in {part.line for part in parts.values()}}
     routed = {*Routing.objects.filter(inspection__in=parts).values_list("inspection_id", flat=True)}
-    deciding: dict[int, Prediction] = {}
-    for prediction in answers:
-        policy = policy_of[parts[prediction.inspection_id].line]
-        if policy.pk and policy.version_id == prediction.version_id and prediction.inspection_id not in routed:
-            deciding.setdefault(prediction.inspection_id, prediction)
+    unrouted = [prediction for prediction in answers if prediction.inspection_id not in routed]
+    deciding = _deciding(unrouted, {key: policy_of[part.line] for key, part in parts.items()})
     rule_of = {
         line: policies.rule_of(policy_of[line], halted=policies.halt_of(line) is not None)
         for line in {parts[key].line for key in deciding}
@@ -75,10 +78,14 @@ def _settle_together(predictions: Sequence[Prediction], *, now: datetime) -> lis
         key: decide(rule_of[parts[key].line], _facts(parts[key], prediction, draws_of[key]))
         for key, prediction in deciding.items()
     }
+    for policy in policy_of.values():
+        decisions = hear(policy, decisions, parts, now)
+    drawn = _drawn_before_cleaning(parts[key] for key in decisions)
+    decisions = {key: after_cleaning(decision) if key in drawn else decision for key, decision in decisions.items()}
     decided = _carry_out([(parts[key], decision) for key, decision in decisions.items()], now=now)
     for key, decision in decisions.items():
         draws_of[key].blind, draws_of[key].audited = decision.blind, decision.audited and key in decided
-    Draw.objects.bulk_create(draws_of.values())
+    Draw.objects.bulk_create(draws_of[key] for key in decisions)
     return Routing.objects.bulk_create(
         Routing(
             inspection=parts[key], policy=policy_of[parts[key].line], prediction=deciding[key],
@@ -87,6 +94,22 @@ def _settle_together(predictions: Sequence[Prediction], *, now: datetime) -> lis
         )
         for key, decision in decisions.items()
     )  # fmt: skip
+
+
+def _deciding(answers: Sequence[Prediction], policy_of: Mapping[int, Policy]) -> dict[int, Prediction]:
+    """The live version's answers, by part. The standby's brings back the live one's, which may have waited for it."""
+    deciding: dict[int, Prediction] = {}
+    waited: dict[int, list[int]] = defaultdict(list)
+    for answer in answers:
+        policy = policy_of[answer.inspection_id]
+        if policy.version_id == answer.version_id:
+            deciding.setdefault(answer.inspection_id, answer)
+        elif policy.version_id and policy.standby_id == answer.version_id:
+            waited[policy.version_id].append(answer.inspection_id)
+    for version, parts in waited.items():
+        for answer in Prediction.objects.filter(version=version, inspection__in=parts, retrospective=False):
+            deciding.setdefault(answer.inspection_id, answer)
+    return deciding
 
 
 def _facts(part: Inspection, prediction: Prediction, draw: Draw) -> Part:
@@ -107,6 +130,20 @@ def _numbers(part: Inspection) -> Draw:
     )  # fmt: skip
 
 
+def _drawn_before_cleaning(parts: Iterable[Inspection]) -> set[int]:
+    """Those of the parts whose serial was drawn blind in an inspection that sent it to be cleaned.
+
+    Drawn anew, nine of ten could never be judged blind and would be escapes for good, whatever people find.
+    """
+    asked = {part.pk: (part.line_id, part.serial) for part in parts}
+    # By the serials' index: SQLite, without statistics, would take one that begins with the line.
+    sent = Inspection.objects.live().alias(on_line=unindexed("line"))
+    sent = sent.filter(on_line__in={line for line, _ in asked.values()})
+    sent = sent.filter(serial__in={serial for _, serial in asked.values()}, state=State.RETAKE, draw__blind=True)
+    known = {*sent.values_list("line_id", "serial")}
+    return {part for part, place in asked.items() if place in known}
+
+
 def _carry_out(decisions: Sequence[tuple[Inspection, Decision]], *, now: datetime) -> set[int]:
     """The parts whose disposition the machine's decision became; a person's part goes to the queue at once."""
     persons = [part for part, decision in decisions if decision.outcome == "person"]
@@ -120,12 +157,17 @@ def _carry_out(decisions: Sequence[tuple[Inspection, Decision]], *, now: datetim
     return floor.decide_parts_by_machine(decisions=machines, now=now) if machines else set()
 
 
-def settle_missing(*, now: datetime) -> int:
-    """Settle what was scored and not settled, as when a worker died between the two; return how many."""
+def settle_missing(*, now: datetime | None = None) -> int:
+    """Settle what was scored and not settled: a worker died between the two, or the standby's answer has not come in
+    time. Returns how many.
+
+    Without `now` each batch is settled by the clock of its own moment: with an older one the machine would decide parts
+    whose hold has passed meanwhile.
+    """
     routed = Routing.objects.filter(inspection=OuterRef("inspection"))
     settled = 0
     for assignment in Assignment.objects.current().filter(role=Role.LIVE):
-        since = max(assignment.assigned_at, now - MISSED_WITHIN)
+        since = max(assignment.assigned_at, (now or timezone.now()) - MISSED_WITHIN)
         missed = Prediction.objects.filter(
             version=assignment.version_id, inspection__line=assignment.line_id, inspection__received_at__gte=since,
             retrospective=False,

@@ -1,11 +1,14 @@
 """Fills the database in bulk: a factory's history of decided parts, and parts that wait. Rows only, no photo files."""
 
+from collections.abc import Sequence
+
 from django.db import connection
 
 from bench.rig import bare
 from inspection.append_only import append_only_tables
 
 LINE = "line-a"
+COUNTED = ("shadow_comparison", "shadow_daytally")
 
 
 def numbers(count: int) -> str:
@@ -78,7 +81,7 @@ def tidy() -> None:
             cursor.execute(
                 "SELECT setval(pg_get_serial_sequence('inspection_inspection', 'id'), max(id)) FROM inspection_inspection"
             )
-            for table in ["inspection_inspection", "bench_item", *append_only_tables()]:
+            for table in ["inspection_inspection", "bench_item", *append_only_tables(), *COUNTED]:
                 cursor.execute(f"VACUUM ANALYZE {table}")
         else:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -99,11 +102,14 @@ def chance(i: str, salt: int) -> str:
     return f"((({i}) * {2654435761 + 2 * salt}) % 4294967296) / 4294967296.0"
 
 
-def add_pairs(count: int, *, version: int, batch: int = 1_000_000) -> None:
-    """Parts judged blind beside a version's answer, evenly over 23 days and 6 inspectors: 2 % scratched, of which the
-    version misses a tenth; of the good ones it calls a hundredth scratched. The newest 1,000 have a photo row."""
+Place = tuple[int, int] | tuple[None, None]  # keys of a station and a variant
+
+
+def add_pairs(count: int, *, version: int, places: Sequence[Place] = ((None, None),), batch: int = 1_000_000) -> None:
+    """Parts judged blind beside a version's answer, evenly over 23 days, 6 inspectors and the places: 2 % scratched, of
+    which the version misses a tenth; of the good ones it calls a hundredth scratched. The newest 1,000 have a photo row."""
     for first in range(0, count, batch):
-        _add_pairs(first, min(batch, count - first), count, version)
+        _add_pairs(first, min(batch, count - first), count, version, places)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO inspection_photo (inspection_id, position, view, sha256, stored, format, width, height, size)"
@@ -112,7 +118,15 @@ def add_pairs(count: int, *, version: int, batch: int = 1_000_000) -> None:
         )
 
 
-def _add_pairs(first: int, count: int, whole: int, version: int) -> None:
+def in_turn(part: str, values: Sequence[int | None]) -> str:
+    """One of the values for each row, by turns; `part` is the row's number."""
+    cases = " ".join(
+        f"WHEN {n} THEN {'CAST(NULL AS bigint)' if value is None else value}" for n, value in enumerate(values)
+    )
+    return f"(CASE {part} % {len(values)} {cases} END)"
+
+
+def _add_pairs(first: int, count: int, whole: int, version: int, places: Sequence[Place]) -> None:
     at, part = before_today(f"{DAYS * 86400} * (1 - ({first} + i - 1) * 1.0 / {whole})"), f"({first} + i)"
     u1, u2, u3 = (chance(part, salt) for salt in (1, 777_777_777, 3_333_333_333))
     bad = f"({u1} < 0.02)"
@@ -121,11 +135,12 @@ def _add_pairs(first: int, count: int, whole: int, version: int) -> None:
         f" ELSE (CASE WHEN {u2} < 0.01 THEN 1 - 0.4 * {u3} ELSE 0.3 * {u3} * {u3} END) END"
     )
     person = f"(SELECT min(id) FROM inspection_user) + ({part} % {INSPECTORS})"
+    station, variant = (in_turn(part, column) for column in zip(*places, strict=True))
     with connection.cursor() as cursor:
         for statement in (
-            "inspection_inspection (id, line_id, serial, lot, origin, captured_at, received_at, state, hold_until,"
+            "inspection_inspection (id, line_id, station_id, variant_id, serial, lot, origin, captured_at, received_at, state, hold_until,"
             " state_since, idempotency_scope, request_digest, split)"
-            f" SELECT {part}, (SELECT id FROM inspection_line WHERE slug = '{LINE}'), 'SN' || {part},"
+            f" SELECT {part}, (SELECT id FROM inspection_line WHERE slug = '{LINE}'), {station}, {variant}, 'SN' || {part},"
             f" 'L' || ({part} / 500), 'live', {at}, {at}, 'decided', {at}, {at}, '', '', '' FROM n",
             "inspection_draw (inspection_id, key, u_canary, u_audit, u_blind, blind, audited, at)"
             f" SELECT {part}, 'k', 0.5, 0.5, 0.5, true, false, {at} FROM n",

@@ -1,6 +1,7 @@
 """Every write of the floor: one keyword-only function per verb, with `by` for the actor and `now` for the clock."""
 
 from inspection.actions.containing import close_containment, contain_escapes, open_containment, take_containment
+from inspection.actions.halting import decline_halt, grant_halts, request_halt
 from inspection.actions.intake import MAX_PHOTOS, NewPhoto, import_history, receive_inspection
 from inspection.actions.judging import (
     Judged,
@@ -15,10 +16,12 @@ from inspection.actions.machine import (
     MachineDecision,
     decide_by_machine,
     decide_parts_by_machine,
+    end_long_holds,
     hand_parts_to_people,
     hand_to_people,
     note_decisions_shown,
     note_model_output_shown,
+    raise_seeds,
     release_holds,
     set_hold,
 )
@@ -58,9 +61,12 @@ __all__ = [
     "correct_verdict",
     "decide_by_machine",
     "decide_parts_by_machine",
+    "decline_halt",
+    "end_long_holds",
     "end_urgency",
     "escalate_overdue_opinions",
     "free_lease",
+    "grant_halts",
     "hand_parts_to_people",
     "hand_to_people",
     "import_history",
@@ -75,6 +81,7 @@ __all__ = [
     "note_pseudonyms_read",
     "open_containment",
     "open_rounds",
+    "raise_seeds",
     "receive_inspection",
     "record_verdict",
     "release",
@@ -83,6 +90,7 @@ __all__ = [
     "remove_sample",
     "renew",
     "renew_all",
+    "request_halt",
     "reset_password",
     "retire_reference",
     "send_to_retake",

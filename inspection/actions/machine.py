@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from inspection import audit
@@ -72,9 +73,40 @@ def hand_parts_to_people(*, inspections: Iterable[Inspection], now: datetime | N
     return {part.pk for part in held}
 
 
-def release_holds(*, line: Line, now: datetime) -> int:
-    """End the holds of a line's undecided parts: people may take them now. Called when a level is lowered."""
-    return line.inspections.filter(state=State.HELD, hold_until__gt=now).update(hold_until=now)
+@transaction.atomic
+def release_holds(*, lines: Iterable[Line], now: datetime) -> int:
+    """End the holds of the lines' undecided parts: people may take them now. Called when a level is lowered."""
+    held = Inspection.objects.queued([line.pk for line in lines])
+    return _end_holds(held.filter(state=State.HELD, hold_until__gt=now), now)
+
+
+def _end_holds(held: QuerySet[Inspection], now: datetime) -> int:
+    """End the holds of these parts now. A bare UPDATE would lock them in the order in which they lie on the disk, and two
+    who lock the same parts would wait for each other; so they are locked by their keys first, as `lock_all` does."""
+    keys = list(held.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(keys), AT_ONCE):
+        Inspection.objects.filter(pk__in=keys[start : start + AT_ONCE]).update(hold_until=now)
+    return len(keys)
+
+
+AT_ONCE = 1000  # keys in a statement, which SQLite takes no more than 32,766 of
+SLACK = timedelta(seconds=5)  # by which the clocks of two computers may differ
+
+
+def end_long_holds(*, line: Line, now: datetime) -> int:
+    """End the holds that lie further ahead than the line's hold allows, and return how many.
+
+    The clock was set back after these parts had come, and they would be held for as long as it was; or the hold has just
+    been made shorter. People may take them now.
+    """
+    furthest = now + timedelta(seconds=line.hold_seconds) + SLACK
+    held = Inspection.objects.queued([line.pk]).filter(state=State.HELD, hold_until__gt=furthest)
+    if not held.exists():
+        return 0  # nothing is written, so nobody waits for the writer
+    with transaction.atomic():
+        ended = _end_holds(held, now)
+        audit.record("holds_ended", by="system", line=line.slug, subject=line, parts=ended)
+    return ended
 
 
 def note_model_output_shown(*, inspection: Inspection, user: User, where: str, now: datetime | None = None) -> None:
@@ -99,3 +131,15 @@ def set_hold(*, line: Line, seconds: int, by: User | str) -> None:
     """How long new parts of the line wait for the machine; 0 gives them to people at once."""
     Line.objects.filter(pk=line.pk).update(hold_seconds=seconds)
     audit.record("hold_set", by=by, line=line.slug, subject=line, seconds=seconds)
+
+
+@transaction.atomic
+def raise_seeds(*, line: Line, percent: float, by: User | str) -> bool:
+    """Let at least so many seeded parts be mixed in, in percent of the live parts; say whether it was less before.
+
+    Where the machine decides, audits are most of the blind work: without other work beside them an audit could be told.
+    """
+    raised = Line.objects.filter(pk=line.pk, seed_percent__lt=percent).update(seed_percent=percent)
+    if raised:
+        audit.record("seeds_raised", by=by, line=line.slug, subject=line, percent=percent)
+    return bool(raised)

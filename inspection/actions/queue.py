@@ -54,8 +54,10 @@ def _queue(which: str, *, supervisor: bool) -> Prepared:
             # Sorted by what no index holds, so the database takes the lots' index and does not walk the whole queue.
             queue = queue.filter(lot__in=URGENT_LOTS).order_by(Coalesce("received_at", "received_at"), "pk")
         if which == "serial":
-            # A part that is scanned is there: no seeded one that has its serial opens in its place.
-            queue = queue.unseeded().filter(serial=Given("serial", TEXT))
+            # A part that is scanned is there: no seeded one that has its serial opens in its place. Where no part has
+            # it, the seeded one does: who put it back could tell it by its refusal.
+            there = Inspection.objects.unseeded().filter(serial=Given("serial", TEXT))
+            queue = queue.filter(serial=Given("serial", TEXT)).exclude(Q(Exists(there), origin=Origin.SEEDED))
         return queue.select_for_update(skip_locked=True).values_list("pk")[:1]
 
     return Prepared(build)
@@ -75,8 +77,8 @@ STILL_FREE = Prepared(_still_free)
 def claim(*, line: Line, by: User, serial: str | None = None, now: datetime | None = None) -> Lease | None:
     """Take the next part that waits for this person, or None when there is none: urgent lots first, then the oldest.
 
-    With a serial, take the part of that serial, never a seeded one; what the person holds already is theirs. Raises
-    Conflict when the person holds 8 parts.
+    With a serial, take the part of that serial, a seeded one only where no part has ever had it; what the person holds
+    already is theirs. Raises Conflict when the person holds 8 parts.
     """
     by.must_work_on(line)
     return take_next(line=line, by=by, serial=serial, now=now or timezone.now())

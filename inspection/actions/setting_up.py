@@ -50,7 +50,7 @@ def frozen_fields(row: models.Model) -> tuple[str, ...]:
         return ()
     # With parts on the line its demo flag says which of them are evidence, so it is settled.
     settled = ("demo",) if isinstance(row, Line) and row.inspections.exists() else ()
-    return FROZEN[type(row)] + settled
+    return FROZEN.get(type(row), ()) + settled
 
 
 def _values(row: models.Model) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The rows of the floor."""
 
 from inspection.models.floor import DefectKind, Line, Sample, Shift, Station, UrgentLot, Variant
+from inspection.models.halting import HaltAnswer, HaltRequest
 from inspection.models.judgement import (
     Containment,
     Correction,
@@ -30,6 +31,8 @@ __all__ = [
     "Disposition",
     "DispositionOutcome",
     "Draw",
+    "HaltAnswer",
+    "HaltRequest",
     "Inspection",
     "Lease",
     "Line",

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from inspection import actions
 from inspection.actions.intake import find_line
 from inspection.actions.judging import outcome_now
-from inspection.models import DefectKind, Inspection, Lease, Line, Outcome, Photo, Severity, User, Verdict
+from inspection.models import DefectKind, HaltRequest, Inspection, Lease, Line, Outcome, Photo, Severity, User, Verdict
 from inspection.moves import State
 from inspection.people import name_for
 from inspection.refusals import BadInput, Conflict
@@ -23,6 +23,8 @@ from inspection.serializers import ClaimSerializer
 from inspection.sight import find_correctable, find_judged
 from inspection.views.forms import CorrectionForm, LeaseForm, ReasonForm, VerdictForm, checked
 from inspection.views.samples import samples_of
+
+DECLINED_SHOWN = timedelta(hours=4)  # that somebody who asked for a halt reads why the line went on
 
 
 @never_cache
@@ -75,7 +77,7 @@ def _room(request: HttpRequest, line: Line, held: list[Lease], *, status: int = 
         "claims": ClaimSerializer(held, many=True, context={"request": request}).data,
         "views": _views(request, part) if part else [],
         "kinds": DefectKind.objects.all(), "severities": Severity.choices, "outcomes": Outcome.values,
-        "samples": samples_of(line),
+        "samples": samples_of(line), "asked_halt": _asked_halt(caller(request), line),
         "aside_path": aside_path(), "unsure_refused": part is not None and part.state == State.WITH_SUPERVISOR,
         "renew_seconds": min(60, line.lease_seconds // 3),
         "error": error, "defects": request.POST.get("defects", "[]"), "comment": request.POST.get("comment", ""),
@@ -89,6 +91,26 @@ def _views(request: HttpRequest, part: Inspection) -> list[tuple[Photo, bool]]:
     asked = request.GET.get("view", "1")
     shown = int(asked) if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= len(photos) else 1
     return [(photo, number == shown) for number, photo in enumerate(photos, 1)]
+
+
+@needs(May.JUDGE)
+@require_POST
+def request_halt(request: HttpRequest, line: str) -> HttpResponse:
+    """Ask whoever supervises the line to halt it."""
+    place = find_line(line, caller(request))
+    actions.request_halt(line=place, by=caller(request), reason=request.POST.get("reason", ""))
+    words = _("You have asked for a halt of {line}. Whoever supervises it reads why.")
+    messages.success(request, words.format(line=place.name))
+    return redirect("inspect", line=place.slug)
+
+
+def _asked_halt(user: User, line: Line) -> HaltRequest | None:
+    """What the person last asked of the line, while it is open, or was declined not long ago."""
+    asked = HaltRequest.objects.filter(line=line, by=user).select_related("answer").last()
+    answer = getattr(asked, "answer", None)
+    if answer and (answer.granted or answer.at < timezone.now() - DECLINED_SHOWN):
+        return None
+    return asked
 
 
 def aside_path() -> str:

@@ -1,12 +1,11 @@
 """The audit trail: who did what, newest first, with its seals and a walk along the chain."""
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -14,21 +13,24 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from inspection import audit, seals
-from inspection.models import AuditEvent, AuditSeal, Line, User
+from inspection.models import AuditEvent, AuditSeal, Line
 from inspection.people import told_to
-from inspection.roles import May, caller, needs
+from inspection.roles import May, caller, may, needs
 from inspection.seals import TrailReport
-from inspection.sheets import csv_response, harmless
+from inspection.trail_files import FORMATS, events_for, trail_file
 
 PER_PAGE = 50
-COLUMNS = ("at", "by", "action", "line", "subject", "data")
+FILTERS = ("line", "action", "subject")
 
 
 @needs(May.READ_EVIDENCE)
 def audit_trail_page(request: HttpRequest) -> HttpResponseBase:
-    if request.GET.get("format") == "csv":
-        return csv_response("audit-trail", _rows(_filtered(request), caller(request)))
-    return _page(request)
+    """The page; with `format` the same events as a file, with `names` as they are sealed."""
+    format = request.GET.get("format")
+    if format not in FORMATS:
+        return _page(request)
+    reader, asked, names = caller(request), _asked(request), bool(request.GET.get("names"))
+    return trail_file(events_for(reader, **asked), reader, format=format, names=names, filters=asked)
 
 
 @needs(May.READ_EVIDENCE)
@@ -39,19 +41,24 @@ def verify_trail(request: HttpRequest) -> HttpResponse:
     return _page(request, report=seals.verify_trail())
 
 
+def _asked(request: HttpRequest) -> dict[str, str]:
+    return {name: request.GET.get(name, "").strip() for name in FILTERS}
+
+
 def _page(request: HttpRequest, *, report: TrailReport | None = None) -> HttpResponse:
-    readable = _readable(caller(request))
-    page = Paginator(_filtered(request), PER_PAGE).get_page(request.GET.get("page"))
+    reader, asked = caller(request), _asked(request)
+    page = Paginator(events_for(reader, **asked), PER_PAGE).get_page(request.GET.get("page"))
     unsealed = seals.unsealed().count()
     context = {
         "page_obj": page,
-        "entries": _entries(told_to(caller(request), page)),
+        "entries": _entries(told_to(reader, page)),
         "report": report,
         "sealed": AuditSeal.objects.count(),
         "unsealed": unsealed,
-        "actions": readable.order_by("action").values_list("action", flat=True).distinct(),
-        "lines": Line.objects.for_user(caller(request)),
-        "asked": {name: request.GET.get(name, "").strip() for name in ("line", "action", "subject")},
+        "actions": events_for(reader).order_by("action").values_list("action", flat=True).distinct(),
+        "lines": Line.objects.for_user(reader),
+        "asked": asked,
+        "may_export_names": may(reader, May.SET_UP) and not settings.SUPERVISORS_SEE_NAMES,
     }
     return render(request, "inspection/audit_trail.html", context)
 
@@ -84,36 +91,13 @@ def _facts(event: AuditEvent) -> list[tuple[str, str]]:
 
 
 def _words(value: Any) -> str:
+    if isinstance(value, dict) and "sha256" in value:
+        return f"SHA-256 {value['sha256']}"  # a certificate; the whole of it is in the export
     if isinstance(value, dict) and value.keys() == {"before", "after"}:
         before, after = (_words(value[name]) or _("nothing") for name in ("before", "after"))
         return f"{before} → {after}"
+    if isinstance(value, dict) and value.keys() == {"name", "at", "meaning"}:
+        return f"{value['name']} ({_(value['meaning'])})"
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return json.dumps(value) if isinstance(value, dict) else str(value)
-
-
-def _readable(user: User) -> QuerySet[AuditEvent]:
-    """The events of the reader's lines, and those of the whole factory."""
-    return AuditEvent.objects.filter(line__in=[*Line.objects.for_user(user).values_list("slug", flat=True), ""])
-
-
-def _filtered(request: HttpRequest) -> QuerySet[AuditEvent]:
-    """Newest first; `line=-` asks for what belongs to no line."""
-    events = _readable(caller(request)).order_by("-pk")
-    if line := request.GET.get("line", "").strip():
-        events = events.filter(line="" if line == "-" else line)
-    if action := request.GET.get("action", "").strip():
-        events = events.filter(action=action)
-    if subject := request.GET.get("subject", "").strip():
-        events = events.filter(subject__icontains=subject)
-    return events
-
-
-def _rows(asked: QuerySet[AuditEvent], reader: User) -> Iterator[list[str]]:
-    yield [*COLUMNS, "sealed"]
-    events = asked.iterator(chunk_size=1000)
-    while some := list(islice(events, 1000)):
-        sealed = _sealed(some)
-        for event in told_to(reader, some):
-            cells = map(harmless, [event.by, event.action, event.line, event.subject, json.dumps(event.data)])
-            yield [event.at.isoformat(), *cells, "yes" if event.pk in sealed else "no"]

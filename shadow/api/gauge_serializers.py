@@ -6,6 +6,7 @@ from inspection.models import Reference, Truth
 from inspection.seeds import ROUNDS
 from shadow.gauges import MIXED, STUDIES
 
+STUDY_STATES = ["running", "complete", "closed"]
 GRADES = ("acceptable", "marginal", "unacceptable", "not defined", "too many unsure")
 
 
@@ -175,7 +176,7 @@ class StudySerializer(serializers.Serializer):
     by = serializers.CharField()
     at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
-    state = serializers.ChoiceField(choices=["running", "complete", "closed"])
+    state = serializers.ChoiceField(choices=STUDY_STATES)
     progress = ProgressSerializer(many=True)
 
 

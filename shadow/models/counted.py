@@ -56,6 +56,27 @@ class Unsettled(models.Func):
         super().__init__("finding")
 
 
+class CountsAs(models.TextChoices):
+    """What a pair is to a certificate of its version; empty: nothing. The order is that of the counts in a tally."""
+
+    OK = "ok", "OK"
+    SCRATCHED = "scratched", "Scratched"
+    SERVED = "served", "Drawn blind and served all the same: an escape"
+    UNSURE = "unsure", "An audit of which nobody could tell: an escape"
+    PENDING = "pending", "Waits for a person"
+    DUE = "due", "An audit that waits for a person"
+
+
+class IsEvidence(models.Func):
+    """Whether a pair counts for or against its version, spelled out as the index's condition is."""
+
+    template = "NOT (%(expressions)s = '')"
+    output_field = models.BooleanField()
+
+    def __init__(self) -> None:
+        super().__init__("evidence")
+
+
 class Comparison(models.Model):
     """One pair as it was last counted; `rollups` alone writes it. Lists and exports read it, tallies are its sums."""
 
@@ -64,14 +85,22 @@ class Comparison(models.Model):
         Prediction, on_delete=models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="comparison"
     )
     inspection = models.ForeignKey(Inspection, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
-    line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="+", db_index=False)
-    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+", db_index=False)
-    station = models.ForeignKey(Station, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
-    variant = models.ForeignKey(Variant, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
+    # The database holds these for the rows that were counted; to look each up again takes PostgreSQL a fifth of a count.
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, db_constraint=False, related_name="+", db_index=False)
+    version = models.ForeignKey(
+        ModelVersion, on_delete=models.CASCADE, db_constraint=False, related_name="+", db_index=False
+    )
+    station = models.ForeignKey(
+        Station, on_delete=models.CASCADE, null=True, db_constraint=False, related_name="+", db_index=False
+    )
+    variant = models.ForeignKey(
+        Variant, on_delete=models.CASCADE, null=True, db_constraint=False, related_name="+", db_index=False
+    )
     # Whose verdict holds; null: nobody's yet, or an imported label.
     inspector = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+", db_index=False
-    )
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, db_constraint=False, related_name="+",
+        db_index=False,
+    )  # fmt: skip
     lot = models.CharField(max_length=80, blank=True)
     day = models.DateField(help_text="The line's own working day on which the part arrived.")
     received_at = models.DateTimeField()
@@ -80,9 +109,25 @@ class Comparison(models.Model):
     standing = models.CharField(max_length=14, choices=Standing)
     score = models.FloatField(null=True)
     finding = models.CharField(max_length=10, blank=True, choices=Finding)
+    evidence = models.CharField(max_length=9, blank=True, choices=CountsAs)
+    slot = models.SmallIntegerField(
+        null=True, help_text="How many of the version's bars the score reaches; null: none."
+    )
+    shift = models.BigIntegerField(default=0, help_text="Key of the shift in which the part arrived; 0: none.")
 
     class Meta:
         indexes = [
+            # Read in arrival order, which certificates are looked at in.
+            models.Index(
+                fields=["line", "version", "received_at", "inspection", "slot", "evidence"],
+                name="comparison_evidence",
+                condition=~Q(evidence=""),
+            ),
+            models.Index(
+                fields=["line", "version", "slot", "received_at"],
+                name="comparison_open_evidence",
+                condition=~Q(evidence="") & ~Q(evidence="ok"),
+            ),
             models.Index(fields=["line", "day"], name="comparison_by_day"),
             models.Index(fields=["line", "lot"], name="comparison_by_lot"),
             models.Index(
@@ -130,6 +175,8 @@ class DayTally(models.Model):
     findings = models.JSONField(default=dict)
     # {bin of shadow.scores: [judged ok, judged scratched, sum of the scores in millionths]}, without the zeros.
     scores = models.JSONField(default=dict)
+    # {"slot/shift": [how many count as each of CountsAs]}, without the zeros; slot "-" where the score is no use.
+    evidence = models.JSONField(default=dict)
 
     class Meta:
         constraints = [

@@ -2,13 +2,16 @@
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from inspection.refusals import Unknown
 from inspection.roles import May, caller, needs
+from inspection.sheets import csv_response
 from inspection.views.photos import served
 from shadow.actions import picture_path
 from shadow.cards import current_assignments, health, read_card
+from shadow.lineage import lineage_of, snapshot_rows
 from shadow.models import ModelVersion
 from shadow.studies import pictures_of, studies_of
 from shadow.versions import find_version
@@ -34,6 +37,25 @@ def model_card(request: HttpRequest, name: str) -> HttpResponse:
         "assignments": current_assignments(version, caller(request)), "studies": studies,
         "drawn": any(study.at is None for study in studies),  # the card's own figures stand above their charts
     })  # fmt: skip
+
+
+@needs(May.READ_EVIDENCE)
+@require_safe
+def lineage(request: HttpRequest, name: str) -> HttpResponse:
+    """Where a version comes from, and what it answered."""
+    version = find_version(name)
+    found = lineage_of(version, caller(request))
+    return render(request, "shadow/lineage.html", {"version": version, "lineage": found})
+
+
+@needs(May.READ_EVIDENCE)
+@require_safe
+def lineage_file(request: HttpRequest, name: str) -> HttpResponseBase:
+    """The parts that a version was trained, calibrated and tested on, as CSV."""
+    found = lineage_of(find_version(name), caller(request))
+    if found.snapshot is None:
+        raise Unknown(_("{version} was trained without a snapshot of a line.").format(version=name))
+    return csv_response(f"lineage-of-{name}", snapshot_rows(found.snapshot, caller(request)))
 
 
 @needs(May.READ_EVIDENCE)

@@ -1,6 +1,7 @@
 """Renderings as training photos: what a starter learns from, and what a site's own training is reminded of."""
 
 import io
+import itertools
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -128,7 +129,10 @@ def reminders(seed: int, parts: int, folder: Path, processes: int = 2) -> Iterat
 
 
 def in_processes(work: Callable[..., T], calls: list[tuple[object, ...]], processes: int) -> Iterator[T]:
-    """Results of `work` in order. Spawned, not forked: torch does not survive a fork."""
+    """Results of `work` in order. Spawned, not forked: torch does not survive a fork. One process is this one."""
+    if processes < 2:
+        yield from itertools.starmap(work, calls)
+        return
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
         yield from pool.map(work, *zip(*calls, strict=True), chunksize=8)

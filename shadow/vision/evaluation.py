@@ -4,13 +4,14 @@ Every function is total: a figure that is not defined on its input is None, neve
 of None is a part without an answer: it lowers the coverage and enters nothing else.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
+from scipy.special import bdtr, ndtri
 
 from shadow.agreement import clopper_pearson
 from shadow.vision.calibration import rounded
@@ -135,6 +136,54 @@ def auroc(scores: Floats, labels: Bools) -> float | None:
     rank = np.cumsum(counts) - (counts - 1) / 2  # the mean rank of each tied group, from 1
     above = rank[group][labels].sum() - scratched * (scratched + 1) / 2
     return float(above / (scratched * good))
+
+
+def auroc_interval(value: float | None, scratched: int, good: int, confidence: float) -> tuple[float, float]:
+    """Newcombe's interval of an AUROC (method 5): as Wilson's of a share, it has a width at 1, too.
+
+    All areas from which the observed one is no further than chance explains, with the variance of Hanley and McNeil at
+    the area itself. Parts count as independent.
+
+    Parameters
+    ----------
+    value : float in 0..1 or None
+        The observed area; None where it is not defined.
+    scratched, good : int >= 0
+        Parts of each class.
+    confidence : float
+        Two-sided, in (0, 1).
+
+    Returns
+    -------
+    (low, high) : tuple of float
+        In [0, 1]; (0.0, 1.0) where the area is not defined.
+
+    References
+    ----------
+    Newcombe, Statistics in Medicine 25 (2006), 559-573, doi:10.1002/sim.2324.
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in auroc_interval(1.0, 20, 40, 0.95)]
+    [0.92, 1.0]
+    """
+    if value is None or not scratched or not good:
+        return 0.0, 1.0
+    z = float(ndtri((1 + confidence) / 2))
+    more = (scratched + good) / 2 - 1
+
+    def chance_explains(area: float) -> bool:
+        spread = 1 + more * ((1 - area) / (2 - area) + area / (1 + area))
+        return abs(value - area) <= z * math.sqrt(area * (1 - area) * spread / (scratched * good))
+
+    def edge(outside: float) -> float:
+        inside = value
+        for _ in range(50):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if chance_explains(middle) else (inside, middle)
+        return inside
+
+    return edge(0.0), edge(1.0)
 
 
 def average_precision(scores: Floats, labels: Bools) -> float | None:

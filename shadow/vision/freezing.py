@@ -6,7 +6,7 @@ of other days, limits and figures are of the photos as they are; the test part i
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,7 @@ def freeze(
     members: dict[str, NDArray[np.intp]],
     items: Sequence[TrainingItem],
     seed: int,
+    heed: Callable[[], None] = lambda: None,
 ) -> Frozen:
     """Fit what goes with the weights, of the items by their splits; further photos in the stock are left out."""
     graph = Graph(export(network, ["maps", "features"]), threads=torch.get_num_threads())
@@ -96,6 +97,7 @@ def freeze(
     features: dict[int, NDArray[np.float32]] = {}
     hottest: dict[int, tuple[int, int]] = {}
     for i in (i for split in SPLITS for i in own[split]):
+        heed()
         (seen,) = run(graph, [stock.view(i)])
         logits[i], features[i], hottest[i] = photo_logit(seen.cells), seen.features, hottest_of(seen.cells)
     parts = {split: inspections_of(items, [int(i) for i in members[split] if i < len(items)]) for split in SPLITS}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+LEADING = 8  # principal coordinates that the watch is given of each photo
 QUANTILE = 0.995  # of the calibration photos lie within the limit
 LEAST_SHARE = 0.1  # of the training is a kind of photo taken to be
 ROOM = 1.25  # the limit above that quantile: phones that were never seen are a little farther than those that were
@@ -35,6 +36,11 @@ class Novelty:
         """Distances of features (n, F) as multiples of the limit: from 1 on, out of distribution."""
         distance: Floats = np.linalg.norm((features - self.mean) @ self.whiten, axis=1) / self.limit
         return distance
+
+    def coordinates(self, features: NDArray[np.floating]) -> Floats:
+        """The `LEADING` principal coordinates in which the training photos differ most, each with sd 1: (n, LEADING)."""
+        leading: Floats = (features - self.mean) @ self.whiten[:, -LEADING:]  # `fit` orders them, the widest last
+        return leading
 
 
 def fit(

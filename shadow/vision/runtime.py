@@ -5,7 +5,7 @@ import json
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -20,6 +20,7 @@ from scipy.special import expit, logsumexp
 from torch import Tensor
 from torch.nn import Module
 
+from shadow.vision.answers import Answer, Failure, WeightsRefused
 from shadow.vision.calibration import Calibration
 from shadow.vision.locate import GRID, THUMBNAIL, Locator
 from shadow.vision.marks import Mark, heat_map, marks_of
@@ -27,7 +28,7 @@ from shadow.vision.network import ARCHITECTURE, COLD, MAP_STRIDE, PEAKS, Scratch
 from shadow.vision.novelty import Novelty
 from shadow.vision.photos import Photo, Pixels
 from shadow.vision.serving import Engine, engine_of
-from shadow.vision.views import Figures, Locate, Timings, View, read_view, timed
+from shadow.vision.views import Locate, Timings, View, read_view, timed
 
 MAX_VIEWS = 8
 SMALL_PIXELS = 512 * 512  # of a view: up to here it is looked at from `SIDES` sides
@@ -37,33 +38,6 @@ KEPT = 2  # scorers per process: the live version and one more
 CHECKED_ON = (256, 512)  # pixels of the photos on which graph and weights are compared
 
 __all__ = ["Answer", "Failure", "Mark", "Scorer", "WeightsRefused", "load", "metadata_of"]
-
-
-class WeightsRefused(ValueError):
-    """The file is not a set of weights that this code can run."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model says about one inspection."""
-
-    score: float  # calibrated P(scratched), of its hottest view
-    novelty: float  # of its strangest view, as a multiple of the version's limit: from 1 on, out of distribution
-    photo_scores: list[float]
-    heatmaps: list[NDArray[np.uint8]]  # (72, 128) each, over the whole photo; 255 = surely scratched
-    marks: list[Mark]
-    timings: Timings  # milliseconds by stage: decode, locate, quality, network, score
-    figures: list[Figures]  # per photo, by stage
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why there is no answer: the part is a person's."""
-
-    reason: str
-    photo: int | None = None
-    timings: Timings = field(default_factory=dict)
-    figures: list[Figures] = field(default_factory=list)
 
 
 @dataclass
@@ -227,7 +201,8 @@ class Scorer:
             if not np.isfinite(logits).all():
                 return Failure("score is not a number", timings=timings)
             scores = self.calibration.probabilities(logits)
-            novelties = self.novelty.of(np.stack([seen.features for seen in found]))
+            features = np.stack([seen.features for seen in found])  # (photos, 120)
+            novelties, leading = self.novelty.of(features), self.novelty.coordinates(features)
             heats = [self.calibration.probabilities(seen.cells).astype(np.float32) for seen in found]
             marks = [
                 mark
@@ -237,8 +212,12 @@ class Scorer:
             ]
             heatmaps = [heat_map(heat, view.window, view.size) for view, heat in zip(views, heats, strict=True)]
         figures = [
-            {**view.figures, "score": {"logit": round(float(z), 4), "novelty": round(float(d), 4)}}
-            for view, z, d in zip(views, logits, novelties, strict=True)
+            {
+                **view.figures,
+                "network": {"features": [round(float(x), 4) for x in place]},
+                "score": {"logit": round(float(z), 4), "novelty": round(float(d), 4)},
+            }
+            for view, place, z, d in zip(views, leading, logits, novelties, strict=True)
         ]
         return Answer(
             float(scores.max()), float(novelties.max()), [float(s) for s in scores], heatmaps, marks, timings, figures

@@ -8,7 +8,7 @@ one), and anywhere.
 import math
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -56,11 +56,14 @@ class Stock:
     _scratches: dict[int, NDArray[np.int32]] = field(default_factory=dict)
     _bytes: int = 0
 
-    def read(self, threads: int) -> None:
-        """Read all photos there is room for. Raises ValueError when one cannot be read."""
-        with ThreadPoolExecutor(threads, "photos") as pool:
+    def read(self, threads: int, heed: Callable[[], None] = lambda: None) -> None:
+        """Read all photos there is room for. Raises ValueError when one cannot be read, and what `heed` raises."""
+        pool = ThreadPoolExecutor(threads, "photos")
+        try:
             for _ in pool.map(self.view, range(len(self.items))):
-                pass
+                heed()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def view(self, index: int) -> View:
         """The item's view. Raises ValueError when the photo cannot be read."""

@@ -1,17 +1,20 @@
 """What a training is given, and who of it learns, calibrates and tests: by part or phone, never by photo."""
 
+from __future__ import annotations
+
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shadow.vision.marks import Box
-from shadow.vision.photos import Photo
+if TYPE_CHECKING:  # these bring torch, which who only deals parts out does not need
+    from shadow.vision.marks import Box
+    from shadow.vision.photos import Photo
 
 SPLITS = ("train", "calibrate", "test")
 SHARES = {"train": 0.70, "calibrate": 0.16, "test": 0.14}

@@ -45,6 +45,7 @@ LOOKED_OVER = 4  # epochs between two looks over the large photos for their hott
 
 Rng = np.random.Generator
 Progress = Callable[["Epoch"], None]
+Heed = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def train(
     sources: Sequence[str] = (),
     start: bytes | None = None,
     checkpoint: Path | None = None,
+    heed: Heed = lambda: None,
 ) -> Trained:
     """Train a network; equal items, epochs and seed give equal weights on the same CPU and thread count.
 
@@ -110,6 +112,8 @@ def train(
     checkpoint : Path, optional
         A file written after each epoch. A training of the same items, settings and code that finds it there goes on
         from it and ends with the same weights as one that was never cut off; it is removed at the end.
+    heed : callable
+        Called between photos and between batches. What it raises ends the training; the checkpoint stays.
 
     Raises
     ------
@@ -124,14 +128,14 @@ def train(
     started, version = time.monotonic(), code_version()
     splits = split_by_group(items, seed)
     stock = sampling.Stock([*items, *extra], locate_with(locator), further=len(extra))
-    stock.read(torch.get_num_threads())
+    stock.read(torch.get_num_threads(), heed)
     members = _members(items, extra, splits)
-    training = _Training(stock, members, epochs, seed, _device(device), minutes, started, checkpoint)
+    training = _Training(stock, members, epochs, seed, _device(device), minutes, started, checkpoint, heed)
     training.mark = _mark(version, stock.items, splits, epochs, seed, start)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network, curve = training.fit(progress, start)
-    frozen = freeze(network, stock, members, items, seed)
+    frozen = freeze(network, stock, members, items, seed, heed)
     weights = save(tensors_of(network, locator, frozen.novelty), frozen.metadata(version))
     best = _last_kept(curve)
     pictures, failures = gallery_of(items, frozen)
@@ -193,6 +197,7 @@ class _Training:
     minutes: float | None
     started: float
     checkpoint: Path | None
+    heed: Heed
     mark: str = ""
 
     def fit(self, progress: Progress | None, start: bytes | None) -> tuple[ScratchNet, list[Epoch]]:
@@ -266,6 +271,7 @@ class _Training:
             share = self._spent(epoch + done / len(batches))
             if losses and share >= 1:
                 break
+            self.heed()
             for group in optimiser.param_groups:
                 group["lr"] = rate * _schedule(share)
             loss = self._loss(network, tiles, targets)
@@ -327,7 +333,11 @@ class _Training:
 
     def _maps(self, network: ScratchNet, indices: Sequence[int]) -> list[tuple[int, NDArray[np.float32]]]:
         engine = self._engine(network)
-        return [(i, run(engine, [self.stock.view(i)], sides=1)[0].cells) for i in indices]
+        maps = []
+        for i in indices:
+            self.heed()
+            maps.append((i, run(engine, [self.stock.view(i)], sides=1)[0].cells))
+        return maps
 
     def _calibrate_part(self, network: ScratchNet) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Logits and labels of the calibrate part's inspections."""

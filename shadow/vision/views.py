@@ -19,7 +19,7 @@ from shadow.vision.photos import Photo, Pixels, Unfit, open_photo
 
 Locate = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # thumbnails (n, 128, 128, 3) to maps (n, 64, 64) in 0..1
 Timings = dict[str, float]  # milliseconds by stage
-Figures = dict[str, dict[str, float]]  # by stage
+Figures = dict[str, dict[str, Any]]  # by stage: numbers, and of the network's features a list
 
 
 @dataclass

@@ -1,19 +1,31 @@
-"""A real Chromium: the system's own, driven by Playwright."""
+"""A real Chromium: the system's own, driven by Playwright. And sites of their own with real processes."""
 
+import contextlib
+import fcntl
 import os
 import shutil
+import signal
 
 import pytest
 from django.db import connection
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from automation.simulation import ApiClient, wait_for_server
 from tests.conftest import PASSWORD
+from tests.journeys import factory as demo_factory
+from tests.journeys.sites import Site, free_port
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 expect.set_options(timeout=20_000)  # the machine that runs the tests may be busy
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """The ladder comes first: begun last, its minutes would pass with one of the two processes idle."""
+    items.sort(key=lambda item: item.path.name != "test_ladder.py")
 
 
 @pytest.fixture(scope="session")
@@ -58,5 +70,83 @@ def sign_in(browser: Browser, live_server):
 
     yield open_page
     for page in pages:
+        if not page.is_closed():
+            # An answer still on its way to a test's own handler would be read after the page is gone, and fail the next test.
+            page.unroute_all(behavior="wait")
         page.context.close()
     assert not faults
+
+
+@pytest.fixture(scope="session")
+def migrated(shared):
+    """A data folder with an empty, migrated database."""
+    return shared("migrated", lambda folder: Site(folder).manage("migrate", "--verbosity", "0"))
+
+
+@pytest.fixture(scope="session")
+def demo(migrated, shared):
+    """A data folder with the demo factory."""
+
+    def seed(folder):
+        shutil.copytree(migrated, folder, dirs_exist_ok=True)
+        Site(folder).manage("seed_demo")
+
+    return shared("demo", seed)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory, worker_id):
+    """Makes a folder once for all test processes, which wait for the one that makes it: `shared(name, make)`."""
+    root = tmp_path_factory.getbasetemp()
+    root = root if worker_id == "master" else root.parent
+
+    def once(name, make):
+        folder = root / "shared" / name
+        folder.parent.mkdir(exist_ok=True)
+        with (folder.parent / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                unfinished = folder.with_suffix(".unfinished")
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                make(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return once
+
+
+@pytest.fixture
+def site(migrated, tmp_path):
+    """A site of its own: its data folder, its port, its processes."""
+    yield from _copied(migrated, tmp_path / "data")
+
+
+@pytest.fixture
+def demo_site(demo, tmp_path):
+    """A site of its own with the demo factory's rows."""
+    yield from _copied(demo, tmp_path / "data")
+
+
+def _copied(source, folder):
+    shutil.copytree(source, folder)
+    site = Site(folder)
+    yield site
+    for pid in site.pids():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for process in site.started:
+        process.wait()
+
+
+@pytest.fixture
+def factory(demo_site, browser):
+    demo_site.env |= {"PORT": str(free_port()), "DEMO_PASSWORD": demo_factory.PASSWORD}
+    demo_site.start("gunicorn", "config.wsgi")
+    wait_for_server(ApiClient(f"http://127.0.0.1:{demo_site.env['PORT']}", ""), 60)
+    demo_site.start("celery", "-A", "config", "worker", "--concurrency", "1", "--loglevel", "WARNING")
+    demo_site.start("celery", "-A", "config", "beat", "--loglevel", "WARNING")
+    factory = demo_factory.Factory(demo_site, browser)
+    yield factory
+    for page in factory.pages.values():
+        page.context.close()

@@ -4,14 +4,8 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
 import signal
-import socket
-import sqlite3
-import subprocess
 import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,91 +13,13 @@ import redis
 from celery import Celery
 from kombu import Connection
 
-from config.broker import EmbeddedBroker
 from config.celery import QUEUES
+from tests.journeys.sites import free_port, within
 from tests.servers import SERVERS, missing
 
 pytestmark = pytest.mark.journey
-ROOT = Path(__file__).parent.parent.parent
-BIN = Path(sys.executable).parent
 WORKER = ("celery", "-A", "config", "worker", "--concurrency", "1")
 BEAT = ("celery", "-A", "config", "beat")
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory):
-    """A data folder with an empty, migrated database."""
-    folder = tmp_path_factory.mktemp("migrated")
-    Site(folder).manage("migrate", "--verbosity", "0")
-    return folder
-
-
-@pytest.fixture
-def site(migrated, tmp_path):
-    """A site of its own: its data folder, its port, its processes."""
-    folder = tmp_path / "data"
-    shutil.copytree(migrated, folder)
-    site = Site(folder)
-    yield site
-    for pid in site.pids():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    for process in site.started:
-        process.wait()
-
-
-class Site:
-    """Starts the processes of one data folder and finds all that belong to it, whoever started them."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.started = []
-        self.broker = EmbeddedBroker(folder)
-        self.env = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), "DATA_DIR": str(folder), "DEBUG": "1"}
-
-    def manage(self, *arguments):
-        subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.env, check=True, timeout=120)
-
-    def start(self, *command, **env):
-        with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=self.env | env, stdout=log, stderr=log, start_new_session=True
-            )
-        self.started.append(process)
-        return process
-
-    def log(self):
-        return (self.folder / "log").read_text(errors="replace")
-
-    def pids(self):
-        """The living processes whose environment or command line names the folder."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                words = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
-                if str(self.folder).encode() in words:
-                    found.append(int(entry.name))
-        return found
-
-    def add_event(self):
-        """One more row of the audit trail; sealing it is a task's work."""
-        with contextlib.closing(sqlite3.connect(self.folder / "shadowline.sqlite3", timeout=20)) as database, database:
-            database.execute(
-                "INSERT INTO inspection_auditevent (at, by, action, line, subject, data) "
-                "VALUES (?, 'ada', 'tested', '', '', '{}')",
-                [datetime.now(UTC).isoformat()],
-            )
-
-    def seals(self):
-        with contextlib.closing(sqlite3.connect(self.folder / "shadowline.sqlite3", timeout=20)) as database:
-            return database.execute("SELECT count(*) FROM inspection_auditseal").fetchone()[0]
-
-
-def within(seconds, condition, *, of=None):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {of.log()[-3000:] if of else ''}"
-        time.sleep(0.1)
 
 
 def send(url, task, queue="default"):
@@ -121,7 +37,7 @@ def test_a_worker_alone_brings_its_broker_and_takes_it_away(site):
     within(60, site.broker.answers, of=site)
     site.add_event()
     send(site.broker.url, "inspection.tasks.keep_house")
-    within(60, lambda: site.seals() == 1, of=site)
+    within(60, site.sealed, of=site)
     assert end(worker) == 0
     assert site.pids() == []
 
@@ -134,7 +50,7 @@ def test_a_worker_outlives_its_broker(site):
     within(20, site.broker.answers, of=site)
     site.add_event()
     send(site.broker.url, "inspection.tasks.keep_house")
-    within(60, lambda: site.seals() == 1, of=site)
+    within(60, site.sealed, of=site)
     assert end(worker) == 0
     assert site.pids() == []
 
@@ -151,7 +67,7 @@ def test_beat_alone_brings_its_broker_and_the_worker_adopts_it(site):
     within(60, site.broker.answers, of=site)
     site.add_event()
     worker = site.start(*WORKER)
-    within(90, lambda: site.seals() == 1, of=site)  # beat asks for it every 30 s, and first at once
+    within(90, site.sealed, of=site)  # beat asks for it every 30 s, and first at once
     assert end(beat) == 0
     assert site.broker.answers()
     assert end(worker) == 0
@@ -167,7 +83,7 @@ def test_nothing_is_lost_when_worker_and_broker_are_killed(site):
     send(site.broker.url, "inspection.tasks.keep_house")  # the broker has outlived its parent
     os.kill(site.broker.living_pid(), signal.SIGKILL)
     second = site.start(*WORKER)
-    within(60, lambda: site.seals() == 1, of=site)
+    within(60, site.sealed, of=site)
     assert end(second) == 0
     assert site.pids() == []
 
@@ -182,7 +98,7 @@ def test_the_same_worker_serves_other_brokers(site, server):
     try:
         site.add_event()
         send(url, "inspection.tasks.keep_house")
-        within(60, lambda: site.seals() == 1, of=site)
+        within(60, site.sealed, of=site)
         assert not site.broker.answers()
         assert end(worker) == 0
     finally:
@@ -200,22 +116,11 @@ def forget(url):
             connection.default_channel.queue_delete(queue)
 
 
-@pytest.fixture(scope="module")
-def demo(migrated, tmp_path_factory):
-    """A data folder with the demo factory."""
-    folder = tmp_path_factory.mktemp("demo") / "data"
-    shutil.copytree(migrated, folder)
-    Site(folder).manage("seed_demo")
-    return folder
-
-
 @pytest.fixture
-def factory(demo, site):
+def factory(demo_site):
     """The demo factory, running as `make up` runs it."""
-    shutil.copytree(demo, site.folder, dirs_exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        site.port = probe.getsockname()[1]
+    site = demo_site
+    site.port = free_port()
     site.starter = site.start(sys.executable, "-m", "config.processes", PORT=str(site.port))
     within(90, lambda: "Shadowline is at" in site.log(), of=site)
     return site

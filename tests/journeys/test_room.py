@@ -40,6 +40,7 @@ def test_two_parts_are_held_ahead_and_given_back_when_the_page_closes(room, make
     page = room()
     expect(serial(page)).to_have_text(parts[0].serial)
     eventually(lambda: held_by(ivy) == {part.serial for part in parts[:3]})
+    page.wait_for_load_state("networkidle")  # and the page has them, in their order
     press(page, "j")
     expect(serial(page)).to_have_text(parts[1].serial)
     eventually(lambda: held_by(ivy) == {part.serial for part in parts[1:4]})
@@ -132,6 +133,7 @@ def test_answers_outlive_a_closed_page(room, make_part, line):
 def test_the_last_answer_is_looked_at_again_and_changed(room, make_part):
     parts = [make_part() for _ in range(3)]
     page = room()
+    page.wait_for_load_state("networkidle")  # two parts are ahead, in their order
     press(page, "j")
     eventually(lambda: given() == [(parts[0].serial, "ok")])
     press(page, "z")

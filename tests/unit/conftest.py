@@ -2,9 +2,18 @@
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
-from inspection.models import Draw
-from shadow.models import HeatMap, Prediction
+from automation import policies
+from automation.models import Routing
+from inspection.models import Disposition, Draw, Inspection, Verdict
+from shadow.models import HeatMap, Prediction, ScoringJob
+
+
+@pytest.fixture(autouse=True)
+def no_static_files(settings):
+    """No unit test asks for a static file, and every new client would look all of them up."""
+    settings.WHITENOISE_USE_FINDERS = False
 
 
 @pytest.fixture
@@ -25,3 +34,54 @@ def compared(make_part, judge, ivy, version):
         return prediction
 
     return write
+
+
+@pytest.fixture
+def audited(version, ivy):
+    """Files parts that the machine decided by the policy in force and ivy audited, in one go: `audited(line, 20)`,
+    `audited(line, 1, outcome="scratched")`, `audited(line, 5, outcome=None)` for audits that nobody has judged yet."""
+
+    def file(
+        line,
+        count,
+        *,
+        outcome="ok",
+        decision="pass",
+        score=0.01,
+        model=version,
+        by=ivy,
+        at=None,
+        u_canary=0.0,
+        **fields,
+    ):
+        at, start = at or timezone.now(), Inspection.objects.count()
+        state = {None: "audit_due", "unsure": "second_opinion"}.get(outcome, "decided")
+        fields = {"received_at": at, "captured_at": at, "hold_until": at, "state": state} | fields
+        parts = Inspection.objects.bulk_create(
+            Inspection(line=line, **{"serial": f"A{start + n}"} | fields) for n in range(count)
+        )
+        draw = {"key": "k", "u_canary": u_canary, "u_audit": 0.0, "u_blind": 0.5, "blind": True, "audited": True}
+        Draw.objects.bulk_create(Draw(inspection=part, **draw) for part in parts)
+        answer = {"version": model, "score": score, "outcome": "scratched" if score >= model.threshold else "ok"}
+        predictions = Prediction.objects.bulk_create(Prediction(inspection=part, at=at, **answer) for part in parts)
+        routing = {
+            "policy": policies.in_force(line),
+            "decision": decision,
+            "decided": True,
+            "reason": "score",
+            "at": at,
+        }
+        Routing.objects.bulk_create(
+            Routing(inspection=prediction.inspection, prediction=prediction, **routing) for prediction in predictions
+        )
+        ScoringJob.objects.bulk_create(ScoringJob(inspection=part, version=model, state="done") for part in parts)
+        Disposition.objects.bulk_create(
+            Disposition(inspection=part, outcome=decision, by_machine=True, reason="score", at=at) for part in parts
+        )
+        if outcome:
+            Verdict.objects.bulk_create(
+                Verdict(inspection=part, inspector=by, occasion="audit", outcome=outcome, at=at) for part in parts
+            )
+        return parts
+
+    return file

@@ -1,6 +1,6 @@
 """Alarms: one per line and rule while it is open, acknowledged by one, closed with what it was."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -8,8 +8,8 @@ from django.utils import timezone
 from inspection.models import AuditEvent, Line
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from monitoring.actions import acknowledge_alarm, close_alarm, open_alarm
-from monitoring.alarms import alarms_of, rows_of, sentence
-from monitoring.models import Alarm, AlarmAction
+from monitoring.alarms import STATES, alarms_of, rows_of, sentence
+from monitoring.models import Alarm, AlarmAction, Finding, Stream
 
 URL = "/api/v1/alarms/"
 
@@ -22,6 +22,21 @@ def raised(line):
         return open_alarm(line=on, rule=rule, severity=severity, message=message, **fields)
 
     return open_one
+
+
+@pytest.fixture
+def found():
+    """Writes a finding of an alarm: `found(alarm, "quality.brightness", station=station)`."""
+
+    def write(alarm, figure, *, station=None, version=None, **fields):
+        key = f"{alarm.line.slug}/{station}/{version}/{figure}"
+        stream, _ = Stream.objects.get_or_create(
+            key=key, defaults={"line": alarm.line, "station": station, "version": version, "figure": figure}
+        )
+        fields = {"detector": "mean", "severity": "alarm", "moved_at": timezone.now()} | fields
+        return Finding.objects.create(alarm=alarm, stream=stream, **fields)
+
+    return write
 
 
 def test_the_same_cause_again_adds_nothing(raised):
@@ -66,6 +81,40 @@ def test_acknowledging_twice_returns_the_first(raised, sam, ada):
     assert AuditEvent.objects.filter(action="alarm_acknowledged", by="sam").count() == 1
 
 
+def test_an_acknowledgement_holds_until_its_time(raised, sam, later):
+    alarm, until = raised(severity="alarm"), later(3600)
+    first = acknowledge_alarm(alarm=alarm, by=sam, until=until)
+    assert acknowledge_alarm(alarm=alarm, by=sam, until=until) == first
+    states = [alarm.state_at(until + timedelta(seconds=seconds)) for seconds in (-1, 0, 1)]
+    assert states == ["acknowledged", "open", "open"]
+    assert not alarms_of(sam, state="acknowledged", now=until)
+    again = acknowledge_alarm(alarm=alarm, by=sam, comment="still on it", now=until)
+    assert again != first
+    assert alarms_of(sam, state="acknowledged", now=until).get() == alarm
+    assert AuditEvent.objects.filter(action="alarm_acknowledged").first().data["until"] == str(until)
+
+
+def test_a_shorter_acknowledgement_takes_the_place_of_a_longer(raised, sam, later):
+    alarm = raised()
+    acknowledge_alarm(alarm=alarm, by=sam)
+    acknowledge_alarm(alarm=alarm, by=sam, until=later(60))
+    assert (alarm.state_at(later(0)), alarm.state_at(later(61))) == ("acknowledged", "warning")
+    assert not alarms_of(sam, state="acknowledged", now=later(61))
+
+
+def test_an_acknowledgement_ends_in_the_time_to_come(raised, sam):
+    with pytest.raises(BadInput, match="yet to come"):
+        acknowledge_alarm(alarm=raised(), by=sam, until=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_cause_is_one_of_the_list_and_other_when_none_is_named(raised, sam):
+    alarm = raised()
+    with pytest.raises(BadInput, match="no cause 'ghosts'"):
+        close_alarm(alarm=alarm, by=sam, comment="x", cause="ghosts")
+    assert close_alarm(alarm=alarm, by=sam, comment="x").cause == "other"
+    assert AuditEvent.objects.get(action="alarm_closed").data["cause"] == "other"
+
+
 def test_closing_needs_what_it_was_and_happens_once(raised, sam):
     alarm = raised()
     with pytest.raises(BadInput, match="what was found"):
@@ -86,12 +135,18 @@ def test_another_lines_supervisor_may_not_act(raised, sam):
 
 
 def test_states_and_lines_are_told_apart(raised, sam):
-    waiting, taken, over = raised("a"), raised("b"), raised("c")
+    waiting, grave, taken, over = raised("a"), raised("d", severity="alarm"), raised("b"), raised("c")
     acknowledge_alarm(alarm=taken, by=sam)
     close_alarm(alarm=over, by=sam, comment="x")
-    found = {state: set(alarms_of(sam, state=state)) for state in ("", "open", "acknowledged", "closed")}
-    assert found == {"": {waiting, taken, over}, "open": {waiting, taken}, "acknowledged": {taken}, "closed": {over}}
-    with pytest.raises(BadInput, match="Allowed: open"):
+    found = {state: set(alarms_of(sam, state=state)) for state in ("", *STATES)}
+    assert found == {
+        "": {waiting, grave, taken, over},
+        "open": {waiting, grave, taken},
+        "warning": {waiting},
+        "acknowledged": {taken},
+        "closed": {over},
+    }
+    with pytest.raises(BadInput, match="Allowed: warning, open"):
         alarms_of(sam, state="loud")
     sam.lines.add(Line.objects.create(slug="line-b", name="Line B"))
     assert not alarms_of(sam)
@@ -117,7 +172,9 @@ def test_the_sentence(raised, sam, alarms, acknowledged, words):
 def test_the_life_of_an_alarm_over_the_api(raised, sam, api):
     alarm = raised(suggestion="Check the lamp.")
     [row] = api(sam).get(URL).json()["results"]
-    assert (row["id"], row["line"], row["state"], row["suggestion"]) == (alarm.pk, "line-a", "open", "Check the lamp.")
+    assert (row["id"], row["line"], row["state"], row["suggestion"]) == (
+        alarm.pk, "line-a", "warning", "Check the lamp.",
+    )  # fmt: skip
     assert api(sam).post(f"{URL}{alarm.pk}/acknowledge/").json()["state"] == "acknowledged"
     assert api(sam).post(f"{URL}{alarm.pk}/close/").status_code == 400
     body = api(sam).post(f"{URL}{alarm.pk}/close/", {"comment": "new lamp"}).json()
@@ -127,11 +184,30 @@ def test_the_life_of_an_alarm_over_the_api(raised, sam, api):
     assert api(sam).get(URL, {"state": "open"}).json()["results"] == []
 
 
+def test_an_alarm_over_the_api_tells_what_moved(raised, found, station, sam, api, later):
+    alarm = raised()
+    found(alarm, "quality.brightness", station=station, before=0.5, after=0.6, examples=[7])
+    body = api(sam).get(f"{URL}{alarm.pk}/").json()
+    [finding] = body["findings"]
+    shown = {name: finding[name] for name in ("figure", "station", "version", "before", "after", "examples")}
+    assert shown == {
+        "figure": "quality.brightness", "station": "cam-1", "version": None, "before": 0.5, "after": 0.6, "examples": [7],
+    }  # fmt: skip
+    until = later(3600).isoformat()
+    taken = api(sam).post(f"{URL}{alarm.pk}/acknowledge/", {"until": until}).json()["actions"][0]
+    assert datetime.fromisoformat(taken["until"]) == datetime.fromisoformat(until)
+    assert api(sam).post(f"{URL}{alarm.pk}/close/", {"comment": "x", "cause": "ghosts"}).status_code == 400
+    body = api(sam).post(f"{URL}{alarm.pk}/close/", {"comment": "new lamp", "cause": "fixed"}).json()
+    assert (body["state"], body["actions"][-1]["cause"]) == ("closed", "fixed")
+    assert api(sam).get(f"{URL}{alarm.pk + 1}/").status_code == 404
+
+
 @pytest.mark.parametrize(("person", "status"), [("ivy", 403), ("cam", 403), ("otto", 403), ("sam", 200), ("ada", 200)])
-@pytest.mark.parametrize("act", ["", "{pk}/acknowledge/", "{pk}/close/"])
+@pytest.mark.parametrize("act", ["", "{pk}/", "{pk}/acknowledge/", "{pk}/close/"])
 def test_who_may_read_and_act(raised, api, request, person, status, act):
     alarm, client = raised(), api(request.getfixturevalue(person))
-    answer = client.post(URL + act.format(pk=alarm.pk), {"comment": "x"}) if act else client.get(URL)
+    url = URL + act.format(pk=alarm.pk)
+    answer = client.post(url, {"comment": "x"}) if url.endswith(("acknowledge/", "close/")) else client.get(url)
     assert answer.status_code == status
 
 

@@ -10,6 +10,7 @@ from django.db import DatabaseError, connection, models, transaction
 from inspection import append_only
 from inspection.append_only import AppendOnly, AppendOnlyError, audited_purge, missing_triggers
 from inspection.models import AuditEvent, DefectKind, Inspection, Skip, Variant, Verdict
+from shadow.models import TrainingPart
 from tests.conftest import make_person
 
 HISTORY = [model for model in apps.get_models() if issubclass(model, AppendOnly)]
@@ -52,6 +53,8 @@ SPECIAL: dict[str, dict] = {
     "Policy": {"level": "human_only"},
     "Adjudication": {"finding": "model"},
     "Change": {"kind": "raise"},
+    "HeldOut": {"pk": 1},
+    "SnapshotPart": {"taught": lambda: parent(TrainingPart)},
     "SeededPart": {"purpose": "reference", "source": lambda: Inspection.objects.order_by("pk").last()},
 }
 

@@ -7,6 +7,7 @@ from automation.actions import propose_change
 from inspection import actions as floor
 from inspection.models import Line, ModelOutputShown
 from inspection.refusals import Conflict
+from tests.conftest import PASSWORD
 
 ROOT = "/api/v1/lines/line-a/automation/"
 SMALL = {"alpha": 0.2, "blind_pairs": 20, "sensitivity_from_seeds": False}
@@ -112,11 +113,49 @@ def test_a_change_is_approved_by_another_person_and_only_while_it_waits(assisted
     assert api(sam).post(f"{ROOT}approve/").status_code == 409
 
 
+def test_only_the_change_that_was_read_is_approved(assisted, api, ada, sam):
+    """The author replaces what somebody else is reading: it is not approved in its place."""
+    read = raise_to_partial(api(ada)).json()["id"]
+    replaced = raise_to_partial(api(ada)).json()["id"]
+    late = api(sam).post(f"{ROOT}approve/", {"change": read})
+    assert late.status_code == 409
+    assert f"Change {read} no longer awaits approval; change {replaced} of Line A does." in late.json()["detail"]
+    assert api(sam).get(ROOT).json()["level"] == "assist"
+    assert api(sam).post(f"{ROOT}approve/", {"change": replaced}).status_code == 200
+
+
+def test_a_change_names_the_policy_that_was_read(assisted, api, ada):
+    read = api(ada).get(ROOT).json()["policy"]["number"]
+    sent = {"policy": {"audit_share": 0.5}, "reason": "r", "seen": read}
+    assert api(ada).post(f"{ROOT}changes/", sent).status_code == 201
+    late = api(ada).post(f"{ROOT}changes/", sent | {"policy": {"audit_share": 0.6}})
+    assert (late.status_code, "has changed since you read it" in late.json()["detail"]) == (409, True)
+
+
 def test_lowering_and_rolling_back_are_at_once(assisted, api, ada):
     assert api(ada).post(f"{ROOT}changes/", {"level": "human_only", "reason": "stop"}).json()["applied"] is True
     response = api(ada).post(f"{ROOT}rollback/", {"reason": "back", "to": 1})
     assert (response.status_code, response.json()["level"]) == (201, "human_only")
     assert api(ada).post(f"{ROOT}rollback/", {"reason": "back", "to": 77}).status_code == 409
+
+
+def test_of_two_who_roll_back_over_http_the_later_is_told_what_is_in_force(assisted, api, ada):
+    for share in (0.2, 0.3):
+        api(ada).post(f"{ROOT}changes/", {"policy": {"blind_share": share}, "reason": "r"}, format="json")
+    back = {"reason": "back", "policy": api(ada).get(ROOT).json()["policy"]["number"]}
+    assert api(ada).post(f"{ROOT}rollback/", back, format="json").json()["blind_share"] == 0.2
+    again = api(ada).post(f"{ROOT}rollback/", back, format="json")
+    assert (again.status_code, "policy 4 is in force" in str(again.json())) == (409, True)
+    blindly = api(ada).post(f"{ROOT}rollback/", {"reason": "back"}, format="json")
+    assert (blindly.status_code, "Policy 4 was rolled back to by ada" in str(blindly.json())) == (409, True)
+    assert api(ada).get(ROOT).json()["policy"]["blind_share"] == 0.2
+
+
+def test_naming_a_standby_over_http_is_signed_where_the_line_asks(assisted, api, ada, other_version, set_level):
+    set_level(assisted, "assist", signed=True)
+    sent = {"model": "v2", "reason": "green"}
+    assert api(ada).post(f"{ROOT}standby/", sent, format="json").status_code == 403
+    assert api(ada).post(f"{ROOT}standby/", sent | {"password": PASSWORD}, format="json").status_code == 201
 
 
 def test_a_line_is_halted_and_resumed(assisted, api, sam):

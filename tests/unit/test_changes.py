@@ -7,16 +7,17 @@ from django.utils import timezone
 
 from automation import policies
 from automation.actions import apply_fallbacks, approve_change, propose_change, roll_back, set_halt
-from automation.actions.changing import write_policy
-from automation.facts import evidence_pairs
-from automation.models import Approval, Change, Halt, Policy
+from automation.actions.changing import COPIED, write_policy
+from automation.facts import facts_of
+from automation.models import Approval, Change, Halt, Policy, Void
 from inspection.models import AuditEvent, AuditSeal, Line
 from inspection.refusals import BadInput, Conflict, NotAllowed, Unknown
 from inspection.roles import Role
 from inspection.seals import unsealed
 from monitoring.actions import open_alarm
+from shadow.actions import register_version
 from shadow.models import live_version
-from tests.conftest import make_person
+from tests.conftest import make_person, untrained_weights
 
 BARS = {"pass_below": 0.1, "reject_from": 0.5}
 SMALL = {"alpha": 0.2, "blind_pairs": 20, "sensitivity_from_seeds": False}  # so that few parts are enough
@@ -212,6 +213,50 @@ def test_nothing_rides_along_on_a_step_down(raised, version, other_version, set_
     assert level_of(raised) == "full"
 
 
+def full(line, version, set_level, **fields):
+    return set_level(line, "full", version, **{"pass_below": 0.1, "reject_from": 0.1} | fields)
+
+
+def test_from_full_down_to_partial_the_unsure_band_opens_again(raised, version, set_level, ada):
+    """As it was certified: with one threshold for both, partial would be full by another name."""
+    set_level(raised, "partial", version, pass_below=0.1, reject_from=0.3)
+    full(raised, version, set_level)
+    propose(raised, ada, level="partial")
+    policy = policies.in_force(raised)
+    assert (policy.level, policy.pass_below, policy.reject_from) == ("partial", 0.1, 0.3)
+
+
+def test_the_band_passes_and_rejects_no_more_than_at_full(raised, version, set_level, ada):
+    set_level(raised, "partial", version, pass_below=0.3, reject_from=0.3)
+    full(raised, version, set_level, pass_below=0.2, reject_from=0.2)
+    propose(raised, ada, level="partial")
+    policy = policies.in_force(raised)
+    assert (policy.pass_below, policy.reject_from) == (0.2, 0.3)
+
+
+def test_without_a_band_of_its_own_it_is_that_of_the_order(line, version, set_level, ada):
+    full(line, version, set_level)
+    propose(line, ada, level="partial")
+    policy = policies.in_force(line)
+    assert (policy.pass_below, policy.reject_from) == (version.thresholds[0], version.thresholds[-1])
+
+
+def test_a_rollback_or_a_switch_from_partial_to_a_version_at_full_opens_its_band(
+    raised, version, other_version, set_level, ada
+):
+    fields = {name: getattr(full(raised, version, set_level), name) for name in COPIED}
+    at_full = write_policy(
+        line=raised, fields=fields, by="test", reason="x", action="level_raise", now=timezone.now(),
+        change=Change.objects.get(),
+    )  # fmt: skip
+    set_level(raised, "partial", other_version, pass_below=0.3, reject_from=0.3)
+    back = roll_back(line=raised, by=ada, reason="back", to=at_full.number)
+    assert (back.level, back.pass_below, back.reject_from) == ("partial", 0.05, 0.5)
+    set_level(raised, "partial", other_version, pass_below=0.3, reject_from=0.3)
+    switched = propose(raised, ada, model="v1").policies.get()
+    assert (switched.level, switched.pass_below, switched.reject_from) == ("partial", 0.05, 0.5)
+
+
 # ---- editing a policy
 
 
@@ -250,7 +295,7 @@ def test_one_person_cannot_drop_the_quorum(line, version, set_level, ada, level)
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"audit_share": 0}, "audit_share is 0; it must be above 0"),
+        ({"audit_share": 0}, "audit_share is 0; it must be from 0.000001 to 1"),
         ({"blind_share": 1.1}, "blind_share is 1.1"),
         ({"audit_share": "much"}, "audit_share is 'much'"),
         ({"audit_share": float("nan")}, "audit_share is nan"),
@@ -311,14 +356,16 @@ def test_a_version_without_a_certificate_lands_at_assist_at_most(
 
 @pytest.fixture
 def switched(raised, other_version, set_level):
-    """Version 1 was certified at partial; now version 2 decides, by other thresholds."""
-    set_level(raised, "partial", other_version, pass_below=0.3, reject_from=0.3, strata=None)
+    """Version 1 was certified at partial; then version 3 was live, and now version 2 decides, by other thresholds."""
+    third = register_version(name="v3", weights=untrained_weights(seed=3), card={}, by="test")
+    for now_live in (third, other_version):
+        set_level(raised, "partial", now_live, pass_below=0.3, reject_from=0.3, strata=None)
     return raised
 
 
 def test_a_certified_version_lands_where_it_was_by_its_own_thresholds(switched, version, ada, sam):
     change = propose(switched, ada, model="v1")
-    assert change.quorum == 2
+    assert change.quorum == 2, "it was not live just before"
     approve_change(change=change, by=sam)
     policy = policies.in_force(switched)
     assert (policy.level, policy.version) == ("partial", version)
@@ -360,6 +407,10 @@ def test_a_rollback_takes_the_policy_before_at_once(raised, ada, make_part):
     assert AuditEvent.objects.filter(action="rolled_back").count() == 1
 
 
+def test_after_a_rollback_the_ramp_waits_for_a_person(raised, ada):
+    assert roll_back(line=raised, by=ada, reason="Too soon.").ramp_held
+
+
 def test_a_rollback_never_raises(raised, ada):
     partial = policies.in_force(raised).number
     propose(raised, ada, level="shadow")
@@ -382,6 +433,70 @@ def test_a_rollback_does_not_widen_the_canary_share(assisted, version, set_level
     set_level(assisted, "partial", version, **BARS, ramp=ramp, step=0)
     policy = roll_back(line=assisted, by=ada, reason="back", to=wide.number)
     assert policies.shares_of(policy) == (0.05, 1.0)
+
+
+def test_a_rollback_takes_away_nothing_that_others_have_to_agree_to(line, version, set_level, ada):
+    set_level(line, "shadow", version, quorum=1)
+    asked = {"quorum": 3, "signed": True, "audit_share": 0.5, "limits": {"alpha": 0.001}}
+    set_level(line, "shadow", version, hold_seconds=9, **asked)
+    policy = roll_back(line=line, by=ada, reason="back")
+    assert {name: getattr(policy, name) for name in asked} == asked
+    assert policy.hold_seconds == 60
+    assert policy.reason == "back (kept from policy 2: quorum, signed, audit_share, limits)"
+    assert AuditEvent.objects.get(action="rolled_back").data["kept"] == asked
+
+
+def test_a_rollback_takes_back_what_was_asked_less_of(line, version, set_level, ada):
+    set_level(line, "shadow", version, quorum=3, audit_share=0.5)
+    set_level(line, "shadow", version, quorum=1, audit_share=0.1)
+    policy = roll_back(line=line, by=ada, reason="back")
+    assert (policy.quorum, policy.audit_share, policy.reason) == (3, 0.5, "back")
+
+
+def test_a_rollback_brings_no_threshold_back_that_was_certified_for_other_limits(assisted, version, set_level, ada):
+    strict, loose = {"pass_below": 0.05, "reject_from": 0.5}, {"pass_below": 0.1, "reject_from": 0.5}
+    wide = set_level(assisted, "partial", version, **loose, limits=SMALL)
+    tight = set_level(assisted, "partial", version, **strict, limits=SMALL | {"alpha": 0.1})
+    set_level(assisted, "partial", version, **loose, limits=SMALL | {"alpha": 0.05})
+    policy = roll_back(line=assisted, by=ada, reason="back", to=tight.number)
+    assert (policy.level, policy.pass_below, policy.limits["alpha"]) == ("partial", 0.05, 0.05), "it passes no more"
+    assert roll_back(line=assisted, by=ada, reason="back", to=wide.number).level == "assist"
+
+
+def test_a_rollback_audits_no_less(assisted, version, set_level, ada):
+    set_level(assisted, "partial", version, **BARS, ramp=[[0.5, 0.1], [1.0, 0.1]])
+    set_level(assisted, "partial", version, **BARS, ramp=[[0.5, 0.9], [1.0, 0.1]])
+    policy = roll_back(line=assisted, by=ada, reason="back")
+    assert (policies.shares_of(policy), policy.reason) == ((0.5, 0.9), "back (kept from policy 3: ramp)")
+
+
+def test_a_second_rollback_does_not_return_to_what_was_left(line, version, set_level, ada, make_admin):
+    for share in (0.1, 0.2, 0.9):
+        set_level(line, "shadow", version, blind_share=share)
+    assert roll_back(line=line, by=ada, reason="bad").blind_share == 0.2
+    with pytest.raises(Conflict, match="Policy 4 was rolled back to by ada"):
+        roll_back(line=line, by=make_admin("ben"), reason="bad")
+    assert roll_back(line=line, by=ada, reason="worse", to=1).blind_share == 0.1
+
+
+def test_of_two_who_roll_back_at_once_the_later_is_told(at_once, line, version, set_level, ada, make_admin):
+    for share in (0.1, 0.2, 0.9):
+        set_level(line, "shadow", version, blind_share=share)
+    ben = make_admin("ben")
+    for seen in (None, 4):
+        results = at_once(
+            *[lambda by=by, seen=seen: roll_back(line=line, by=by, reason="x", seen=seen) for by in (ada, ben)]
+        )
+        assert "Conflict" in {type(result).__name__ for result in results}
+        assert policies.in_force(line).blind_share == 0.2
+
+
+def test_whoever_rolls_back_is_told_of_what_they_have_not_read(line, version, set_level, ada):
+    for share in (0.1, 0.2, 0.9):
+        set_level(line, "shadow", version, blind_share=share)
+    with pytest.raises(Conflict, match="policy 3 is in force"):
+        roll_back(line=line, by=ada, reason="x", seen=2)
+    assert roll_back(line=line, by=ada, reason="x", seen=3).blind_share == 0.2
 
 
 def test_there_is_nothing_before_the_first_policy(shadowed, ada):
@@ -417,13 +532,13 @@ def test_the_whole_factory_is_halted_at_once(raised, sam):
 
 def test_a_critical_alarm_lowers_the_line_and_voids_its_evidence(raised, version, make_part):
     part = make_part()
-    assert evidence_pairs(raised, version)
+    assert facts_of(raised, version).evidence.parts
     open_alarm(line=raised, rule="null rate", severity="critical", message="Nulls.")
     [policy] = apply_fallbacks()
     part.refresh_from_db()
     assert (policy.level, policy.by, policy.reason) == ("assist", "system", "critical alarm: Nulls.")
-    assert policy.voids_evidence
-    assert evidence_pairs(raised, version) == []
+    assert Void.objects.get().reason == policy.reason
+    assert facts_of(raised, version).evidence.parts == 0
     assert part.hold_until <= timezone.now()
     assert apply_fallbacks() == []
 
@@ -492,7 +607,6 @@ def test_nobody_changes_a_line_that_they_are_not_bound_to(assisted, ada, sam):
         lambda: propose(assisted, ada, level="shadow"),
         lambda: approve_change(change=change, by=sam),
         lambda: set_halt(line=assisted, on=True, by=sam, reason="x"),
-        lambda: set_halt(line=None, on=True, by=sam, reason="x"),
         lambda: roll_back(line=assisted, by=ada, reason="x"),
     ):
         with pytest.raises(NotAllowed, match="not bound to Line A"):

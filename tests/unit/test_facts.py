@@ -6,18 +6,21 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from automation.actions.changing import write_policy
+from automation.actions.voiding import void_evidence
+from automation.counts import Tally
 from automation.evidence import lower_bound
-from automation.facts import evidence_pairs, facts_of, scratched_of
+from automation.facts import evidence_start, facts_of
 from automation.gates import Limits, certificate_gate, sensitivity_gate
 from automation.models import Policy, Routing
 from automation.policies import in_force
 from inspection import actions as floor
 from inspection.actions.disguise import show_again
-from inspection.models import Draw, Inspection, Line, Origin, Purpose, Reference, SeededPart, Shift, Study, Verdict
+from inspection.models import Draw, Inspection, Origin, Purpose, Reference, SeededPart, Shift, Study, Verdict
 from inspection.roles import Role
 from monitoring.actions import close_alarm, open_alarm
-from shadow.models import ModelVersion, Prediction, TrainingPart
+from shadow.comparisons import counts_as
+from shadow.models import Comparison, ModelVersion, Prediction, TrainingPart
+from shadow.rollups import up_to_date
 from tests.conftest import make_person
 
 BARS = {"pass_below": 0.1, "reject_from": 0.5}
@@ -29,24 +32,40 @@ def known(shadowed, version):
     return lambda **fields: facts_of(shadowed, version, **fields)
 
 
+def evidence(line, version):
+    """(serial, score, what it counts as) of the evidence that holds now, in arrival order."""
+    up_to_date([line])
+    rows = Comparison.objects.filter(line=line, version=version).exclude(evidence="")
+    if start := evidence_start(line, version):
+        rows = rows.filter(received_at__gte=start)
+    return list(rows.order_by("received_at").values_list("inspection__serial", "score", "evidence"))
+
+
 def serials(line, version):
-    return [pair.serial for pair in evidence_pairs(line, version)]
+    return [serial for serial, _, _ in evidence(line, version)]
+
+
+@pytest.fixture
+def words(shadowed, version):
+    """What each part counts as."""
+    return lambda: [word for _, _, word in evidence(shadowed, version)]
 
 
 # ---- which parts are evidence
 
 
-def test_blind_live_parts_are_evidence_in_arrival_order(shadowed, version, make_part, answer, judge, ivy, known):
+def test_blind_live_parts_are_evidence_in_arrival_order(shadowed, version, make_part, answer, judge, ivy, known, words):
     for serial, score, outcome in (("SN1", 0.05, "ok"), ("SN2", 0.9, "scratched"), ("SN3", 0.2, "ok")):
         answer(part := make_part(serial), version, score)
         judge(part, ivy, outcome)
     assert serials(shadowed, version) == ["SN1", "SN2", "SN3"]
-    assert (known().scores, known().scratched) == ([0.05, 0.9, 0.2], [False, True, False])
+    assert words() == ["ok", "scratched", "ok"]
+    assert known().evidence.below(0.3) == Tally(ok=2)
 
 
-def test_a_part_is_pending_until_it_is_judged(version, make_part, answer, known):
+def test_a_part_is_pending_until_it_is_judged(version, make_part, answer, words):
     answer(make_part(), version, 0.05)
-    assert known().scratched == [None]
+    assert words() == ["pending"]
 
 
 def test_parts_of_people_with_advice_are_none(line, version, set_level, make_part, answer, judge, ivy):
@@ -54,24 +73,24 @@ def test_parts_of_people_with_advice_are_none(line, version, set_level, make_par
     set_level(line, "assist", version, blind_share=1e-9)
     answer(part := make_part(), version, 0.05)
     judge(part, ivy, "ok")
-    assert evidence_pairs(line, version) == []
+    assert evidence(line, version) == []
 
 
-def test_a_part_drawn_blind_and_served_all_the_same_is_an_escape(version, make_part, answer, judge, ivy, known):
+def test_a_part_drawn_blind_and_served_all_the_same_is_an_escape(version, make_part, answer, judge, ivy, words):
     """Trap 1: whatever the person then said."""
     answer(part := make_part(), version, 0.05)
     floor.claim(line=part.line, by=ivy)
     floor.note_model_output_shown(inspection=part, user=ivy, where="a leak")
     floor.record_verdict(inspection=part, by=ivy, lease=part.lease.token, outcome="ok")
-    assert (known().scratched, known().served) == ([True], [True])
+    assert words() == ["served"]
 
 
-def test_a_serial_counts_once_by_its_first_live_inspection(shadowed, version, make_part, answer, judge, ivy, known):
+def test_a_serial_counts_once_by_its_first_live_inspection(shadowed, version, make_part, answer, judge, ivy):
     """Trap 5."""
     for score, outcome in ((0.3, "scratched"), (0.05, "ok"), (0.05, "ok")):
         answer(part := make_part("SN1"), version, score)
         judge(part, ivy, outcome)
-    assert (known().scores, known().scratched) == ([0.3], [True])
+    assert evidence(shadowed, version) == [("SN1", 0.3, "scratched")]
 
 
 def test_a_part_that_was_there_before_the_version_is_no_first(line, version, set_level, make_part, answer, judge, ivy):
@@ -80,7 +99,7 @@ def test_a_part_that_was_there_before_the_version_is_no_first(line, version, set
     set_level(line, "shadow", version)
     answer(part := make_part("SN1"), version, 0.05)
     judge(part, ivy, "ok")
-    assert evidence_pairs(line, version) == []
+    assert evidence(line, version) == []
 
 
 def test_an_imported_inspection_does_not_make_the_live_one_a_second(shadowed, version, make_part, answer):
@@ -93,39 +112,36 @@ def test_an_imported_inspection_does_not_make_the_live_one_a_second(shadowed, ve
 def test_other_origins_are_never_evidence(shadowed, version, make_part, answer, origin):
     """Trap 6."""
     answer(make_part(origin=origin), version, 0.05)
-    assert evidence_pairs(shadowed, version) == []
+    assert evidence(shadowed, version) == []
 
 
 def test_simulated_parts_are_evidence_on_a_demo_line_only(shadowed, version, make_part, answer):
     shadowed.demo = True
     shadowed.save()
     answer(make_part(origin=Origin.SIMULATED), version, 0.05)
-    assert len(evidence_pairs(shadowed, version)) == 1
-    Line.objects.update(demo=False)
-    assert evidence_pairs(shadowed, version) == []
+    assert len(evidence(shadowed, version)) == 1
+    shadowed.demo = False
+    shadowed.save()
+    assert evidence(shadowed, version) == []
 
 
 def test_retrospective_answers_are_never_evidence(shadowed, version, make_part, answer, judge, ivy):
     """Trap 6."""
     answer(part := make_part(), version, 0.05, retrospective=True)
     judge(part, ivy, "ok")
-    assert evidence_pairs(shadowed, version) == []
+    assert evidence(shadowed, version) == []
 
 
 def test_another_version_starts_from_zero(shadowed, version, other_version, make_part, answer):
     """Trap 8."""
     answer(make_part(), version, 0.05)
-    assert evidence_pairs(shadowed, other_version) == []
+    assert evidence(shadowed, other_version) == []
 
 
 def test_an_alarm_that_lowers_voids_the_evidence_and_it_starts_again(shadowed, version, make_part, answer):
     """Trap 8. A serial from before does not become a first one again."""
     answer(make_part("SN1"), version, 0.05)
-    fields = {"level": "shadow", "version_id": version.pk}
-    write_policy(
-        line=shadowed, fields=fields, by="system", reason="an alarm", action="fell_back", now=timezone.now(),
-        voids_evidence=True,
-    )  # fmt: skip
+    void_evidence(line=shadowed, version=version, reason="an alarm", now=timezone.now())
     answer(make_part("SN1"), version, 0.05)
     answer(make_part("SN2"), version, 0.05)
     assert serials(shadowed, version) == ["SN2"]
@@ -147,50 +163,63 @@ def test_at_partial_only_the_drawn_share_counts(line, version, set_level, make_p
 # ---- what a judged part counts as
 
 
-def test_the_second_opinion_answers_for_an_unsure_one(version, make_part, answer, judge, ivy, ian, known):
+def test_the_second_opinion_answers_for_an_unsure_one(version, make_part, answer, judge, ivy, ian, words):
     answer(part := make_part(), version, 0.05)
     judge(part, ivy, "unsure")
-    assert known().scratched == [None]
+    assert words() == ["pending"]
     judge(part, ian, "scratched")
-    assert known().scratched == [True]
+    assert words() == ["scratched"]
 
 
-def test_a_correction_before_anything_was_shown_counts(version, make_part, answer, judge, ivy, known):
+def test_a_correction_before_anything_was_shown_counts(version, make_part, answer, judge, ivy, words):
     """Trap 10."""
     answer(part := make_part(), version, 0.05)
     floor.correct_verdict(verdict=judge(part, ivy, "scratched"), outcome="ok", reason="", by=ivy)
-    assert known().scratched == [False]
+    assert words() == ["ok"]
 
 
 @pytest.mark.parametrize("first", ["scratched", "unsure"])
 def test_a_correction_after_model_output_was_shown_never_lowers_the_escapes(
-    version, make_part, answer, judge, sam, ivy, known, first
+    version, make_part, answer, judge, sam, ivy, words, first
 ):
     """Trap 10: from scratched to ok it changes nothing, and an unsure one stays pending."""
     answer(part := make_part(), version, 0.05)
     verdict = judge(part, ivy, first)
     floor.note_model_output_shown(inspection=part, user=sam, where="discrepancies")
     floor.correct_verdict(verdict=verdict, outcome="ok", reason="the model saw it rightly", by=sam)
-    assert known().scratched == [True if first == "scratched" else None]
+    assert words() == ["scratched" if first == "scratched" else "pending"]
 
 
 def test_a_part_sent_to_be_cleaned_is_answered_by_its_next_blind_inspection(
-    shadowed, version, make_part, answer, judge, ivy, known
+    shadowed, version, make_part, answer, judge, ivy, words
 ):
     answer(part := make_part("SN1"), version, 0.05)
     floor.claim(line=shadowed, by=ivy)
     floor.send_to_retake(inspection=part, by=ivy, lease=part.lease.token, reason="oil")
-    assert known().scratched == [None]
+    assert words() == ["pending"]
     answer(again := make_part("SN1"), version, 0.7)
     judge(again, ivy, "scratched")
-    assert (known().scores, known().scratched) == ([0.05], [True])
+    assert evidence(shadowed, version) == [("SN1", 0.05, "scratched")]
 
 
-def test_a_pair_says_what_it_counts_as(shadowed, version, make_part, answer):
+@pytest.mark.parametrize(
+    ("said", "served", "audited", "word"),
+    [
+        ("ok", False, False, "ok"), ("scratched", False, True, "scratched"), ("unsure", False, False, "pending"),
+        ("unsure", False, True, "unsure"), (None, False, False, "pending"), (None, False, True, "due"),
+        ("ok", True, False, "served"), (None, True, True, "served"),
+    ],
+)  # fmt: skip
+def test_a_blind_part_counts_as(said, served, audited, word):
+    assert counts_as(said, served=served, audited=audited) == word
+
+
+def test_an_audit_that_waits_too_long_is_an_escape(line, version, set_level, make_part, answer):
+    set_level(line, "partial", version, **BARS, audit_share=1.0)
     answer(make_part(), version, 0.05)
-    [pair] = evidence_pairs(shadowed, version)
-    for outcome, counts_as in {"ok": False, "scratched": True, "unsure": None, None: None}.items():
-        assert scratched_of(pair._replace(evidence_outcome=outcome)) is counts_as
+    assert facts_of(line, version).evidence.below(0.1) == Tally(due=1)
+    late = facts_of(line, version, now=timezone.now() + timedelta(hours=25))
+    assert late.evidence.below(0.1) == Tally(unsure=1)
 
 
 # ---- what inspectors find of the seeded scratches
@@ -218,7 +247,7 @@ def test_a_seeded_scratch_counts_as_found_or_not(version, seed, answer, judge, i
         judge(part, ivy, outcome)
         floor.withdraw_seeds(now=timezone.now() + timedelta(hours=2))
     assert known().seeds == [(0.05, True), (0.2, False), (0.9, False)]
-    assert (known().scores, known().recent) == ([], 0), "it tells of people, never of the model"
+    assert (known().evidence.parts, known().recent) == (0, 0), "it tells of people, never of the model"
 
 
 def test_a_good_seed_and_one_of_unknown_truth_tell_nothing_of_scratches(version, seed, answer, judge, ivy, known):
@@ -267,7 +296,7 @@ def test_an_unsure_one_is_not_found_whoever_looks_after(version, seed, answer, j
 
 
 def test_a_version_trained_on_the_line_is_not_measured_by_what_was_no_reference_then(
-    line, seed, answer, judge, ivy, known, shadowed
+    line, seed, answer, judge, ivy, shadowed
 ):
     later = ModelVersion(
         name="v9", weights_sha256="9" * 64, threshold=0.5, thresholds=[0.5], by="x", card={"sources": ["line line-a, split a"]}
@@ -333,14 +362,29 @@ def test_a_part_that_the_version_cannot_score_is_left_out(version, seed, answer,
     assert known().seeds == []
 
 
-def test_a_part_that_was_taught_is_left_out_until_it_is_taken_out_again(version, seed, answer, judge, ivy, sam, known):
+def test_a_part_that_the_version_was_taught_is_left_out(version, seed, answer, judge, ivy, sam, known):
     answer(part := seed(), version, 0.05)
     judge(part, ivy, "scratched")
     taught = {"inspection": part.seeded.source, "reason": "why", "by": sam}
-    TrainingPart.objects.create(label="scratched", **taught)
+    TrainingPart.objects.create(label="scratched", at=version.at - timedelta(hours=2), **taught)
     assert known().seeds == []
-    TrainingPart.objects.create(label="", **taught)
+    TrainingPart.objects.create(label="", at=version.at - timedelta(hours=1), **taught)
     assert known().seeds == [(0.05, True)]
+
+
+def test_what_is_taught_to_the_next_version_measures_this_one_still(
+    version, seed, answer, judge, ivy, sam, known, shadowed
+):
+    """Else the hard ones, which people miss, could be taken out once they were missed."""
+    answer(part := seed(), version, 0.05)
+    judge(part, ivy, "ok")
+    TrainingPart.objects.create(inspection=part.seeded.source, label="scratched", reason="a hard one", by=sam)
+    assert known().seeds == [(0.05, False)]
+    following = ModelVersion.objects.create(
+        name="v9", weights_sha256="9" * 64, threshold=0.5, thresholds=[0.5], by="ada"
+    )
+    answer(part, following, 0.05)
+    assert facts_of(shadowed, following).seeds == []
 
 
 def test_a_part_that_turned_out_to_be_good_is_left_out(version, seed, answer, judge, ivy, ada, known):
@@ -418,7 +462,7 @@ def test_a_certificate_of_inspectors_who_see_nearly_all_stands(
 
 def test_without_a_version_nothing_is_known(line):
     assert facts_of(line, None).version is None
-    assert facts_of(line, None).scores == ()
+    assert facts_of(line, None).evidence.parts == 0
 
 
 def test_nulls_are_counted_over_the_last_answers(version, make_part, answer, known):
@@ -436,10 +480,10 @@ def test_latency_is_the_95th_percentile_of_live_answers(version, make_part, answ
 
 
 def test_replayed_answers_tell_of_nulls_and_not_of_latency(version, make_part, answer, known):
-    answer(part := make_part(), version, 0.1, retrospective=True)
+    answer(make_part(), version, 0.1, retrospective=True)
     assert (known().recent, known().latency) == (1, 0.0)
-    answer(make_part(), version, 0.1, at=part.received_at + timedelta(seconds=7))
-    assert known().latency == pytest.approx(7, abs=0.5)
+    answer(live := make_part(), version, 0.1, at=live.received_at + timedelta(seconds=7))
+    assert known().latency == pytest.approx(7)
 
 
 def test_days_and_shifts_are_those_of_the_lines_clock(line, version, make_evidence, ivy):
@@ -504,12 +548,13 @@ def test_open_critical_alarms_are_counted_and_closed_ones_are_not(shadowed, know
 def test_strata_are_station_and_variant(shadowed, version, station, make_part, answer, known):
     answer(make_part(station="cam-1", variant="P1"), version, 0.05)
     answer(make_part(), version, 0.05)
-    assert known().strata == [("cam-1", "p1"), ("", "")]
+    assert known().evidence.strata == [("", ""), ("cam-1", "p1")]
 
 
 def test_the_facts_of_many_parts_take_few_queries(shadowed, version, make_evidence, ivy, django_assert_max_num_queries):
     make_evidence(shadowed, version, 300, 0.05, "ok", by=ivy)
-    with django_assert_max_num_queries(20):
-        assert len(facts_of(shadowed, version).scores) == 300
+    up_to_date([shadowed])
+    with django_assert_max_num_queries(22):
+        assert facts_of(shadowed, version).evidence.parts == 300
     assert in_force(shadowed) == Policy.objects.get()
     assert Draw.objects.count() == Prediction.objects.count() == 300

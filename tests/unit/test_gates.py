@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from automation.counts import Evidence
 from automation.evidence import found_limit, needed
 from automation.gates import (
     Facts,
@@ -13,6 +14,7 @@ from automation.gates import (
     alarm_gate,
     audits_gate,
     certificate_gate,
+    certified_limit,
     certified_strata,
     days_gate,
     escalation_gate,
@@ -39,12 +41,15 @@ THRESHOLDS = (0.1, 0.3, 0.5)
 NOTHING = Facts()
 
 
-def facts(*groups, **known) -> Facts:
+def facts(*groups, strata=None, served=None, **known) -> Facts:
     """Evidence as (how many, score, scratched) groups in arrival order."""
     rows = [(score, found) for count, score, found in groups for _ in range(count)]
-    scores, scratched = [score for score, _ in rows], [found for _, found in rows]
-    known = {"strata": [("cam-1", "")] * len(rows)} | known
-    return Facts(version="v1", thresholds=THRESHOLDS, scores=scores, scratched=scratched, **known)
+    words = {None: "pending", True: "scratched", False: "ok"}
+    counts_as = [words[found] for _, found in rows]
+    if served:
+        counts_as = ["served" if seen else word for seen, word in zip(served, counts_as, strict=True)]
+    evidence = Evidence.of(THRESHOLDS, [score for score, _ in rows], counts_as, strata or [("cam-1", "")] * len(rows))
+    return Facts(version="v1", thresholds=THRESHOLDS, evidence=evidence, **known)
 
 
 SOUND = facts(
@@ -208,6 +213,13 @@ def test_inspectors_who_miss_scratches_make_the_limit_stricter():
     assert not certificate_gate(facts((enough - 1, 0.05, False), seeds=seeds), LIMITS, 0.1).met
 
 
+@pytest.mark.parametrize("delta", [0.05, 0.2, 0.01])
+def test_what_is_told_of_inspectors_is_what_is_certified_with(delta):
+    known, limits = facts(seeds=[(0.05, True)] * 95 + [(0.05, False)] * 5), Limits(delta=delta)
+    told = sensitivity_gate(known, limits, 0.1).figures["sensitivity_at_least"]
+    assert certified_limit(known, limits, 0.1) == pytest.approx((limits.alpha * told, 0.8 * delta))
+
+
 @pytest.mark.parametrize("seeds", [(), [(0.05, False)] * 50, [(0.9, True)] * 50])
 def test_without_seeds_found_nothing_is_certified(seeds):
     known = facts((10_000, 0.05, False), seeds=seeds)
@@ -224,6 +236,39 @@ def test_a_stratum_without_enough_parts_of_its_own_is_not_automated():
     gate = strata_gate(known, PERFECT, 0.1)
     assert gate.met
     assert gate.reason == "1 of 2 stations and variants are certified. The parts of the other 1 go to people."
+
+
+def test_a_stratum_is_certified_in_the_order_of_the_thresholds():
+    """A station whose parts fail at the strict threshold does not come in at a looser one that happens to suit it."""
+    good = facts((3000, 0.05, False), (1, 0.05, True), (3000, 0.2, False), strata=[("cam-1", "")] * 6001)
+    assert certified_strata(good, PERFECT, 0.3) == {("cam-1", "")}
+    rows = [(3000, 0.05, False), (4, 0.05, True), (400, 0.05, False), (4200, 0.2, False)]
+    strata = [("cam-1", "")] * 3000 + [("cam-2", "")] * 404 + [("cam-1", "")] * 2000 + [("cam-2", "")] * 2200
+    mixed = facts(*rows, strata=strata)
+    assert certificate_gate(mixed, PERFECT, 0.3).met
+    assert mixed.evidence.passed(0.3, ("cam-2", "")).verdict(0.005, 0.05) == "certified", "by itself it would be"
+    assert certified_strata(mixed, PERFECT, 0.3) == {("cam-1", "")}
+    assert strata_gate(mixed, PERFECT, 0.3).figures["tested"] == [0.3, 0.1]
+
+
+def test_a_part_that_nobody_judges_in_time_is_an_escape_and_holds_nothing_back():
+    """Pending, it would keep what came before it for ever."""
+    order, stretch = [0.1], [*["ok"] * 800, "{}", *["ok"] * 594, *["scratched"] * 6]
+    waits, lost = (
+        Evidence.of(order, [0.05] * 1401, [word.format(lot) for word in stretch]) for lot in ("pending", "overdue")
+    )
+    assert waits.certify_at(0.1, order, 0.005, 0.05).verdict == "certified"
+    assert waits.passed(0.1).better(0.005) == (800, 0)
+    seen = lost.certify_at(0.1, order, 0.005, 0.05)
+    assert (seen.verdict, seen.n, seen.k, seen.pending) == ("not_yet", 1401, 7, 1)
+    assert seen.more == needed(0.005, 0.05, 7) - 1401
+    assert "1 pending, 1 of these for so long that they count as escapes" in seen.reason
+
+
+def test_parts_that_nobody_has_judged_refute_nothing():
+    """After a weekend without inspectors they wait; only what people found speaks against a version."""
+    idle = Evidence.of([0.1], [0.05] * 900, ["ok"] * 800 + ["overdue"] * 100)
+    assert idle.certify_at(0.1, [0.1], 0.005, 0.05).verdict == "not_yet"
 
 
 def test_a_bad_stratum_does_not_hide_in_the_pool():
@@ -247,7 +292,7 @@ def test_a_threshold_after_the_first_that_fails_is_not_certified():
 @pytest.mark.parametrize("name", [limit.name for limit in fields(Limits) if limit.type is float])
 @pytest.mark.parametrize("value", [0, 1, -0.1, 1.1, math.nan, math.inf, "0.1", None, True])
 def test_a_share_lies_between_0_and_1(name, value):
-    with pytest.raises(LimitsRefused, match=f"{name} is .* must be a share between 0 and 1"):
+    with pytest.raises(LimitsRefused, match=f"{name} is .* must be a share from 0.000001 to under 1"):
         Limits.from_json({name: value})
 
 

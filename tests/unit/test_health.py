@@ -124,3 +124,24 @@ def test_nobody_is_named(client, make_part, ivy, sam):
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_only_reading(client, path):
     assert client.post(path).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("token", "sent", "status"),
+    [
+        ("", {}, 200),
+        ("", {"REMOTE_ADDR": "::1"}, 200),
+        ("", {"REMOTE_ADDR": ""}, 200),
+        ("", {"REMOTE_ADDR": "10.0.0.7"}, 401),
+        ("", {"HTTP_X_FORWARDED_FOR": "127.0.0.1"}, 401),
+        ("", {"HTTP_AUTHORIZATION": "Bearer "}, 200),
+        ("s3cret", {}, 401),
+        ("s3cret", {"HTTP_AUTHORIZATION": "Bearer other"}, 401),
+        ("s3cret", {"HTTP_AUTHORIZATION": "Bearer s3cret", "REMOTE_ADDR": "10.0.0.7"}, 200),
+    ],
+)
+def test_figures_are_for_the_token_or_for_this_computer(client, db, settings, token, sent, status):
+    settings.METRICS_TOKEN = token
+    answer = client.get("/metrics", **sent)
+    assert answer.status_code == status
+    assert ("shadowline_" in answer.content.decode()) == (status == 200)

@@ -188,7 +188,7 @@ def test_a_held_part_appears_when_its_hold_has_run_out(line, make_part, ivy):
 def test_lowering_a_line_frees_its_held_parts(line, make_part, ivy):
     hold(line, 60)
     part, now = make_part(), timezone.now()
-    assert actions.release_holds(line=line, now=now) == 1
+    assert actions.release_holds(lines=[line], now=now) == 1
     assert claimed(line, ivy, now=now) == part
 
 

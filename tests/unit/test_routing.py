@@ -3,12 +3,24 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from automation.levels import Level
-from automation.routing import OUT_OF_DISTRIBUTION, SEEDED, UNSURE_BAND, Part, Rule, decide
+from automation.routing import (
+    OUT_OF_DISTRIBUTION,
+    OUTCOMES,
+    SEEDED,
+    UNSURE_BAND,
+    Decisions,
+    Part,
+    Rule,
+    Why,
+    decide,
+    decide_many,
+)
 
 shares = st.floats(0, 1)
 bars = st.none() | st.floats(allow_nan=True)
@@ -125,6 +137,7 @@ def test_the_draw_of_audits_does_not_see_the_score(rule, part, other):
 )
 def test_the_outcome_by_level_and_score(rule, score, outcome):
     assert decide(rule, part(score)).outcome == outcome
+    routed_alike(rule, [part(score)])
 
 
 @pytest.mark.parametrize("level", [Level.HUMAN_ONLY, Level.SHADOW])
@@ -172,3 +185,67 @@ def test_outside_the_canary_share_the_rule_before_holds():
     rule = replace(PARTIAL, canary_share=0.05, outside=Rule(Level.ASSIST))
     assert decide(rule, part(u_canary=0.049)).outcome == "pass"
     assert decide(rule, part(u_canary=0.05)).advice
+
+
+# Few values, so that shares meet draws and bars meet scores: every "below" is tried at its edge.
+edges = st.sampled_from([0.0, 0.1, 0.5, 1.0, math.nan])
+draws = st.sampled_from([0.1, 0.5, math.nan])
+ramps = st.builds(
+    Rule, level=st.sampled_from(Level), pass_below=st.none() | edges, reject_from=st.none() | edges, canary_share=draws,
+    audit_share=draws, blind_share=draws, halted=st.booleans(), strata=st.none() | st.frozensets(strata),
+    outside=st.none() | rules,
+)  # fmt: skip
+tight_parts = st.builds(
+    Part, score=st.none() | edges | st.sampled_from([-0.1, 1.1, math.inf]), u_canary=draws, u_audit=draws, u_blind=draws,
+    stratum=strata, novelty=st.none() | edges, seeded=st.booleans(),
+)  # fmt: skip
+
+
+def routed_together(rule: Rule, parts: list[Part]) -> Decisions:
+    return decide_many(
+        rule, [part.score for part in parts], [part.novelty for part in parts], [part.u_canary for part in parts],
+        [part.u_audit for part in parts], [part.u_blind for part in parts], [part.stratum for part in parts],
+        [part.seeded for part in parts],
+    )  # fmt: skip
+
+
+def routed_alike(rule: Rule, parts: list[Part]) -> None:
+    many, each = routed_together(rule, parts), [decide(rule, part) for part in parts]
+    assert [OUTCOMES[code] for code in many.outcome] == [one.outcome for one in each]
+    assert many.why.tolist() == [one.why for one in each]
+    for name in ("blind", "audited", "advice"):
+        assert getattr(many, name).tolist() == [getattr(one, name) for one in each]
+
+
+@given(rules, st.lists(parts, max_size=20))
+@example(PARTIAL, [])
+def test_many_parts_are_routed_as_each_of_them(rule, parts):
+    routed_alike(rule, parts)
+
+
+@given(ramps, ramps, st.lists(tight_parts, min_size=20, max_size=40))
+def test_many_parts_are_routed_as_each_of_them_at_every_edge(rule, outside, parts):
+    routed_alike(outside, parts)
+    routed_alike(replace(rule, outside=outside), parts)
+
+
+def test_each_kind_of_reason_is_met():
+    """Else the comparison above would be of fewer rules than there are."""
+    rule = Rule(Level.PARTIAL, 0.1, 0.5, 0.5, 0.1, strata=frozenset({("", "")}), outside=Rule(Level.ASSIST))
+    seen = {
+        *routed_together(rule, [
+            part(seeded=True), part(), part(u_blind=0.0), part(0.05, u_canary=0.1), part(0.2, u_canary=0.1),
+            part(0.7, u_canary=0.1), part(u_canary=0.1, stratum=("cam-1", "")), part(None), part(novelty=2.0),
+        ]).why.tolist(),
+        *(routed_together(other, [part()]).why[0] for other in (Rule(Level.SHADOW), Rule(Level.FULL, halted=True), Rule(Level.FULL))),
+    }  # fmt: skip
+    assert seen == set(Why) - {Why.VERSIONS_DISAGREE}, "that is of two versions"
+
+
+def test_what_is_not_given_says_nothing():
+    """No novelties: none is strange. No strata: each is the nameless one. No seeds: none is seeded."""
+    draws = np.full(2, 0.9)
+    bare = decide_many(replace(PARTIAL, strata=frozenset({("", "")})), [0.05, 0.3], None, draws, draws, draws)
+    assert bare.why.tolist() == [Why.BELOW, Why.UNSURE_BAND]
+    elsewhere = decide_many(replace(PARTIAL, strata=frozenset({("cam-1", "")})), [0.05], None, [0.9], [0.9], [0.9])
+    assert elsewhere.why.tolist() == [Why.NOT_CERTIFIED]

@@ -18,6 +18,7 @@ from inspection.models import (
     AuditEvent,
     Containment,
     Inspection,
+    Lease,
     Line,
     Origin,
     Purpose,
@@ -571,14 +572,59 @@ def test_a_reserved_part_is_one_persons(mixed, judged, ivy, ian):
     assert [offered(seeded.inspection, person) for person in (ivy, ian)] == [True, False]
 
 
-def test_a_scanned_serial_opens_the_part_of_it_and_never_a_seeded_one(mixed, make_part, ivy, ian):
+def test_a_scanned_serial_opens_the_part_of_it_and_never_a_seeded_one_in_its_place(mixed, make_part, ivy, ian):
     """A part may come later that has the serial of a seeded one."""
     seed = mixed()
-    assert actions.claim(line=seed.line, by=ivy, serial=seed.serial) is None
     part = make_part(seed.serial)
     Inspection.objects.filter(pk=seed.pk).update(received_at=part.received_at - timedelta(seconds=9))
     assert actions.claim(line=seed.line, by=ivy, serial=seed.serial).inspection_id == part.pk
     assert actions.claim(line=seed.line, by=ian, serial=seed.serial) is None, "the part is in somebody's hands"
+
+
+def test_on_two_lines_too_a_serial_opens_the_part_of_it(mixed, make_part, page, ivy):
+    """The seeded one waits on the line that is asked first."""
+    seed = mixed()
+    part = make_part(seed.serial, on=Line.objects.create(slug="line-b", name="Line B"))
+    assert page(ivy).post("/scan/", {"serial": seed.serial}).url == f"/inspect/line-b/?part={part.pk}"
+
+
+def put_back(lease, by):
+    actions.release(inspection=lease.inspection, by=by, token=lease.token)
+
+
+def passed_on(lease, by):
+    actions.skip(inspection=lease.inspection, by=by, token=lease.token, reason="glare")
+
+
+def left(lease, by):
+    actions.leave(leases=[actions.HeldLease(lease.token, lease.expires_at)], by=by)
+
+
+def run_out(lease, by):
+    Lease.objects.filter(pk=lease.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("ends", [put_back, passed_on, left, run_out])
+@pytest.mark.parametrize("by_serial", [True, False])
+def test_a_part_that_was_in_hand_is_found_again_alike_seeded_or_not(
+    mixed, make_part, api, page, ivy, ian, ends, by_serial
+):
+    """Else whoever puts parts back could tell which were seeded, by what their serials open then."""
+    seen = []
+    for make in (mixed, make_part):
+        part = make()
+        lease = actions.claim(line=part.line, by=ivy)
+        assert lease.inspection_id == part.pk
+        ends(lease, ivy)
+        asked = {"line": part.line.slug} | ({"serial": part.serial} if by_serial else {})
+        for person in (ivy, ian):
+            claim = api(person).post("/api/v1/queue/claim/", asked)
+            found = claim.status_code, claim.status_code == 200 and claim.json()["inspection"]["id"] == part.pk
+            scanned = page(person).post("/scan/", {"serial": part.serial}).status_code
+            seen.append((found, scanned))
+            Lease.objects.all().delete()
+        Inspection.objects.filter(pk=part.pk).update(state="closed")
+    assert seen[:2] == seen[2:]
 
 
 def test_a_seeded_part_in_hand_is_found_by_its_serial_unless_the_part_of_it_is_there(

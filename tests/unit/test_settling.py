@@ -4,13 +4,21 @@ import pytest
 
 from automation import actions, policies
 from automation.actions import advice_for, score_and_settle, serve_advice, settle, settle_batch, settle_missing
-from automation.models import Halt, Routing
-from automation.reports import blind_pace, flow
+from automation.actions.changing import COPIED, write_policy
+from automation.actions.voiding import void_evidence
+from automation.counts import Tally
+from automation.facts import facts_of
+from automation.models import Change, Halt, Routing
+from automation.reports import flow
 from automation.routing import SEEDED, Part, decide
+from automation.standby import bars_of
 from inspection import actions as floor
 from inspection.models import Disposition, Draw, Inspection, Line, ModelOutputShown, Origin
-from shadow.models import Prediction
+from inspection.refusals import Conflict
+from shadow.actions import weights_path
+from shadow.models import Assignment, Prediction, ScoringJob
 from shadow.pairs import pairs
+from tests.conftest import untrained_weights
 
 BARS = {"pass_below": 0.1, "reject_from": 0.5}
 AUDIT_ALL = BARS | {"audit_share": 1.0}
@@ -109,12 +117,11 @@ def test_a_seeded_part_goes_to_a_person_blind_at_every_level(
     assert serve_advice(inspection=part, user=ivy, where="test") is None
 
 
-def test_seeded_parts_are_not_in_the_flow_nor_in_the_pace(shadowed, version, make_part, answer, judge, ivy):
+def test_seeded_parts_are_not_in_the_flow(shadowed, version, make_part, answer, judge, ivy):
     for origin in (Origin.LIVE, Origin.SEEDED):
         answer(part := make_part(origin=origin), version, 0.2)
         judge(part, ivy, "ok")
     assert (flow(shadowed).total, flow(shadowed).decisions) == (1, {"person": 1})
-    assert blind_pace(shadowed) == 1.0
 
 
 def test_outside_the_canary_share_the_level_before_holds(line, version, set_level, make_part, answer):
@@ -171,7 +178,8 @@ def test_under_a_halt_every_part_is_a_persons(partial, version, make_part, answe
 
 def test_a_line_that_resumes_stays_halted_while_the_factory_is(partial, ada):
     actions.set_halt(line=None, on=True, by=ada, reason="smoke")
-    actions.set_halt(line=partial, on=False, by=ada, reason="not here")
+    with pytest.raises(Conflict, match="The whole factory is halted"):
+        actions.set_halt(line=partial, on=False, by=ada, reason="not here")
     assert policies.halt_of(partial) == Halt.objects.get(on=True)
 
 
@@ -181,6 +189,97 @@ def test_a_cleaned_part_is_always_a_persons(partial, version, make_part, answer,
     floor.send_to_retake(inspection=first, by=ivy, lease=first.lease.token, reason="oil")
     answer(again := make_part("SN1"), version, 0.01)
     assert (again.state, again.disposition) == ("waiting", None)
+
+
+@pytest.fixture
+def clean(ivy, later):
+    """Sends a part to be cleaned; `clean(part)` gives the serial's next inspection, which has no answer yet."""
+
+    def send(part):
+        lease = floor.claim(line=part.line, by=ivy, now=later(61))
+        floor.send_to_retake(inspection=part, by=ivy, lease=lease.token, reason="oil", now=later(62))
+
+    return send
+
+
+@pytest.fixture
+def draws(monkeypatch):
+    """What each next part draws, for every purpose: `draws(0.01, 0.5)`."""
+    known, given = {}, []
+
+    def draw(purpose, part):
+        if part not in known:
+            known[part] = given[len(known)]
+        return known[part]
+
+    monkeypatch.setattr(policies, "draw", draw)
+    return lambda *numbers: given.extend(numbers)
+
+
+@pytest.mark.parametrize(("level", "fields"), [("assist", {}), ("partial", BARS)])
+def test_after_cleaning_the_serials_draw_holds(
+    line, version, set_level, make_part, answer, judge, ian, clean, draws, level, fields
+):
+    """The part's own draws would give advice at assist, and at either level nobody would ever answer for the serial."""
+    draws(0.01, 0.5, 0.5)
+    set_level(line, level, version, **fields)
+    answer(first := make_part("SN1"), version, 0.01)
+    clean(first)
+    answer(other := make_part("SN2"), version, 0.01)
+    answer(again := make_part("SN1"), version, 0.01)
+    assert (first.draw.blind, other.draw.blind, again.draw.blind, again.draw.audited) == (True, False, True, False)
+    assert (again.state, routing_of(again).advice, again.disposition) == ("waiting", False, None)
+    lease = floor.claim(line=line, by=ian, serial="SN1")
+    assert advice_for(inspection=again, user=ian) is None
+    floor.record_verdict(inspection=again, by=ian, lease=lease.token, outcome="scratched")
+    evidence = facts_of(line, version).evidence.below(0.1)
+    assert (evidence.scratched, evidence.waiting) == (1, 0)
+
+
+def test_a_part_that_is_cleaned_twice_keeps_its_draw(line, version, set_level, make_part, answer, clean, draws):
+    draws(0.01, 0.5, 0.5)
+    set_level(line, "assist", version)
+    for _ in range(3):
+        answer(part := make_part("SN1"), version, 0.01)
+        assert part.draw.blind
+        clean(part)
+
+
+def test_a_cleaned_part_that_was_not_drawn_draws_for_itself(line, version, set_level, make_part, answer, clean, draws):
+    draws(0.5, 0.5, 0.01)
+    set_level(line, "assist", version)
+    for blind in (False, False, True):
+        answer(part := make_part("SN1"), version, 0.01)
+        assert (part.draw.blind, routing_of(part).advice) == (blind, not blind)
+        clean(part)
+
+
+def test_another_lines_serial_is_another_part(line, version, set_level, make_part, answer, clean, draws):
+    draws(0.01, 0.5)
+    set_level(line, "assist", version)
+    answer(first := make_part("SN1"), version, 0.01)
+    clean(first)
+    other = Line.objects.create(slug="line-b", name="Line B")
+    set_level(other, "assist", version)
+    answer(again := make_part("SN1", on=other), version, 0.01)
+    assert not again.draw.blind
+
+
+def test_whoever_was_shown_the_answer_to_the_dirty_part_does_not_answer_for_it(
+    line, version, set_level, make_part, answer, judge, ian, ivy, clean, draws
+):
+    """No page shows it to an inspector; a supervisor who judges may have met it in a list."""
+    draws(0.01, 0.5, 0.5)
+    set_level(line, "assist", version)
+    answer(first := make_part("SN1"), version, 0.01)
+    clean(first)
+    answer(again := make_part("SN1"), version, 0.01)
+    floor.note_model_output_shown(inspection=first, user=ian, where="a list")
+    judge(again, ian, "ok")
+    assert facts_of(line, version).evidence.below(0.1) == Tally(pending=1)
+    answer(third := make_part("SN1"), version, 0.01)
+    judge(third, ivy, "ok")
+    assert facts_of(line, version).evidence.below(0.1) == Tally(ok=1)
 
 
 # ---- once, and for ever
@@ -350,6 +449,204 @@ def test_a_fault_of_settling_loses_no_answer(shadowed, make_part, monkeypatch):
     assert score_and_settle() == 1
     assert Prediction.objects.count() == 1
     assert not Routing.objects.exists()
+
+
+# ---- beside a standby
+
+
+@pytest.fixture
+def beside(line, version, other_version, set_level):
+    """Line A at partial by version 1; version 2 is its standby, and has no certificate: its operating threshold is 0.5."""
+    set_level(line, "partial", version, **AUDIT_NEXT_TO_NONE, standby_id=other_version.pk)
+    return line
+
+
+def outcome_of(part) -> tuple[str, str]:
+    part.refresh_from_db()
+    return part.state, routing_of(part).reason
+
+
+@pytest.mark.parametrize(
+    ("live", "standby", "state", "reason"),
+    [
+        (0.05, 0.4, "decided", "score 0.0500 is below 0.1"),
+        (0.05, 0.6, "waiting", "versions disagree"),
+        (0.7, 0.4, "waiting", "versions disagree"),
+        (0.7, 0.6, "decided", "score 0.7000 is not below 0.5"),
+        (0.3, 0.6, "waiting", "score in the unsure band"),
+        (None, 0.6, "waiting", "no answer of the model: blank photo"),
+        (0.05, None, "decided", "score 0.0500 is below 0.1"),
+    ],
+)
+@pytest.mark.parametrize("first", ["live", "standby"])
+def test_opposite_decisions_go_to_a_person_whichever_answer_comes_first(
+    beside, version, other_version, make_part, answer, live, standby, state, reason, first
+):
+    part = make_part()
+    both = [(version, live), (other_version, standby)]
+    for model, score in both if first == "live" else both[::-1]:
+        answer(part, model, score)
+    assert outcome_of(part) == (state, reason)
+    assert routing_of(part).prediction.version == version
+    assert part.dispositions.count() == (state == "decided")
+
+
+def test_a_part_that_versions_disagree_about_is_evidence_only_where_it_was_drawn(
+    line, version, other_version, set_level, make_part, answer, ivy
+):
+    """Else the few hard parts would outweigh all those that were not drawn; the person sees neither answer all the same."""
+    for share in (1.0, 1e-9):
+        set_level(line, "partial", version, **BARS, audit_share=share, standby_id=other_version.pk)
+        answer(part := make_part(), other_version, 0.9)
+        answer(part, version, 0.01)
+        assert (routing_of(part).reason, part.draw.blind, part.draw.audited) == (
+            "versions disagree", share == 1, False,
+        )  # fmt: skip
+        floor.claim(line=line, by=ivy)
+        assert serve_advice(inspection=part, user=ivy, where="test") is None
+
+
+def test_a_part_unlike_any_seen_before_is_none_of_the_standbys(beside, version, other_version, make_part, answer):
+    answer(part := make_part(), other_version, 0.9, novelty=2.0)
+    answer(part, version, 0.01)
+    assert part.state == "decided"
+
+
+def test_the_standby_decides_as_it_was_last_certified(
+    beside, version, other_version, set_level, make_part, answer, ada, later
+):
+    before = policies.in_force(beside)
+    fields = {name: getattr(before, name) for name in COPIED} | {
+        "version_id": other_version.pk, "standby_id": version.pk, "pass_below": 0.2, "reject_from": 0.3,
+    }  # fmt: skip
+    change = Change.objects.create(line=beside, from_policy=before, kind="switch", proposed={}, reason="test", by=ada)
+    write_policy(line=beside, fields=fields, by=ada, reason="t", action="level_switch", now=later(0), change=change)
+    set_level(beside, "partial", version, **AUDIT_NEXT_TO_NONE, standby_id=other_version.pk)
+    for score, state in ((0.19, "decided"), (0.25, "decided"), (0.3, "waiting")):
+        answer(part := make_part(), version, 0.05)
+        answer(part, other_version, score)
+        part.refresh_from_db()
+        assert part.state == state, score
+    void_evidence(line=beside, version=other_version, reason="alarm", now=later(0))
+    assert bars_of(beside, other_version) == (0.5, 0.5, None), "a certificate that an alarm has voided says nothing"
+
+
+@pytest.mark.parametrize("level", ["shadow", "assist"])
+def test_where_people_judge_everything_nobody_waits_for_the_standby(
+    line, version, other_version, set_level, make_part, answer, level
+):
+    set_level(line, level, version, standby_id=other_version.pk)
+    answer(part := make_part(), version, 0.01)
+    assert part.state == "waiting"
+    answer(part, other_version, 0.99)
+    assert Routing.objects.count() == 1
+
+
+def test_outside_the_canary_share_and_under_a_halt_the_standby_is_not_asked(
+    beside, version, other_version, set_level, make_part, answer, ada
+):
+    actions.set_halt(line=beside, on=True, by=ada, reason="smoke")
+    answer(part := make_part(), version, 0.01)
+    assert outcome_of(part) == ("waiting", "halted")
+    actions.set_halt(line=beside, on=False, by=ada, reason="clear")
+    set_level(beside, "partial", ramp=[[1e-9, 1.0], [1.0, 0.1]], standby_id=other_version.pk)
+    answer(part := make_part(), version, 0.01)
+    assert outcome_of(part) == ("waiting", "people judge every part at shadow")
+
+
+# The hold of these parts is 60 seconds: from 45 on the live version decides alone.
+
+
+@pytest.mark.parametrize("job", ["pending", "leased", None])
+def test_a_part_waits_for_the_standby_until_a_quarter_of_its_hold_is_left(
+    beside, version, other_version, make_part, answer, later, job
+):
+    """Also while the standby has no job yet: it gets one a moment later than the live version."""
+    part = make_part()
+    if job:
+        ScoringJob.objects.create(inspection=part, version=other_version, state=job)
+    answer(part, version, 0.01)
+    assert (part.state, Routing.objects.count(), Draw.objects.count()) == ("held", 0, 0)
+    assert settle_missing(now=later(44)) == 0
+    assert settle_missing(now=later(46)) == 1
+    assert outcome_of(part) == ("decided", "score 0.0100 is below 0.1")
+    answer(part, other_version, 0.99)
+    assert (part.state, part.dispositions.count(), Routing.objects.count()) == ("decided", 1, 1)
+
+
+def test_a_part_whose_hold_ran_out_while_it_waited_is_a_persons(beside, version, make_part, answer, later):
+    answer(part := make_part(), version, 0.01)
+    assert settle_missing(now=later(61)) == 1
+    part.refresh_from_db()
+    assert (part.state, part.disposition, routing_of(part).decided) == ("held", None, False)
+
+
+def test_nobody_waits_for_an_answer_that_never_comes(beside, version, other_version, make_part, answer, later):
+    """A job that is done without a live answer, as a replay's; and a part from before the standby was named."""
+    replayed, older = make_part(), make_part()
+    job = ScoringJob.objects.create(inspection=replayed, version=other_version, state="done", retrospective=True)
+    answer(replayed, other_version, 0.99, retrospective=job.retrospective)
+    answer(replayed, version, 0.01)
+    assert replayed.state == "decided"
+    Assignment.objects.filter(version=other_version).update(assigned_at=later(1))
+    answer(older, version, 0.01)
+    assert older.state == "decided"
+
+
+def test_a_worker_that_died_after_the_standbys_answer_is_made_up_for(beside, version, other_version, make_part, later):
+    part = make_part()
+    for model, score, outcome in ((version, 0.01, "ok"), (other_version, 0.99, "scratched")):
+        Prediction.objects.create(inspection=part, version=model, score=score, outcome=outcome)
+    assert [settle_missing(now=later(seconds)) for seconds in (1, 2)] == [1, 0]
+    assert outcome_of(part) == ("waiting", "versions disagree")
+
+
+def test_two_workers_with_one_answer_each_settle_the_part_once(
+    at_once, line, version, other_version, set_level, make_part
+):
+    set_level(line, "partial", version, **AUDIT_NEXT_TO_NONE, standby_id=other_version.pk)
+    parts = [make_part() for _ in range(4)]
+
+    def work(model, score, outcome):
+        written = Prediction.objects.bulk_create(
+            Prediction(inspection=part, version=model, score=score, outcome=outcome) for part in parts
+        )
+        return len(settle_batch(predictions=written))
+
+    results = at_once(lambda: work(version, 0.01, "ok"), lambda: work(other_version, 0.99, "scratched"))
+    assert sum(results) == 4
+    assert {outcome_of(part) for part in parts} == {("waiting", "versions disagree")}
+    assert Draw.objects.count() == Routing.objects.count() == 4
+
+
+@pytest.mark.parametrize("damage", ["missing", "altered"])
+def test_a_standby_whose_weights_are_gone_or_altered_leaves_the_live_version_to_decide(
+    line, version, other_version, set_level, make_part, damage
+):
+    set_level(line, "full", version, pass_below=0.999, reject_from=0.999, audit_share=1e-9, standby_id=other_version.pk)
+    weights = weights_path(other_version)
+    weights.write_bytes(untrained_weights(seed=3)) if damage == "altered" else weights.unlink()
+    part = make_part()
+    while score_and_settle() or not Prediction.objects.filter(version=other_version).exists():
+        pass
+    broken = Prediction.objects.get(version=other_version)
+    assert (broken.score, broken.null_reason.startswith("the version could not run")) == (None, True)
+    assert outcome_of(part)[0] == "decided"
+
+
+@pytest.mark.parametrize("damage", ["missing", "altered"])
+def test_a_live_version_whose_weights_are_gone_or_altered_leaves_its_parts_to_people(
+    line, version, other_version, set_level, make_part, damage
+):
+    set_level(line, "full", version, pass_below=0.999, reject_from=0.999, audit_share=1e-9, standby_id=other_version.pk)
+    weights = weights_path(version)
+    weights.write_bytes(untrained_weights(seed=3)) if damage == "altered" else weights.unlink()
+    part = make_part()
+    while score_and_settle() or not Prediction.objects.filter(version=version).exists():
+        pass
+    state, reason = outcome_of(part)
+    assert (state, reason.startswith("no answer of the model: the version could not run")) == ("waiting", True)
+    assert part.disposition is None
 
 
 # ---- advice

@@ -285,9 +285,9 @@ def test_an_altered_event_is_named(page, trail, sam):
 def test_what_is_shown_is_exported(page, trail, sam):
     response = page(sam).get(reverse("audit_trail_page"), {"format": "csv", "line": "-"})
     lines = b"".join(response.streaming_content).decode().splitlines()
-    assert lines[0] == "at,by,action,line,subject,data,sealed"
+    assert lines[0] == "at,by,action,line,subject,data,sealed,id,link,previous,digest"
     assert len(lines) == 2
-    assert lines[1].endswith(",no")
+    assert lines[1].endswith(f",no,{AuditEvent.objects.get(line='').pk},,,")
 
 
 def test_a_formula_is_written_as_text(page, sam, line):

@@ -17,6 +17,7 @@ from inspection import command
 from inspection.actions.intake import find_line
 from inspection.models import ApiToken, Line, SeededPart, User
 from inspection.refusals import BadInput, Conflict
+from shadow.vision.synthetic import VARIANTS
 
 FIRST_PARTS = {"line-a": 160, "line-b": 8}  # the demo's quick start, so that every page has something to show
 LEFT_FOR_YOU = 12
@@ -33,7 +34,11 @@ class Command(command.Command):
         parser.add_argument("--line", help="slug of a demo line")
         parser.add_argument("--parts", type=int, default=100)
         parser.add_argument("--rate", type=float, help="parts a second; as fast as it goes when not given")
-        parser.add_argument("--drift", choices=DRIFTS, help="what changes in the middle of the run")
+        parser.add_argument("--drift", choices=DRIFTS, help="what changes in the course of the run")
+        parser.add_argument(
+            "--drift-from", type=float, default=0.5, help="how far the run is when it changes, from 0 to 1; the middle"
+        )
+        parser.add_argument("--drift-station", default="", help="slug of the one station where it changes; all")
         parser.add_argument("--seed", type=int, help="the same seed sends the same parts")
         parser.add_argument("--leave", type=int, default=0, help="leave this many parts in the queue for people")
         parser.add_argument("--scratched", type=float, default=Rates.scratched, help="share of scratched parts")
@@ -41,19 +46,27 @@ class Command(command.Command):
         parser.add_argument(
             "--false-alarm", type=float, default=Rates.false_alarm, help="share of good parts called scratched"
         )
+        parser.add_argument(
+            "--variant", default="", choices=["", *VARIANTS], help="the only product; all when not given"
+        )
+        parser.add_argument(
+            "--unsure", type=float, default=Rates.unsure, help="share of parts of which people are unsure"
+        )
         parser.add_argument("--url", default=f"http://127.0.0.1:{settings.PORT}")
         parser.add_argument("--demo", action="store_true", help="both demo lines, for ever")
 
     def run(self, *, demo: bool, **options: Any) -> dict[str, Any]:
         self.options = options
-        rates = (options["scratched"], options["miss"], options["false_alarm"])
+        rates = (options["scratched"], options["miss"], options["false_alarm"], options["unsure"])
         if not all(0 <= rate <= 1 for rate in rates):
-            raise BadInput("--scratched, --miss and --false-alarm are shares from 0 to 1.")
+            raise BadInput("--scratched, --miss, --false-alarm and --unsure are shares from 0 to 1.")
         if options["rate"] is not None and not options["rate"] > 0:
             raise BadInput("--rate is above 0.")
+        if not 0 <= options["drift_from"] < 1:
+            raise BadInput("--drift-from is a share of the run: from 0 to below 1.")
         if (options["seed"] or 0) < 0:
             raise BadInput("--seed is at least 0.")
-        self.rates = Rates(*rates)
+        self.rates = Rates(*rates, options["variant"])
         self.seed = int(time.time()) % 1_000_000 if options["seed"] is None else options["seed"]
         try:
             return self._demo() if demo else self._one_line()
@@ -69,9 +82,14 @@ class Command(command.Command):
         url = self.options["url"].rstrip("/")
         people = [ApiClient(url, tokens[name]) for name in SIMULATED if name != "sim-camera"]
         stations = list(line.stations.values_list("slug", flat=True)) or [""]
+        drifting = self.options["drift_station"]
+        if drifting and drifting not in stations:
+            raise BadInput(
+                f"{line.name} has no station {drifting!r}. It has {', '.join(filter(None, stations)) or 'none'}."
+            )
         return Run(
             line.slug, ApiClient(url, tokens["sim-camera"]), people, self.rates, np.random.default_rng(self.seed),
-            stations, self.options["drift"], _behind,
+            stations, self.options["drift"], _behind, begins=self.options["drift_from"], drifting=drifting,
         )  # fmt: skip
 
     def _one_line(self) -> dict[str, Any]:

@@ -1,28 +1,22 @@
 """Trains a network on labelled photos and registers it as a version."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
 from django.conf import settings
 from django.core.management.base import CommandParser
+from django.utils import timezone
 
 from inspection import command
 from inspection.actions.intake import find_line
 from inspection.refusals import BadInput, Conflict
-from shadow import shipped
-from shadow.actions import check_name, register_version, weights_path
-from shadow.models import ModelVersion
-from shadow.training_data import items_of_csv, items_of_line
-from shadow.versions import find_version
-from shadow.vision.drawn import reminders
-from shadow.vision.runtime import locator_of
-from shadow.vision.training import Epoch, NotEnoughData, Trained, TrainingItem, split_by_group, train
-
-EPOCHS = 24
-RENDERINGS = 288
-FROM_CHANCE = "none"
+from shadow.actions import check_name, register_version
+from shadow.models import ModelVersion, Stage
+from shadow.retraining import learn, start_weights
+from shadow.snapshots import items_of, take_snapshot
+from shadow.training_data import items_of_csv
+from shadow.training_options import EPOCHS, FROM_CHANCE, RENDERINGS, check_options
+from shadow.vision.training import Epoch, TrainingItem
 
 
 class Command(command.Command):
@@ -58,22 +52,21 @@ class Command(command.Command):
         check_name(name)  # before the training, not after it
         if ModelVersion.objects.filter(name=name).exists():
             raise Conflict(f"The name {name!r} belongs to another version. Choose a new name.")
-        if epochs < 1 or seed < 0 or renderings < 0 or (minutes is not None and not minutes > 0):
-            raise BadInput("--epochs is at least 1, --seed and --renderings at least 0, and --minutes above 0.")
-        begin = _weights(start)
-        items = items_of_csv(data, split) if data else items_of_line(find_line(str(line)), split)
+        check_options(epochs=epochs, seed=seed, renderings=renderings, minutes=minutes)
+        begin = start_weights(start)
         source = data.name if data else f"line {line}"
         try:
-            trained = self._train(
-                items, renderings, epochs=epochs, seed=seed, minutes=minutes, start=begin,
+            items, origin = self._items(data, line, split, seed)
+            trained = learn(
+                items, self, epochs=epochs, seed=seed, minutes=minutes, start=begin, renderings=renderings,
                 sources=[f"{source}, split {split}" if split else source],
                 checkpoint=Path(settings.DATA_DIR) / "training" / f"{name}.pt",
             )  # fmt: skip
-        except (NotEnoughData, ValueError) as error:
+        except ValueError as error:
             raise BadInput(f"These photos cannot be trained on: {error}.") from None
         self.progress("", last=True)
         version = register_version(
-            name=name, weights=trained.weights, card=trained.card, pictures=trained.pictures, by="train_model"
+            name=name, weights=trained.weights, card=trained.card | origin, pictures=trained.pictures, by="train_model"
         )
         return {
             "model": version.name,
@@ -82,37 +75,25 @@ class Command(command.Command):
             **trained.card["figures"]["test"],
         }
 
-    def _train(
-        self, items: list[TrainingItem], renderings: int, *, seed: int, start: bytes | None, **rest: Any
-    ) -> Trained:
-        _look_over(items, seed)
-        locator = locator_of(start or shipped.weights())
-        with tempfile.TemporaryDirectory() as folder:
-            drawn: list[TrainingItem] = []
-            if renderings:
-                for item in reminders(seed, renderings, Path(folder), torch.get_num_threads()):
-                    drawn.append(item)
-                    self.progress(f"{len(drawn)} of {renderings} renderings")
-            return train(items, extra=drawn, locator=locator, seed=seed, start=start, progress=self._tell, **rest)
+    def _items(
+        self, data: Path | None, line: str | None, split: str | None, seed: int
+    ) -> tuple[list[TrainingItem], dict[str, Any]]:
+        """The photos, and what the card tells of where they are from."""
+        if data:
+            return items_of_csv(data, split), {}
+        place, now = find_line(str(line)), timezone.now()
+        snapshot = take_snapshot(line=place, by="train_model", now=now, seed=seed, only=split)
+        return items_of(snapshot), {"snapshot": snapshot.pk}
 
-    def _tell(self, epoch: Epoch) -> None:
+    def heed(self) -> None:
+        """Nobody cancels a command but by ending it."""
+
+    def stage(self, stage: Stage, done: int = 0, of: int = 0) -> None:
+        self.progress(f"{done} of {of} renderings" if of else f"{stage.label}")
+
+    def epoch(self, epoch: Epoch) -> None:
         auroc = "undefined" if epoch.calibrate_auroc is None else f"{epoch.calibrate_auroc:.4f}"
         self.progress(
             f"epoch {epoch.number} of {epoch.of}: loss {epoch.loss:.4f}, AUROC of the calibrate part {auroc}, "
             f"{epoch.seconds:.0f} s"
         )
-
-
-def _look_over(items: list[TrainingItem], seed: int) -> None:
-    """Refuse at once what the training would refuse after minutes of drawing. Raises ValueError."""
-    split_by_group(items, seed)
-    for item in items:
-        if isinstance(item.photo, str | Path) and not Path(item.photo).is_file():
-            raise ValueError(f"cannot read the photo {item.photo!s:.120}: there is no such file")
-
-
-def _weights(start: str | None) -> bytes | None:
-    """What the training begins from; None: from chance."""
-    if start == FROM_CHANCE:
-        return None
-    return weights_path(find_version(start)).read_bytes() if start else shipped.weights()

@@ -42,7 +42,7 @@ test: .venv/installed-dev  ## the quick tests, the long ones, both on each shape
 	$(TESTS) $(PYTEST) tests/unit
 	$(TESTS) $(PYTEST) tests/long
 	@if $(BIN)/python -m tests.servers PostgreSQL Redis; then set -x; \
-	  $(TESTS) DATABASE_URL=$(TEST_DATABASE_URL) BROKER_URL=$(TEST_BROKER_URL) $(PYTEST) tests/unit tests/long --with-database; \
+	  $(TESTS) DATABASE_URL=$(TEST_DATABASE_URL) BROKER_URL=$(TEST_BROKER_URL) $(PYTEST) tests/unit tests/long --with-database --migrations; \
 	else echo "The tests ran on the embedded shape only."; fi
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	  { echo "The journeys drive a real browser. Install Chromium, for example: apt-get install chromium"; exit 1; }

@@ -7,11 +7,13 @@ import shutil
 import signal
 
 import pytest
+from django.conf import settings
 from django.db import connection
+from django.test import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from automation.simulation import ApiClient, wait_for_server
-from tests.conftest import PASSWORD
+from inspection.models import User
 from tests.journeys import factory as demo_factory
 from tests.journeys.sites import Site, free_port
 
@@ -51,21 +53,22 @@ def browser():
 
 @pytest.fixture
 def sign_in(browser: Browser, live_server):
-    """A page of a person who has signed in: `sign_in("ivy")`. Any error in the browser's console fails the test."""
+    """A page of a person who has signed in, at no address yet: `sign_in("ivy")`. Any error in the browser's console fails
+    the test."""
     pages: list[Page] = []
     faults: list[str] = []
 
-    def open_page(username: str, password: str = PASSWORD, **options) -> Page:
+    def open_page(username: str, **options) -> Page:
+        person = Client()
+        person.force_login(User.objects.get(username=username))
+        session = person.cookies[settings.SESSION_COOKIE_NAME]
         size = options.pop("viewport", {"width": 1280, "height": 720})
         context = browser.new_context(viewport=size, base_url=live_server.url, **options)
+        context.add_cookies([{"name": session.key, "value": session.value, "url": live_server.url}])
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
         page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
         pages.append(page)
-        page.goto("/login/")
-        page.get_by_label("User name").fill(username)
-        page.get_by_label("Password").fill(password)
-        page.get_by_role("button", name="Sign in").click()
         return page
 
     yield open_page

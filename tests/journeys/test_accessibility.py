@@ -38,9 +38,9 @@ def furnished(line, kinds, ada, make_part):
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_the_room_in_each_of_its_states(sign_in, furnished, line, ivy, scheme):
+def test_the_room_in_each_of_its_states(sign_in, live_server, furnished, line, ivy, scheme):
     page = sign_in("ivy", color_scheme=scheme)
-    page.context.add_cookies([{"name": "theme_room", "value": scheme, "url": page.url}])
+    page.context.add_cookies([{"name": "theme_room", "value": scheme, "url": live_server.url}])
     page.goto(f"/inspect/{line.slug}/")
     states = {
         "judging": [],

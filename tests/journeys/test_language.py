@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 def test_a_shift_in_chinese_from_the_door_to_the_next_part(sign_in, line, ivy, make_part):
     first, second = make_part(photos=2), make_part()
     page = sign_in("ivy")
+    page.goto("/")
     page.get_by_text("ivy", exact=True).click()
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("button", name="简体中文").click()

@@ -11,9 +11,9 @@ TEST_BROKER_URL ?= redis://127.0.0.1:6379/9
 export TEST_DATABASE_URL TEST_BROKER_URL
 # What the tests write outside their own folders, and no setting of this shell.
 TESTS := env -u DATABASE_URL -u BROKER_URL -u SECRET_KEY -u STORAGE_URL DATA_DIR=$(CURDIR)/var/tests DEBUG=1
-# Two processes; one that is done takes over what waits for the other. What they compile is kept: compiling takes as long as
-# hundreds of tests.
-PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+# So many processes; one that is done takes over what waits for another. Journeys wait for the browser half of their time.
+# What the processes compile is kept: compiling takes as long as hundreds of tests.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --dist worksteal --numprocesses
 
 .PHONY: up install test check bench messages
 .DEFAULT_GOAL := up
@@ -39,14 +39,14 @@ install: .venv/installed  ## the set-up alone, into .venv
 	@touch $@
 
 test: .venv/installed-dev  ## the quick tests, the long ones, both on each shape that can be reached, then the journeys
-	$(TESTS) $(PYTEST) tests/unit
-	$(TESTS) $(PYTEST) tests/long
+	$(TESTS) $(PYTEST) 2 tests/unit
+	$(TESTS) $(PYTEST) 2 tests/long
 	@if $(BIN)/python -m tests.servers PostgreSQL Redis; then set -x; \
-	  $(TESTS) DATABASE_URL=$(TEST_DATABASE_URL) BROKER_URL=$(TEST_BROKER_URL) $(PYTEST) tests/unit tests/long --with-database --migrations; \
+	  $(TESTS) DATABASE_URL=$(TEST_DATABASE_URL) BROKER_URL=$(TEST_BROKER_URL) $(PYTEST) 2 tests/unit tests/long --with-database --migrations; \
 	else echo "The tests ran on the embedded shape only."; fi
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	  { echo "The journeys drive a real browser. Install Chromium, for example: apt-get install chromium"; exit 1; }
-	$(TESTS) $(PYTEST) tests/journeys
+	$(TESTS) $(PYTEST) 3 tests/journeys
 
 check: .venv/installed-dev  ## style, types, the direction of the apps, migrations, and the settings of a real site
 	$(BIN)/ruff check .

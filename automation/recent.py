@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db.models import Case, Count, F, QuerySet, Value, When
 
 from automation.models import Routing
-from inspection.models import Inspection, Line, Origin
+from inspection.models import Inspection, Line
 from inspection.prepared import MOMENT, Given, Prepared
 
 MOST = 1_000  # parts: half an hour of a quick line, days of a slow one
@@ -52,8 +52,7 @@ def _parts() -> QuerySet[Inspection]:
 
 def _groups() -> QuerySet[Routing, tuple]:
     why = Case(When(decision="person", then=F("reason")), default=Value(""))
-    routed = Routing.objects.filter(inspection__line=Given("line"), inspection__received_at__gte=Given("since", MOMENT))
-    routed = routed.exclude(inspection__origin=Origin.SEEDED).annotate(why=why).order_by()
+    routed = Routing.objects.filter(inspection__in=_parts().order_by().values("pk")).annotate(why=why).order_by()
     groups = routed.values_list("policy_id", "decision", "decided", "why", "inspection__draw__audited")
     return groups.annotate(n=Count("pk"))
 

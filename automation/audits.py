@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import BigIntegerField, Exists, Min, OuterRef
 
 from automation.levels import Level
 from automation.models import EscapeWatch, Policy, Routing
@@ -13,6 +13,7 @@ from inspection.models import Correction, Inspection, Line, ModelOutputShown, Ou
 from inspection.models.judgement import Occasion
 from inspection.moves import State
 from inspection.planning import unindexed
+from inspection.prepared import Given, GivenKeys, Prepared
 from shadow.models import ModelVersion
 
 MACHINE_DECIDES = [level for level in Level if level.machine_decides]
@@ -71,11 +72,8 @@ def told_after(line: Line, version: ModelVersion, verdict: int, *, upto: int | N
     correction of an unsure one, if that came before. What anybody says of the part later changes reports and evidence; a
     detector has heard of it already.
     """
-    given = Verdict.objects.filter(pk__gt=verdict, inspection__draw__audited=True)
-    if upto is not None:
-        given = given.filter(pk__lte=upto)
     # The line is compared here: asked for it, SQLite would read all parts of the line.
-    rows = given.exclude(occasion=Occasion.ADVISED).values_list("inspection_id", "inspection__line_id")
+    rows = _GIVEN(verdict=verdict, upto=BigIntegerField.MAX_BIGINT if upto is None else upto)
     told = _told_of({part for part, its_line in rows if its_line == line.pk}, line, version)
     return sorted(
         audit
@@ -84,12 +82,30 @@ def told_after(line: Line, version: ModelVersion, verdict: int, *, upto: int | N
     )
 
 
+_GIVEN = Prepared(
+    lambda: (
+        Verdict.objects.filter(pk__gt=Given("verdict"), pk__lte=Given("upto"), inspection__draw__audited=True)
+        .exclude(occasion=Occasion.ADVISED)
+        .order_by()
+        .values_list("inspection_id", "inspection__line_id")
+    )
+)
+
+
 def corrected_after(line: Line, version: ModelVersion, correction: int) -> list[Told]:
     """The same for the audits that were told by corrections after one: of the verdicts on them all had been unsure."""
-    made = Correction.objects.filter(pk__gt=correction, verdict__inspection__draw__audited=True)
-    rows = made.values_list("verdict__inspection_id", "verdict__inspection__line_id")
+    rows = _MADE(correction=correction)
     told = _told_of({part for part, its_line in rows if its_line == line.pk}, line, version)
     return sorted(audit for telling, audit in told if telling.correction > correction)
+
+
+_MADE = Prepared(
+    lambda: (
+        Correction.objects.filter(pk__gt=Given("correction"), verdict__inspection__draw__audited=True)
+        .order_by()
+        .values_list("verdict__inspection_id", "verdict__inspection__line_id")
+    )
+)
 
 
 def _told_of(parts: set[int], line: Line, version: ModelVersion) -> Iterator[tuple[_Telling, Told]]:
@@ -182,16 +198,34 @@ def _served(parts: Iterable[int]) -> Served:
 
 def waiting(line: Line, version: ModelVersion) -> int:
     """The version's audits that wait for a person: found in the queue, which is short however long the history."""
-    parts = Inspection.objects.queued([line.pk]).filter(state__in=WAITS, draw__audited=True)
-    routed = Routing.objects.filter(inspection__in=list(parts.values_list("pk", flat=True)))
+    parts = [part for (part,) in _WAITING(line=line.pk)]
     # The version is compared here: asked for it, SQLite would read all that it has answered.
-    return sum(its == version.pk for its in routed.values_list("prediction__version", flat=True))
+    return sum(its == version.pk for (its,) in _ANSWERED_BY(parts=parts)) if parts else 0
+
+
+_WAITING = Prepared(
+    lambda: (
+        Inspection.objects.queued([Given("line")])
+        .filter(state__in=WAITS, draw__audited=True)
+        .order_by()
+        .values_list("pk")
+    )
+)
+_ANSWERED_BY = Prepared(
+    lambda: Routing.objects.filter(inspection__in=GivenKeys("parts")).order_by().values_list("prediction__version")
+)
 
 
 def first_decided(line: Line, version: ModelVersion) -> Policy | None:
     """The policy by which the machine first decided on the line with this version."""
-    decides = Policy.objects.filter(line=line, version=version, level__in=MACHINE_DECIDES)
-    return decides.order_by("number").first()
+    return _FIRST_DECIDED.first(line=line.pk, version=version.pk)
+
+
+_FIRST_DECIDED = Prepared(
+    lambda: Policy.objects.filter(line=Given("line"), version=Given("version"), level__in=MACHINE_DECIDES).order_by(
+        "number"
+    )[:1]
+)
 
 
 def newest_before(moment: datetime, of: type[Verdict] | type[Correction] = Verdict) -> int:
@@ -201,7 +235,7 @@ def newest_before(moment: datetime, of: type[Verdict] | type[Correction] = Verdi
 
 def watch_of(line: Line, version: ModelVersion) -> EscapeWatch | None:
     """The watch over a version's audits, or what it will be at its first look; None: the version never decided here."""
-    known = EscapeWatch.objects.filter(line=line, version=version).first()
+    known = _WATCH.first(line=line.pk, version=version.pk)
     if known:
         return known
     first = first_decided(line, version)
@@ -209,6 +243,9 @@ def watch_of(line: Line, version: ModelVersion) -> EscapeWatch | None:
         return None
     seen_to, corrected_to = newest_before(first.at), newest_before(first.at, Correction)
     return EscapeWatch(line=line, version=version, seen_to=seen_to, corrected_to=corrected_to)
+
+
+_WATCH = Prepared(lambda: EscapeWatch.objects.filter(line=Given("line"), version=Given("version")))
 
 
 def unheard(watch: EscapeWatch, *, upto: int | None = None) -> tuple[list[Told], list[Told]]:

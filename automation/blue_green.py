@@ -15,10 +15,11 @@ from automation.facts import evidence_start, facts_of
 from automation.gates import Facts, Limits, certificate_gate, percent
 from automation.levels import Level
 from automation.models import Policy
-from automation.recent import groups_of, newest_parts
+from automation.recent import routed_lately
 from automation.reports import Standing
 from automation.versus import VERSIONS_DISAGREE, Versus
 from inspection.models import Line
+from inspection.prepared import Given, Prepared
 from shadow.models import Assignment, ModelVersion, Role
 from shadow.rollups import up_to_date
 
@@ -121,19 +122,36 @@ class Versions:
         return next((row for row in self.rows if row.role == Role.STANDBY), None)
 
 
+_ASSIGNED = Prepared(
+    lambda: (
+        Assignment.objects.current()
+        .filter(line=Given("line"))
+        .select_related("version")
+        .defer("version__card")
+        .order_by("pk")
+    )
+)
+_REGISTERED = Prepared(lambda: ModelVersion.objects.defer("card"))
+
+
+def registered() -> list[ModelVersion]:
+    """All versions, the newest first."""
+    return _REGISTERED()
+
+
 def versions_of(line: Line, standing: Standing, *, now: datetime | None = None) -> Versions:
     """What the page shows of the versions on a line."""
     now = now or timezone.now()
     policy, order = standing.policy, list(Role)
-    current = Assignment.objects.current().filter(line=line).select_related("version").defer("version__card")
-    assigned = sorted(current, key=lambda row: (order.index(Role(row.role)), -row.version_id))
+    assigned = sorted(_ASSIGNED(line=line.pk), key=lambda row: (order.index(Role(row.role)), -row.version_id))
     live = next((row.version for row in assigned if row.role == Role.LIVE), None)
     rows = [_row(row, live, standing, now) for row in assigned]
-    others = ModelVersion.objects.exclude(pk__in=[row.version_id for row in assigned]).defer("card")
-    groups = groups_of(newest_parts(line, now - LATELY)[1]) if policy.standby_id else []
+    scoring = {row.version_id for row in assigned}
+    others = [version for version in registered() if version.pk not in scoring]
+    groups = routed_lately(line, now - LATELY).groups if policy.standby_id else []
     disagreed = sum(group.parts for group in groups if group.reason == VERSIONS_DISAGREE)
     routed = sum(group.parts for group in groups)
-    return Versions(line, policy, rows, list(others), disagreed, routed, standing.level.runs_model)
+    return Versions(line, policy, rows, others, disagreed, routed, standing.level.runs_model)
 
 
 def _row(assigned: Assignment, live: ModelVersion | None, standing: Standing, now: datetime) -> VersionOnLine:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from automation import policies
@@ -11,6 +12,7 @@ from automation.certifying import applied_to
 from automation.levels import Level
 from automation.models import Approval, Change, Policy
 from inspection.models import User
+from inspection.prepared import TEXT, Given, Prepared
 
 Json = dict[str, Any]
 
@@ -70,11 +72,27 @@ def certificate_in_force(policy: Policy) -> Held | None:
     """
     if not Level(policy.level).runs_model:
         return None
-    rows = policies.unvoided(policy.line_id, policy.version_id).filter(number__lte=policy.number)
-    for row in rows.order_by("-number").select_related("change__by").iterator(chunk_size=20):
-        if row.level == policy.level and row.change and row.change.certificate.get("gates"):
-            return held(row.change)
+    asked = {"line": policy.line_id, "version": policy.version_id, "level": policy.level}
+    number = policy.number
+    while rows := _REACHED(**asked, number=number):
+        for row in rows:
+            if row.change and row.change.certificate.get("gates"):
+                return held(row.change)
+        number = rows[-1].number - 1
     return None
+
+
+AT_ONCE = 5  # policies, whose certificates are long: as a rule the first of them has it
+
+
+def _reached() -> QuerySet[Policy]:
+    """The policies up to a number by which a version reached a level on a change, newest first."""
+    rows = policies.unvoided(Given("line"), Given("version")).exclude(change=None)
+    rows = rows.filter(level=Given("level", TEXT), number__lte=Given("number"))
+    return rows.order_by("-number").select_related("change__by")[:AT_ONCE]
+
+
+_REACHED = Prepared(_reached)
 
 
 def held(change: Change) -> Held:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
 from operator import add
 from typing import NamedTuple
 
@@ -103,25 +104,25 @@ class Evidence:
         """How many slots lie wholly below a score."""
         return bisect_right(self.bars, bar) if bar == bar else 0  # a NaN is below nothing
 
-    def _sum(self, wanted: Iterable[bool | None], stratum: Stratum | None) -> Tally:
-        keep = list(wanted)
-        places = self.everything.values() if stratum is None else [self.everything.get(stratum, {})]
-        found = Tally()
-        for slots in places:
-            for slot, tally in slots.items():
-                if slot is not None and keep[slot]:
-                    found = found.plus(tally)
+    @cached_property
+    def _scored(self) -> Mapping[Stratum | None, Sequence[Tally]]:
+        """By slot, the parts with a usable score: of each stratum, and of all (None). The gates ask for them over and over."""
+        found: dict[Stratum | None, list[Tally]] = {None: [Tally()] * (len(self.bars) + 1)}
+        for stratum, slots in self.everything.items():
+            found[stratum] = [slots.get(slot, Tally()) for slot in range(len(self.bars) + 1)]
+            found[None] = [known.plus(more) for known, more in zip(found[None], found[stratum], strict=True)]
         return found
+
+    def _sum(self, slots: slice, stratum: Stratum | None) -> Tally:
+        return reduce(Tally.plus, self._scored.get(stratum, ())[slots], Tally())
 
     def below(self, bar: float, stratum: Stratum | None = None) -> Tally:
         """The parts that score below."""
-        edge = self._slots(bar)
-        return self._sum((slot < edge for slot in range(len(self.bars) + 1)), stratum)
+        return self._sum(slice(self._slots(bar)), stratum)
 
     def from_(self, bar: float, stratum: Stratum | None = None) -> Tally:
         """The parts that score at or above."""
-        edge = self._slots(bar)
-        return self._sum((slot >= edge for slot in range(len(self.bars) + 1)), stratum)
+        return self._sum(slice(self._slots(bar), None), stratum)
 
     def passed(self, bar: float, stratum: Stratum | None = None) -> Passed:
         """The parts below one of the bars as a certificate looks at them: all of them, and those before any that waits."""

@@ -117,6 +117,7 @@ def _log_continued_fraction(p: float, q: float, x: float) -> float:
     return math.log(value)
 
 
+@lru_cache(maxsize=10_000)  # a page asks for those of the page before, and all its looks but the last
 def upper_bound(n: int, k: int, delta: float) -> float:
     """Time-uniform upper bound of R: the largest m with e_safe(n, k, m) < ln(1 / delta).
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import numpy as np
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from automation import policies
@@ -80,21 +81,25 @@ def looks_of(
 
 
 def _strata(line: Line) -> Mapping[tuple[int | None, int | None], Stratum]:
-    stations: dict[int | None, str] = {None: ""}
-    stations.update(Station.objects.filter(line=line).values_list("pk", "slug"))
-    variants: dict[int | None, str] = {None: ""}
-    variants.update(Variant.objects.values_list("pk", "slug"))
+    stations: dict[int | None, str] = {None: "", **dict(_STATIONS(line=line.pk))}
+    variants: dict[int | None, str] = {None: "", **dict(_VARIANTS())}
     return {(s, v): (stations[s], variants[v]) for s in stations for v in variants}
+
+
+_STATIONS = Prepared(lambda: Station.objects.filter(line=Given("line")).order_by().values_list("pk", "slug"))
+_VARIANTS = Prepared(lambda: Variant.objects.order_by().values_list("pk", "slug"))
 
 
 def _by_stratum(
     rows: Iterable[Row], late: Iterable[Row], stratum_of: Mapping[tuple[int | None, int | None], Stratum]
 ) -> dict[Stratum, dict[int | None, Tally]]:
     """The rows' counts; of the parts in them those that wait for too long, which are `late`, are escapes."""
-    found: dict[Stratum, dict[int | None, Tally]] = defaultdict(lambda: defaultdict(Tally))
+    counts: dict[tuple[Stratum, int | None], list[Sequence[int]]] = defaultdict(list)
     for row in rows:
-        slots = found[stratum_of[row.station, row.variant]]
-        slots[row.slot] = slots[row.slot].plus(row.counts)
+        counts[stratum_of[row.station, row.variant], row.slot].append(row.counts)
+    found: dict[Stratum, dict[int | None, Tally]] = defaultdict(lambda: defaultdict(Tally))
+    for (stratum, slot), alike in counts.items():
+        found[stratum][slot] = Tally(*map(sum, zip(*alike, strict=True)))
     for row in late:
         slots = found[stratum_of[row.station, row.variant]]
         known, their = slots[row.slot], Tally(*row.counts)
@@ -121,9 +126,15 @@ class _Settled(Mapping[int, Mapping[Stratum, tuple[int, int]]]):
         waiting = counted.oldest_waiting(overdue)
         moments = {bar: [waiting[slot] for slot in waiting if slot <= bar] for bar in range(len(bars))}
         self.oldest = {bar: min(found) for bar, found in moments.items() if found}
+        self.found: dict[int, Mapping[Stratum, tuple[int, int]]] = {}
         self.before: dict[datetime, dict[Stratum, dict[int | None, Tally]]] = {}
 
     def __getitem__(self, bar: int) -> Mapping[Stratum, tuple[int, int]]:
+        if bar not in self.found:
+            self.found[bar] = self._before(bar)
+        return self.found[bar]
+
+    def _before(self, bar: int) -> Mapping[Stratum, tuple[int, int]]:
         moment = self.oldest[bar]
         if moment not in self.before:
             late = self.counted.waiting_since(min(moment, self.overdue))
@@ -158,7 +169,7 @@ def facts_of(
     """
     now = now or timezone.now()
     policy = policy or policies.in_force(line)
-    critical = Alarm.objects.open().filter(line=line, severity=Severity.CRITICAL).count()
+    critical = critical_alarms(line)
     if version is None:
         return Facts(critical_alarms=critical)
     limits = Limits.from_json(policy.limits)
@@ -179,21 +190,42 @@ def facts_of(
     )  # fmt: skip
 
 
+def critical_alarms(line: Line) -> int:
+    """How many are open."""
+    return len(_CRITICAL(line=line.pk))
+
+
+_CRITICAL = Prepared(
+    lambda: Alarm.objects.open().filter(line=Given("line"), severity=Severity.CRITICAL).order_by().values_list("pk")
+)
+
+
 def _recent_answers(line: Line, version: ModelVersion) -> list[tuple]:
     """The version's last answers on the line: (score, when, when the part arrived, retrospective).
 
     Where few of its newest answers are this line's, for it answers others too, they are found by the line's pairs: else
     a line that stands still would read all that the others sent meanwhile.
     """
-    columns = ("score", "at", "inspection__received_at", "retrospective")
-    answers = Prediction.objects.filter(version=version).order_by("-pk")
-    last = answers.values_list("pk", flat=True).first()
-    ours = answers.filter(inspection__line=line).exclude(inspection__origin=Origin.SEEDED)
-    recent = list(ours.filter(pk__gt=(last or 0) - NEWEST).values_list(*columns)[:RECENT])
-    if len(recent) == RECENT or last is None:
+    last = _LAST_ANSWER.first(version=version.pk)
+    if last is None:
+        return []
+    recent = _RECENT(line=line.pk, version=version.pk, after=last[0] - NEWEST)
+    if len(recent) == RECENT:
         return recent
     pairs = Comparison.objects.filter(line=line, version=version, day__in=_last_days(line, version))
-    return list(ours.filter(pk__in=pairs.values("prediction")).values_list(*columns)[:RECENT])
+    return list(_answers(line.pk, version.pk).filter(pk__in=pairs.values("prediction"))[:RECENT])
+
+
+def _answers(line: int | Given, version: int | Given) -> QuerySet[Prediction, tuple]:
+    """The version's answers on the line, the newest first."""
+    ours = Prediction.objects.filter(version=version, inspection__line=line).exclude(inspection__origin=Origin.SEEDED)
+    return ours.order_by("-pk").values_list("score", "at", "inspection__received_at", "retrospective")
+
+
+_RECENT = Prepared(lambda: _answers(Given("line"), Given("version")).filter(pk__gt=Given("after"))[:RECENT])
+_LAST_ANSWER = Prepared(
+    lambda: Prediction.objects.filter(version=Given("version")).order_by("-pk").values_list("pk")[:1]
+)
 
 
 def _last_days(line: Line, version: ModelVersion) -> list[date]:
@@ -219,11 +251,14 @@ def _latency(recent: list[tuple]) -> float | None:
 def decides_since(line: Line, version: ModelVersion) -> Policy | None:
     """The policy since which the machine decides on the line with this version, without a break; None: it does not."""
     since = None
-    for policy in Policy.objects.filter(line=line).order_by("-number"):
+    for policy in _POLICIES(line=line.pk):
         if not Level(policy.level).machine_decides or policy.version_id != version.pk:
             break
         since = policy
     return since
+
+
+_POLICIES = Prepared(lambda: Policy.objects.filter(line=Given("line")).order_by("-number"))
 
 
 def held_days(line: Line, version: ModelVersion, now: datetime) -> float:
@@ -235,8 +270,13 @@ def held_days(line: Line, version: ModelVersion, now: datetime) -> float:
 def _escalated(line: Line, version: ModelVersion, lately: Lately | None) -> float | None:
     """Of the newest parts that were left to the score, the share in the unsure band. Parts outside the canary share,
     halted or not certified are not among them: they would hide a wide band."""
-    by = {*Policy.objects.filter(line=line, version=version).values_list("pk", flat=True)}
+    by = {pk for (pk,) in _POLICIES_OF(line=line.pk, version=version.pk)}
     groups = [group for group in (lately or routed_lately(line)).groups if group.policy in by]
     unsure = sum(group.parts for group in groups if group.reason == UNSURE_BAND)
     by_score = unsure + sum(group.parts for group in groups if group.decision in ("pass", "reject"))
     return unsure / by_score if by_score else None
+
+
+_POLICIES_OF = Prepared(
+    lambda: Policy.objects.filter(line=Given("line"), version=Given("version")).order_by().values_list("pk")
+)

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 
@@ -11,11 +12,15 @@ from automation.levels import Level
 from automation.models import Policy, Routing
 from automation.routing import OUT_OF_DISTRIBUTION
 from inspection.models import Inspection, Line
+from inspection.prepared import MOMENT, Given, Prepared
 from shadow.models import JobState, ScoringJob
 
 NO_ANSWER = "no answer of the model: "  # as a routing's reason begins; the version's own reason follows
 COULD_NOT_RUN = "the version could not run"  # its weights are missing, altered or broken
 BLANK = "blank photo"
+
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+Stretch = dict[str, Any]  # a line's key, and from when and up to before when its parts arrived
 
 
 class Fallback(StrEnum):
@@ -54,57 +59,75 @@ def kind_of(decision: str, reason: str, decided: bool) -> Fallback | None:
 def fallbacks(line: Line, *, now: datetime, hours: float = 24) -> Counter[Fallback]:
     """The line's fallbacks among the parts of the last hours that arrived while the machine was to decide, by kind."""
     since = now - timedelta(hours=hours)
-    parts = Inspection.objects.live().filter(line=line, received_at__gte=since)
     found: Counter[Fallback] = Counter()
-    times = list(_times_of_the_machine(line, since))
-    if not times:
-        return found
-    arrived = Q()
-    for start, end in times:
-        arrived |= Q(received_at__gte=start, received_at__lt=end) if end else Q(received_at__gte=start)
-    parts = parts.filter(arrived)
-    found.update(_routed(parts))
-    found.update(_unrouted(parts, now))
+    for start, end in _times_of_the_machine(line, since):
+        stretch = {"line": line.pk, "start": max(start, since), "end": end}
+        found.update(_routed(stretch))
+        found.update(_unrouted(stretch, now))
     return +found
 
 
-def _times_of_the_machine(line: Line, since: datetime) -> Iterator[tuple[datetime, datetime | None]]:
-    """The stretches since a moment in which the level let the machine decide; the last may have no end."""
-    rows = list(Policy.objects.filter(line=line).order_by("number").values_list("at", "level"))
-    for place, (at, level) in enumerate(rows):
-        end = rows[place + 1][0] if place + 1 < len(rows) else None
-        if Level(level).machine_decides and (end is None or end > since):
-            yield at, end
+def _times_of_the_machine(line: Line, since: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The stretches since a moment in which the level let the machine decide; the last may have no end yet."""
+    start: datetime | None = None
+    for at, level in [*_LEVELS(line=line.pk), (FOR_EVER, Level.HUMAN_ONLY)]:
+        if Level(level).machine_decides:
+            start = start or at
+        elif start:
+            if at > since:
+                yield start, at
+            start = None
 
 
-def _routed(parts: QuerySet[Inspection]) -> Counter[Fallback]:
+_LEVELS = Prepared(lambda: Policy.objects.filter(line=Given("line")).order_by("number").values_list("at", "level"))
+
+
+def _arrived() -> QuerySet[Inspection]:
+    """The parts of a stretch."""
+    arrived = {"received_at__gte": Given("start", MOMENT), "received_at__lt": Given("end", MOMENT)}
+    return Inspection.objects.live().filter(line=Given("line"), **arrived).order_by()
+
+
+def _routed(stretch: Stretch) -> Counter[Fallback]:
     """Of the parts that were routed and had a hold: one that comes again after cleaning was a person's from the start.
     One whose hold was ended as the clock was set back counts as that alone."""
-    held = parts.filter(hold_until__gt=F("received_at"))
-    routed = Routing.objects.filter(Q(decision="person") | Q(decided=False), inspection__in=held.values("pk"))
-    # The score stands in the reason of a machine's decision; of one that came too late it does not matter.
-    why = Case(When(decision="person", then=F("reason")), default=Value(""))
-    groups = routed.order_by().annotate(why=why).values_list("decision", "why").annotate(n=Count("pk"))
     found: Counter[Fallback] = Counter()
-    for decision, reason, n in groups:
+    for decision, reason, n in _ROUTED(**stretch):
         if kind := kind_of(decision, reason, False):
             found[kind] += n
     return found
 
 
-def _unrouted(parts: QuerySet[Inspection], now: datetime) -> Counter[Fallback]:
+def _groups() -> QuerySet[Routing, tuple]:
+    held = _arrived().filter(hold_until__gt=F("received_at"))
+    routed = Routing.objects.filter(Q(decision="person") | Q(decided=False), inspection__in=held.values("pk"))
+    # The score stands in the reason of a machine's decision; of one that came too late it does not matter.
+    why = Case(When(decision="person", then=F("reason")), default=Value(""))
+    return routed.order_by().annotate(why=why).values_list("decision", "why").annotate(n=Count("pk"))
+
+
+_ROUTED = Prepared(_groups)
+
+
+def _unrouted(stretch: Stretch, now: datetime) -> Counter[Fallback]:
     """Of the parts whose hold has passed, or was ended, without an answer."""
+    found: Counter[Fallback] = Counter()
+    for _line, clock, waited, overload in _UNROUTED(**stretch, now=now):
+        found.update({Fallback.CLOCK: clock, Fallback.OVERLOAD: overload, Fallback.TIMEOUT: waited - overload})
+    return found
+
+
+def _waited() -> QuerySet[Inspection, tuple]:
     clock = Q(hold_until__lt=F("received_at"))
-    waited = Q(hold_until__gt=F("received_at"), hold_until__lte=now)
+    waited = Q(hold_until__gt=F("received_at"), hold_until__lte=Given("now", MOMENT))
     waited &= Q(~Exists(Routing.objects.filter(inspection=OuterRef("pk"))))
     to_score = ScoringJob.objects.filter(
         inspection=OuterRef("pk"), state__in=[JobState.PENDING, JobState.LEASED], retrospective=False
     )  # fmt: skip
-    found = parts.aggregate(
+    return _arrived().values_list("line").annotate(
         clock=Count("pk", filter=clock), waited=Count("pk", filter=waited),
         overload=Count("pk", filter=waited & Q(Exists(to_score))),
     )  # fmt: skip
-    overload = found["overload"]
-    return Counter(
-        {Fallback.CLOCK: found["clock"], Fallback.OVERLOAD: overload, Fallback.TIMEOUT: found["waited"] - overload}
-    )
+
+
+_UNROUTED = Prepared(_waited)

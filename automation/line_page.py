@@ -6,6 +6,7 @@ from datetime import date, datetime
 from itertools import takewhile
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
@@ -27,6 +28,7 @@ from automation.ramp import reasons_to_wait
 from automation.ramp_facts import STEP, is_ramped, ramp_facts
 from automation.reports import Standing
 from inspection.models import Line, User
+from inspection.prepared import Given, Prepared
 from inspection.roles import May, may
 from shadow.models import ModelVersion
 
@@ -57,13 +59,23 @@ HISTORY = 20  # policies on the page; the others stand one link away
 
 def history_of(line: Line, most: int | None = None) -> list[Policy]:
     """The line's policies, newest first; `most` at most."""
+    return _NEWEST(line=line.pk) if most == HISTORY + 1 else list(_history(line.pk)[:most])
+
+
+def _history(line: int | Given) -> QuerySet[Policy]:
     rows = Policy.objects.filter(line=line).order_by("-number").select_related("version", "change__by")
-    return list(rows.defer("version__card")[:most])
+    return rows.defer("version__card")
+
+
+_NEWEST = Prepared(lambda: _history(Given("line"))[: HISTORY + 1])
 
 
 def voids_of(line: Line) -> list[Void]:
     """What voided certificates of versions on the line, oldest first; as a rule very little."""
-    return list(Void.objects.filter(line=line).select_related("version").defer("version__card"))
+    return _VOIDS(line=line.pk)
+
+
+_VOIDS = Prepared(lambda: Void.objects.filter(line=Given("line")).select_related("version").defer("version__card"))
 
 
 def is_lowered_for(policy: Policy, void: Void | None) -> bool:

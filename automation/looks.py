@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from automation.evidence import upper_bound
 
 LOOKS = 40  # dots along the running bound, besides one at each escape
-_bound = lru_cache(maxsize=10_000)(upper_bound)  # all looks but the last are those of the page before
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ def looks_by_part(counts_as: Sequence[str], delta: float) -> list[Look]:
         escaped = word != "ok"
         k += escaped
         if n in spaced or escaped:
-            looks.append(Look(n, k, _bound(n, k, delta), int(escaped)))
+            looks.append(Look(n, k, upper_bound(n, k, delta), int(escaped)))
     return looks
 
 
@@ -45,5 +43,5 @@ def looks_on(first: Sequence[Look], days: Sequence[tuple[int, int]], delta: floa
         n, k = n + judged, k + escapes
         seen = looks[-1] if looks else Look(0, 0, 1.0)
         if n > seen.n:
-            looks.append(Look(n, k, _bound(n, k, delta), max(0, k - seen.k)))
+            looks.append(Look(n, k, upper_bound(n, k, delta), max(0, k - seen.k)))
     return looks

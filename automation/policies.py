@@ -11,6 +11,7 @@ from automation.levels import Level
 from automation.models import Change, Halt, Policy, Void
 from automation.routing import Rule
 from inspection.models import Line
+from inspection.prepared import Given, Prepared
 from inspection.refusals import Conflict
 from shadow.models import ModelVersion
 
@@ -23,10 +24,27 @@ FIELDS = (
 
 def in_force(line: Line) -> Policy:
     """The line's policy now; a line that nobody has raised is at human_only, with an unsaved row that says so."""
-    rows = Policy.objects.filter(line=line).select_related("version", "standby", "change")
-    rows = rows.defer("version__card", "standby__card")
-    last = rows.order_by("-number").first()
+    last = _IN_FORCE.first(line=line.pk)
     return last or Policy(line=line, number=0, level=Level.HUMAN_ONLY, by="system", reason="the line was set up")
+
+
+_IN_FORCE = Prepared(
+    lambda: (
+        Policy.objects.filter(line=Given("line"))
+        .select_related("version", "standby", "change")
+        .defer("version__card", "standby__card")
+        .order_by("-number")[:1]
+    )
+)
+
+
+def level_of(line: Line) -> Level:
+    """The line's level now, where nothing else of its policy is asked for."""
+    level = _LEVEL.first(line=line.pk)
+    return Level(level[0]) if level else Level.HUMAN_ONLY
+
+
+_LEVEL = Prepared(lambda: Policy.objects.filter(line=Given("line")).order_by("-number").values_list("level")[:1])
 
 
 def of_number(line: Line, number: int) -> Policy | None:
@@ -42,9 +60,16 @@ def must_be_as_read(line: Line, policy: Policy, seen: int | None) -> None:
 
 def halt_of(line: Line) -> Halt | None:
     """The halt that holds on the line, its own or the factory's; None when it runs."""
-    scopes = Halt.objects.filter(Q(line=None) | Q(line=line)).order_by()
+    return _HALT.first(line=line.pk)
+
+
+def _halts() -> QuerySet[Halt]:
+    scopes = Halt.objects.filter(Q(line=None) | Q(line=Given("line"))).order_by()
     last = scopes.values("line").annotate(last=Max("pk")).values("last")
-    return Halt.objects.filter(pk__in=last, on=True).order_by(F("line").asc(nulls_first=True)).first()
+    return Halt.objects.filter(pk__in=last, on=True).order_by(F("line").asc(nulls_first=True))[:1]
+
+
+_HALT = Prepared(_halts)
 
 
 def in_force_at(line: Line, moment: datetime) -> Policy | None:
@@ -58,10 +83,19 @@ def pending_change(line: Line, policy: Policy | None = None) -> Change | None:
     policy = policy or in_force(line)
     if policy.pk is None:
         return None
-    return Change.objects.filter(line=line, from_policy=policy, policies=None).select_related("by").first()
+    return _PENDING.first(line=line.pk, policy=policy.pk)
 
 
-def unvoided(line: Line | int, version: ModelVersion | int | None) -> QuerySet[Policy]:
+_PENDING = Prepared(
+    lambda: (
+        Change.objects.filter(line=Given("line"), from_policy=Given("policy"), policies=None)
+        .select_related("by")
+        .order_by("-pk")[:1]
+    )
+)
+
+
+def unvoided(line: Line | int | Given, version: ModelVersion | int | Given | None) -> QuerySet[Policy]:
     """The policies of a version on the line since its certificate was last voided."""
     void = Void.objects.filter(line=line, version=version).order_by("-number").values("number")[:1]
     return Policy.objects.filter(line=line, version=version, number__gt=Coalesce(Subquery(void), 0))
@@ -71,18 +105,33 @@ def certified(line: Line, version: ModelVersion | int | None) -> Policy | None:
     """The last policy of the highest level by which a version decided on the line on a certificate that nothing has
     voided since; None: it holds no certificate here."""
     held: Policy | None = None
-    for policy in unvoided(line, version).exclude(change=None).order_by("number"):
+    for policy in _ON_A_CHANGE(line=line.pk, version=version.pk if isinstance(version, ModelVersion) else version):
         level = Level(policy.level)
         if level.machine_decides and (held is None or level.rank >= Level(held.level).rank):
             held = policy
     return held
 
 
+_ON_A_CHANGE = Prepared(lambda: unvoided(Given("line"), Given("version")).exclude(change=None).order_by("number"))
+
+
 def live_before(policy: Policy) -> int | None:
     """The version that was live on the line just before the policy's own; None: there was none."""
-    others = Policy.objects.filter(line=policy.line_id, number__lt=policy.number).exclude(version=None)
-    others = others.exclude(version=policy.version_id).exclude(level=Level.HUMAN_ONLY)
-    return others.order_by("-number").values_list("version", flat=True).first()
+    none = 0  # which no version has as its key
+    before = _LIVE_BEFORE.first(line=policy.line_id, number=policy.number, version=policy.version_id or none)
+    return before[0] if before else None
+
+
+_LIVE_BEFORE = Prepared(
+    lambda: (
+        Policy.objects.filter(line=Given("line"), number__lt=Given("number"))
+        .exclude(version=None)
+        .exclude(version=Given("version"))
+        .exclude(level=Level.HUMAN_ONLY)
+        .order_by("-number")
+        .values_list("version")[:1]
+    )
+)
 
 
 def shares_of(policy: Policy) -> tuple[float, float]:

@@ -5,23 +5,24 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, FloatField, Q, QuerySet
 
 from automation import policies
 from automation.evidence import Certificate
-from automation.facts import evidence_of, evidence_start
+from automation.facts import critical_alarms, evidence_of, evidence_start
 from automation.gates import Facts, Limits, certified_limit
 from automation.levels import Level
 from automation.models import Policy, Routing
 from automation.ramp import RampFacts, unaudited_escapes
 from automation.seeds import seeds_of
-from inspection.models import Line
+from inspection.models import Inspection, Line
 from inspection.moves import OPEN, State
 from inspection.planning import unindexed
-from monitoring.models import Alarm, Severity
+from inspection.prepared import MOMENT, Given, GivenKeys, Prepared
 from shadow.certifying import Counted
 from shadow.comparisons import bars_of
 from shadow.models import ModelVersion
@@ -64,10 +65,9 @@ def standing_of(line: Line, policy: Policy) -> RampFacts:
     """Where the ramp stands and what people say of it: known at once, whatever was routed."""
     share, audit_share = policies.shares_of(policy)
     left = left_to_count()
-    critical = Alarm.objects.open().filter(line=line, severity=Severity.CRITICAL)
     return RampFacts(
         step=policy.step, steps=max(1, len(policy.ramp)), share=share, audit_share=audit_share,
-        next_share=next_share(policy), critical_alarms=critical.count(), halted=policies.halt_of(line) is not None,
+        next_share=next_share(policy), critical_alarms=critical_alarms(line), halted=policies.halt_of(line) is not None,
         held=policy.ramp_held, pending=policies.pending_change(line, policy) is not None,
         uncounted=left if left > FOR_A_READER else 0,
     )  # fmt: skip
@@ -75,9 +75,12 @@ def standing_of(line: Line, policy: Policy) -> RampFacts:
 
 def unbroken(policy: Policy, alike: Sequence[str]) -> list[Policy]:
     """The policies up to this one that are alike in some fields, newest first, without a break."""
-    rows = Policy.objects.filter(line=policy.line_id, number__lte=policy.number).order_by("-number")
+    rows = _UP_TO(line=policy.line_id, number=policy.number)
     wanted = [getattr(policy, name) for name in alike]
     return list(takewhile(lambda row: [getattr(row, name) for name in alike] == wanted, rows))
+
+
+_UP_TO = Prepared(lambda: Policy.objects.filter(line=Given("line"), number__lte=Given("number")).order_by("-number"))
 
 
 def step_counts(line: Line, policy: Policy) -> dict[str, Any]:
@@ -86,23 +89,35 @@ def step_counts(line: Line, policy: Policy) -> dict[str, Any]:
     share, audit_share = policies.shares_of(policy)
     step = unbroken(policy, STEP)
     most = max(LATEST, math.ceil(2 * Limits.from_json(policy.limits).step_audits / (share * audit_share)))
-    parts = line.inspections.filter(received_at__gte=step[-1].at - timedelta(seconds=policy.hold_seconds))
+    since = step[-1].at - timedelta(seconds=policy.hold_seconds)
+    found = _counts(most).first(line=line.pk, since=since, step=[row.pk for row in step], share=share)
+    return dict(zip(COUNTED, found[1:] if found else [0] * len(COUNTED), strict=True))
+
+
+COUNTED = ("routed", "inside", "decided", "audited", "judged", "due", "passes")
+
+
+@lru_cache(maxsize=100)
+def _counts(most: int) -> Prepared[tuple]:
+    return Prepared(lambda: _counted_of_latest(most))
+
+
+def _counted_of_latest(most: int) -> QuerySet[Routing, tuple]:
+    """The line, and of its latest parts since a moment those in each of `COUNTED`."""
+    parts = Inspection.objects.filter(line=Given("line"), received_at__gte=Given("since", MOMENT))
     latest = parts.order_by("-received_at").values("pk")[:most]
     # By the policy SQLite would read the whole step, however long it lasts.
-    routed = Routing.objects.alias(of_step=unindexed("policy")).filter(
-        of_step__in=[row.pk for row in step], inspection__in=latest
-    )  # fmt: skip
-    inside = Q(inspection__draw__u_canary__lt=share)
+    routed = Routing.objects.alias(of_step=unindexed("policy"))
+    routed = routed.filter(of_step__in=GivenKeys("step"), inspection__in=latest).order_by()
+    inside = Q(inspection__draw__u_canary__lt=Given("share", FloatField()))
     decided = inside & Q(decided=True, decision__in=["pass", "reject"])
     audited = decided & Q(inspection__draw__audited=True)
     judged = audited & Q(inspection__state=State.DECIDED)
-    wanted = {
-        "inside": inside, "decided": decided, "audited": audited, "judged": judged,
-        "due": judged | (audited & Q(inspection__state__in=OPEN)), "passes": judged & Q(decision="pass"),
-    }  # fmt: skip
+    due, passes = judged | (audited & Q(inspection__state__in=OPEN)), judged & Q(decision="pass")
+    wanted = zip(COUNTED, (Q(), inside, decided, audited, judged, due, passes), strict=True)
     # Under names of their own: a field of a routing is called `decided`, too.
-    found = routed.aggregate(routed=Count("pk"), **{f"n_{name}": Count("pk", filter=q) for name, q in wanted.items()})
-    return {name.removeprefix("n_"): n for name, n in found.items()}
+    counts = {f"n_{name}": Count("pk", filter=q) if q else Count("pk") for name, q in wanted}
+    return routed.values_list("inspection__line").annotate(**counts)
 
 
 def has_audits(policy: Policy) -> bool:

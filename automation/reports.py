@@ -16,10 +16,11 @@ from automation.fallbacks import NO_ANSWER
 from automation.gates import Facts, Gate, Limits, gates_to
 from automation.levels import Level, one_up
 from automation.models import Change, Halt, Policy
-from automation.recent import Lately, routed_lately
+from automation.recent import Lately, parts_since, routed_lately
 from automation.routing import OUT_OF_DISTRIBUTION, UNSURE_BAND
 from automation.versus import VERSIONS_DISAGREE
 from inspection.models import Line
+from inspection.prepared import Given, Prepared
 from shadow.certifying import Counted
 from shadow.models import ModelVersion
 
@@ -158,8 +159,8 @@ def flow(line: Line, *, now: datetime | None = None, hours: int = 24, lately: La
     start = (now or timezone.now()) - timedelta(hours=hours)
     if lately is None or lately.since is None or lately.since < start:
         lately = routed_lately(line, start)
-    since, groups, total = lately.since, lately.groups, lately.parts.count()
-    deciding = {*Policy.objects.filter(line=line, level__in=MACHINE_DECIDES).values_list("pk", flat=True)}
+    since, groups, total = lately.since, lately.groups, parts_since(line, lately.since)
+    deciding = {pk for (pk,) in _DECIDING(line=line.pk)}
     decisions: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     escalations: Counter[str] = Counter()
@@ -179,6 +180,11 @@ def flow(line: Line, *, now: datetime | None = None, hours: int = 24, lately: La
         reasons=reasons, escalations=escalations, audited_passes=audited["pass"], audited_rejects=audited["reject"],
         without_answer=max(0, total - sum(group.parts for group in groups)),
     )  # fmt: skip
+
+
+_DECIDING = Prepared(
+    lambda: Policy.objects.filter(line=Given("line"), level__in=MACHINE_DECIDES).order_by().values_list("pk")
+)
 
 
 def is_escalation(reason: str) -> bool:

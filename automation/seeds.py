@@ -1,6 +1,6 @@
 """What people found of the seeded scratches: how much inspectors see, measured on parts of known truth."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from django.db import connection
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
@@ -10,7 +10,7 @@ from django.utils import timezone
 from inspection.models import Correction, Line, ModelOutputShown, Outcome, Purpose, Reference, Truth, Verdict
 from inspection.models.judgement import Occasion
 from inspection.planning import unindexed
-from inspection.prepared import MOMENT, Given, Prepared
+from inspection.prepared import MOMENT, Given, GivenKeys, Prepared
 from shadow.jobs import LATE_COMMITS
 from shadow.models import ModelVersion, Prediction, TrainingPart
 from shadow.vision.novelty import is_out_of_distribution
@@ -43,7 +43,7 @@ def _first_said(line: Line) -> Said:
     A source may have been shown a thousand times: only where its very first verdict does not count are the others asked.
     """
     very_first = _very_first(line)
-    counted = list(_counting(_of_others(Verdict.objects.filter(pk__in=very_first.values()))))
+    counted = list(_COUNTING(verdicts=very_first.values()))
     others = very_first.keys() - {source for _, source, _, _ in counted}
     if others:
         counted += _counting(_given(others))
@@ -101,7 +101,7 @@ def _very_first(line: Line) -> dict[int, int]:
     return {source: verdict for source, verdict in [*known.items(), *young.items()] if source in sources}
 
 
-def _counting(given: QuerySet[Verdict]) -> Iterable[tuple[int, int, int, str]]:
+def _counting(given: QuerySet[Verdict]) -> QuerySet[Verdict, tuple[int, int, int, str]]:
     """Those of people who had been served nothing of the model: (verdict, the part behind, the seeded part, outcome)."""
     own = Correction.objects.filter(verdict=OuterRef("pk"), by=OuterRef("inspector"))
     own = own.exclude(Exists(_served("verdict__inspection", "by"))).order_by("-pk")
@@ -119,12 +119,24 @@ def _served(part: str, person: str) -> QuerySet[ModelOutputShown]:
     return shown.filter(user=OuterRef(person), at__lte=OuterRef("at"))
 
 
+_COUNTING = Prepared(lambda: _counting(_of_others(Verdict.objects.filter(pk__in=GivenKeys("verdicts")))).order_by())
+
+
 def _scores(version: ModelVersion, parts: Collection[int]) -> dict[int, float]:
     """The version's scores of some parts; none where it is out of its depth."""
-    # By their parts: SQLite, asked for the version, would read all its answers.
-    answers = Prediction.objects.alias(of=unindexed("version")).filter(of=version.pk, inspection__in=parts)
-    rows = answers.values_list("inspection_id", "score", "novelty")
+    rows = _ANSWERS(version=version.pk, parts=parts)
     return {part: score for part, score, novelty in rows if score is not None and not is_out_of_distribution(novelty)}
+
+
+# By their parts: SQLite, asked for the version, would read all its answers.
+_ANSWERS = Prepared(
+    lambda: (
+        Prediction.objects.alias(of=unindexed("version"))
+        .filter(of=Given("version"), inspection__in=GivenKeys("parts"))
+        .order_by()
+        .values_list("inspection_id", "score", "novelty")
+    )
+)
 
 
 def _taught(line: Line, version: ModelVersion) -> set[int]:

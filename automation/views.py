@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from automation import actions, policies, reports
 from automation.audit_report import audit_report, risk_words
-from automation.blue_green import versions_of
+from automation.blue_green import registered, versions_of
 from automation.certificates import certificate_in_force, certificate_json, signatures
 from automation.flow_page import flow_page
 from automation.forms import AskedForm, PolicyForm, ProposalForm, RampForm
@@ -79,7 +79,7 @@ def _page(request: HttpRequest, line: Line, *, refusal: Refused | None = None) -
         "blocked": blocked(standing),
         "choices": choices(standing),
         "lower_levels": [level for level in reversed(Level) if level.rank < standing.level.rank],
-        "versions": list(ModelVersion.objects.defer("card")),
+        "versions": registered(),
         "blue_green": versions_of(line, standing, now=now),
         "approval": approval,
         "policies": history if older else history[:HISTORY],

@@ -10,11 +10,11 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from automation.levels import Level
-from automation.models import LEVELS, Halt, Policy
-from automation.policies import halt_of
+from automation.models import LEVELS, Halt
+from automation.policies import halt_of, level_of
 from inspection.actions.halting import halts_asked
 from inspection.models import HaltRequest, Line
+from inspection.prepared import Given, Prepared
 from inspection.roles import May, may, roles_of
 from monitoring.models import Alarm, Severity
 
@@ -61,11 +61,10 @@ def line_state(line: Line) -> dict:
 
     A halted line also says the `reason`.
     """
-    policy = Policy.objects.filter(line=line).order_by("-number").values("level").first()
-    words = str(dict(LEVELS)[policy["level"] if policy else Level.HUMAN_ONLY.value])
+    words = str(dict(LEVELS)[level_of(line)])
     if halt := halt_of(line):
         return {"level": words, **_halted(halt), "reason": halt.reason}
-    alarms = Alarm.objects.open().filter(line=line).values_list("severity", flat=True)
+    alarms = [severity for (severity,) in _OPEN_ALARMS(line=line.pk)]
     critical = sum(severity == Severity.CRITICAL for severity in alarms)
     if critical:
         word = ngettext("{n} critical alarm", "{n} critical alarms", critical).format(n=critical)
@@ -78,6 +77,10 @@ def line_state(line: Line) -> dict:
         word = ngettext("{n} warning", "{n} warnings", len(alarms)).format(n=len(alarms))
         return {"level": words, "word": word, "shape": "warning", "alert": False}
     return {"level": words, "word": _("quiet"), "shape": "quiet", "alert": False}
+
+
+_OPEN_ALARMS = Prepared(lambda: Alarm.objects.open().filter(line=Given("line")).order_by().values_list("severity"))
+_LINES = Prepared(lambda: Line.objects.for_user(Given("user")))
 
 
 def floor_state(line: Line) -> dict:
@@ -140,7 +143,7 @@ class Frame:
 
     @cached_property
     def lines(self) -> list[Line]:
-        return list(Line.objects.for_user(self.user)) if self.signed_in else []
+        return _LINES(user=self.user.pk) if self.user and self.signed_in else []
 
     @cached_property
     def line(self) -> Line | None:

@@ -1,9 +1,11 @@
 """Queries that are built once: for a row or two, writing a query's SQL takes Django ten times as long as running it.
 
-What stands behind every verdict is prepared; everything else is an ordinary queryset. A prepared query is one, too, with
+What stands behind every verdict is prepared, and what the gates of a line read at every look; everything else is an
+ordinary queryset. A prepared query is one, too, with
 `Given` in the places of the values, so a rule such as "who may be offered this part" is still written once.
 """
 
+import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
@@ -29,6 +31,20 @@ class Given(Expression):
 
     def value_of(self, given: dict[str, Any]) -> Any:
         return self.output_field.get_db_prep_value(given[self.name], connection)
+
+
+class GivenKeys(Given):
+    """The place of any number of keys, for `__in`: they are one value, so the query is the same for all."""
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        return "(SELECT value FROM json_each(%s))", (self,)
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        return "(SELECT unnest(%s::bigint[]))", (self,)
+
+    def value_of(self, given: dict[str, Any]) -> Any:
+        keys = list(given[self.name])
+        return keys if connection.vendor == "postgresql" else json.dumps(keys)
 
 
 def _cursor() -> Any:

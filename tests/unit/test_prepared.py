@@ -9,7 +9,7 @@ from django.utils import timezone
 from inspection import actions
 from inspection.actions.queue import _queue
 from inspection.models import Inspection, Lease, Station, Variant
-from inspection.prepared import MOMENT, TEXT, Given, Prepared, PreparedChange
+from inspection.prepared import MOMENT, TEXT, Given, GivenKeys, Prepared, PreparedChange
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +36,16 @@ def test_tuples_have_their_fields_values(make_part):
     )
     assert rows(now=part.received_at) == [(part.pk, part.received_at)]
     assert rows(now=part.received_at - timedelta(microseconds=1)) == []
+
+
+def test_any_number_of_keys_is_one_value(make_part, django_assert_num_queries):
+    parts = [make_part().pk for _ in range(3)]
+    found = Prepared(lambda: Inspection.objects.filter(pk__in=GivenKeys("parts")).order_by("pk").values_list("pk"))
+    with django_assert_num_queries(4):
+        assert found(parts=[]) == []
+        assert found(parts={parts[1]}) == [(parts[1],)]
+        assert found(parts=parts[:2]) == [(parts[0],), (parts[1],)]
+        assert found(parts=(part for part in [*parts, 10**12])) == [(part,) for part in parts]
 
 
 def test_changes_say_how_many_rows_they_met(line, make_part, ivy):

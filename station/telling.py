@@ -22,7 +22,7 @@ from station.spool import Row, Spool, sync
 
 log = logging.getLogger("station")
 WAIT = 20  # seconds that the server holds an answer
-FOLLOW = 30.0  # seconds between two questions for changes
+FOLLOW = 10.0  # seconds between two questions for changes
 FOLLOWED = "followed"  # the note that holds how far we have followed
 SIGNATURE = "Shadowline-Signature"  # as the server's own webhooks are signed
 

@@ -168,6 +168,18 @@ def test_a_later_change_reaches_file_and_webhook(rig, photo, receiver, ivy, sam,
     poster.client.close()
 
 
+def test_a_running_agent_tells_a_later_change(rig, agent, photo, ivy, sam, judge, tmp_path, monkeypatch):
+    monkeypatch.setattr("inspection.api_changes.SETTLED", timedelta(0))
+    out = tmp_path / "out" / "SN1.json"
+    agent()
+    until(lambda: rig.spool.noted(FOLLOWED))
+    shutil.move(photo, rig.watch)
+    verdict = judge(until(lambda: Inspection.objects.first()), ivy, "ok")
+    until(lambda: out.exists() and json.loads(out.read_text())["outcome"] == "pass")
+    actions.correct_verdict(verdict=verdict, outcome="scratched", reason="seen in the audit", by=sam)
+    until(lambda: json.loads(out.read_text())["outcome"] == "reject")
+
+
 def test_a_change_of_a_part_that_was_forgotten_is_told_all_the_same(
     rig, photo, ivy, sam, judge, tmp_path, monkeypatch
 ):  # fmt: skip
@@ -230,8 +242,9 @@ def test_the_health_address_says_200_or_503_with_the_state(rig, agent, photo):
     agent("--listen", f"127.0.0.1:{port}", STATION_TOKEN="wrong")
     assert until(lambda: asked(f"http://127.0.0.1:{port}/"))[0] == 200
     shutil.move(photo, rig.watch)
-    _, state = until(lambda: (found := asked(f"http://127.0.0.1:{port}/")) and found[0] == 503 and found)
-    assert state["running"] and state["waiting"] == 1 and any("401" in said for said in state["trouble"])
+    until(lambda: "401" in str((asked(f"http://127.0.0.1:{port}/") or [0, {}])[1].get("trouble")))
+    status, state = asked(f"http://127.0.0.1:{port}/")
+    assert status == 503 and state["running"] and state["waiting"] == 1
 
 
 def test_an_address_where_nobody_can_listen_is_said(agent):

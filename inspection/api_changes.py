@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from inspection import actions
 from inspection.api import asked
 from inspection.models import Disposition, Line, User
+from inspection.planning import unindexed
 from inspection.refusals import BadInput, NotAllowed
 from inspection.roles import May, caller, judges_blind, may, needs_to
 from inspection.serializers import DispositionSerializer
@@ -72,7 +73,11 @@ def newest_settled(now: datetime) -> int:
 def changed_for(user: User, *, after: int, upto: int) -> QuerySet[Disposition]:
     """The dispositions in (after, upto] that took the place of an earlier one, of parts that this user has sent."""
     earlier = Disposition.objects.filter(inspection=OuterRef("inspection"), pk__lt=OuterRef("pk"))
-    rows = Disposition.objects.filter(Exists(earlier), pk__gt=after, pk__lte=upto, inspection__received_by=user)
-    rows = rows.filter(inspection__line__in=Line.objects.for_user(user))
+    # By the range of keys: SQLite else begins with all the parts that this user has ever sent.
+    rows = Disposition.objects.alias(
+        sender=unindexed("inspection__received_by"), on_line=unindexed("inspection__line")
+    )  # fmt: skip
+    rows = rows.filter(Exists(earlier), pk__gt=after, pk__lte=upto, sender=user.pk)
+    rows = rows.filter(on_line__in=Line.objects.for_user(user).values("pk"))
     rows = rows.select_related("inspection__line", "inspection__station", "inspection__variant")
     return rows.prefetch_related("inspection__dispositions").order_by("pk")

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from inspection import actions
+from inspection.api_changes import changed_for
 from inspection.models import AuditEvent, Disposition, Inspection, Line, Verdict
 from inspection.roles import Role, give_role
 from inspection.serializers import (
@@ -394,6 +395,16 @@ def test_many_changes_are_told_in_turn(settled, api, cam, sam, ivy, make_part, m
         told += [change["serial"] for change in answer["results"]]
         after = answer["next"]
     assert told == ["SN0", "SN1", "SN2"]
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("bound", [False, True])
+def test_changes_are_looked_for_by_their_keys(cam, line, bound):
+    """With a million parts behind it a station asks every ten seconds: no plan may begin with all that it has sent."""
+    if bound:
+        cam.lines.add(line)
+    plan = changed_for(cam, after=5, upto=99)[:200].explain()
+    assert "received_by" not in plan and "SEARCH inspection_disposition USING INTEGER PRIMARY KEY" in plan
 
 
 def test_a_disposition_of_this_moment_is_told_when_none_can_appear_before_it(api, cam, ivy, make_part):

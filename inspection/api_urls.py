@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from inspection import api, api_containing, api_halting
+from inspection import api, api_changes, api_containing, api_halting
 
 urlpatterns = [
     path("inspections/", api.inspections, name="api_inspections"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("inspections/<int:pk>/retake/", api.retake, name="api_retake"),
     path("inspections/<int:pk>/verdicts/", api.verdicts, name="api_verdicts"),
     path("verdicts/<int:pk>/correction/", api.correction, name="api_correction"),
+    path("dispositions/changes/", api_changes.changes, name="api_disposition_changes"),
     path("queue/claim/", api.claim, name="api_claim"),
     path("queue/mine/", api.mine, name="api_mine"),
     path("queue/renew/", api.renew_all, name="api_renew_all"),

@@ -46,6 +46,10 @@ def parser() -> Parser:
     flags.add_argument("--timeout", type=float, help="seconds for the server to take or answer anything (60)")
     flags.add_argument("--ca-file", type=Path, help="certificates to trust instead of the system's")
 
+    flags.add_argument(
+        "--plain-http", action="store_const", const=True, help="allow http to another computer, unencrypted"
+    )
+
     whole = Parser(prog="shadowline-station", description=__doc__)
     commands = whole.add_subparsers(dest="command", required=True, parser_class=Parser)
     run = commands.add_parser("run", parents=[flags], help="watch a folder and send what comes, until stopped")

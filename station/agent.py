@@ -17,7 +17,7 @@ from station.settings import BadSetting, Settings, secret
 from station.spool import Spool, lock
 from station.state import read_state
 from station.taking import Taker
-from station.telling import Asker, Filer, Poster
+from station.telling import Asker, Filer, Follower, Poster
 
 log = logging.getLogger("station")
 LOOK = 0.25  # seconds between two looks into the watch folder
@@ -86,6 +86,8 @@ class Agent:
         self.sender = Loop(self, "sending", Sender(self.spool, self._client(), sent=self._sent).step, may_be_cut=False)
         self.waiter = Loop(self, "waiting", self._asker(waits=True).step)
         self.telling = [self.waiter, Loop(self, "asking", self._asker(waits=False).step)]
+        follower = Follower(self.spool, self._client(), changed=self._wake_tellers)
+        self.telling.append(Loop(self, "following", follower.step))
         if settings.out:
             self.telling.append(Loop(self, "filing", Filer(self.spool, settings.out).step))
         if settings.webhook:

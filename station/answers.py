@@ -134,3 +134,21 @@ def decision(told: Any) -> dict[str, Any] | None:
     if (state := told.get("state")) in ("retake", "closed"):
         return {"outcome": state, "by_machine": False, "reason": "", "at": None}
     return None
+
+
+def changes(answer: Answer) -> tuple[list[dict[str, Any]], int] | None:
+    """The changed dispositions that an answer tells, and the number to ask with next; None when it tells none of either."""
+    told = answer.json()
+    if answer.status != 200 or not isinstance(told, dict) or not isinstance(told.get("next"), int):
+        return None
+    found = told.get("results")
+    return (found, told["next"]) if isinstance(found, list) else None
+
+
+def supersedes(new: Mapping[str, Any], known: Mapping[str, Any] | None) -> bool:
+    """Whether a disposition says something else than the known one, and later. One that has no time (`retake`) is older."""
+    if known is None:
+        return True
+    if new["outcome"] == known["outcome"]:
+        return False
+    return not known["at"] or datetime.fromisoformat(new["at"]) > datetime.fromisoformat(known["at"])

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from station.answers import Answer
+from station.answers import PASSING, Answer
 from station.parts import content_type
 
 INSPECTIONS = "/api/v1/inspections/"
+CHANGES = "/api/v1/dispositions/changes/"
 CHUNK = 256 * 1024
 MAX_ANSWER = 4 * 1024 * 1024  # bytes; what follows is not read
 
@@ -79,10 +80,19 @@ class Client:
         path = f"{INSPECTIONS}{inspection}/" + (f"?wait={wait:g}" if wait else "")
         return self.ask("GET", path, _authorised(token))
 
+    def changes(self, token: str, after: str) -> Answer:
+        """How dispositions of this station's parts changed after that number; with none, the number to begin with."""
+        return self.ask("GET", f"{CHANGES}?after={after}" if after else CHANGES, _authorised(token))
+
     def parts_of(self, token: str, *, line: str, serial: str) -> list[Any] | None:
-        """The newest inspections of a serial that this station has sent; None when the server does not say."""
+        """The newest inspections of a serial that this station has sent; None when the server will not say.
+
+        Raises Unreachable when it cannot say just now: whoever took that for "none" would send a part twice.
+        """
         query = urlencode({"line": line, "serial": serial, "limit": 50})
         answer = self.ask("GET", f"{INSPECTIONS}?{query}", _authorised(token))
+        if answer.status in PASSING or answer.status >= 500:
+            raise Unreachable(f"{self.address} answers {answer.status}")
         told = answer.json()
         return list(told["results"]) if answer.status == 200 and isinstance(told, dict) and "results" in told else None
 

@@ -1,5 +1,6 @@
 """What the agent is told: by flags, by a TOML file, and its secrets by files or the environment."""
 
+import ipaddress
 import os
 import tomllib
 from dataclasses import dataclass, fields
@@ -34,6 +35,7 @@ class Settings:
     ca_file: Path | None = None
     webhook: str = ""
     listen: str = ""
+    plain_http: bool = False  # whether photos and token may cross a network in the clear
 
 
 NAMES = {field.name: field.type for field in fields(Settings)}
@@ -65,12 +67,18 @@ def settle(told: dict[str, Any]) -> Settings:
     settings = Settings(**told)
     for name in ("server", "webhook"):
         _check_address(name, getattr(settings, name))
+        if not settings.plain_http:
+            _check_encrypted(name, getattr(settings, name))
     if settings.watch and settings.watch.resolve() == settings.spool.resolve():
         raise BadSetting("The spool lies in the watch folder itself. Give it a folder of its own.")
     return settings
 
 
 def _as(type_: Any, name: str, value: Any) -> Any:
+    if type_ is bool:
+        if not isinstance(value, bool):
+            raise BadSetting(f"The setting {name!r} is {value!r}; it is true or false.")
+        return value
     if type_ is float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
             raise BadSetting(f"The setting {name!r} is {value!r}; it is a number, 0 or more.")
@@ -90,6 +98,28 @@ def _check_address(name: str, address: str) -> None:
         fits = False
     if not fits or (name == "server" and parts.query):
         raise BadSetting(f"The setting {name!r} is no address such as https://shadowline.example.")
+
+
+def _check_encrypted(name: str, address: str) -> None:
+    """Refuse to send in the clear to another computer: whoever listens would read the token, and send in its name."""
+    parts = urlsplit(address)
+    if parts.scheme == "http" and not this_computer(parts.hostname or ""):
+        raise BadSetting(
+            f"The setting {name!r} is plain http to another computer: token and photos would be sent in the clear. Use "
+            "https (with --ca-file for a certificate of your own), or say --plain-http if the network itself is closed."
+        )
+
+
+def this_computer(host: str) -> bool:
+    """Whether a host's name or address is this computer's own loopback.
+
+    >>> [this_computer(host) for host in ("localhost", "127.0.0.2", "::1", "10.0.0.5", "localhost.example.org")]
+    [True, True, True, False, False]
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def secret(name: str) -> str:

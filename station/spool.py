@@ -36,6 +36,7 @@ CREATE INDEX IF NOT EXISTS part_undecided ON part (ask_at) WHERE state = 'sent' 
 CREATE INDEX IF NOT EXISTS part_unfiled ON part (number) WHERE disposition IS NOT NULL AND filed_at IS NULL;
 CREATE INDEX IF NOT EXISTS part_unposted ON part (post_at) WHERE disposition IS NOT NULL AND posted_at IS NULL;
 CREATE INDEX IF NOT EXISTS part_with_photos ON part (number, bytes) WHERE bytes > 0;
+CREATE INDEX IF NOT EXISTS part_by_inspection ON part (inspection) WHERE inspection IS NOT NULL;
 CREATE INDEX IF NOT EXISTS part_sent ON part (sent_at) WHERE sent_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, text TEXT NOT NULL, at REAL NOT NULL);
 """
@@ -218,19 +219,45 @@ class Spool:
         """Keep the first disposition."""
         self._ask("UPDATE part SET disposition = ? WHERE key = ? AND disposition IS NULL", json.dumps(disposition), key)
 
+    def by_inspection(self, inspection: int) -> Row | None:
+        return self._first("WHERE inspection = ?", inspection)
+
+    def decide_anew(self, key: str, disposition: dict[str, Any]) -> None:
+        """Keep what took the place of an earlier disposition, and let everybody be told again."""
+        self._ask(
+            "UPDATE part SET disposition = ?, filed_at = NULL, posted_at = NULL, post_at = 0, post_tries = 0 WHERE key = ?",
+            json.dumps(disposition), key,
+        )  # fmt: skip
+
+    def recall(
+        self, key: str, fields: dict[str, str], *, inspection: int, disposition: dict[str, Any], now: float
+    ) -> None:
+        """Write the row of a part that was forgotten here, for what came of it since. It holds no photos."""
+        self._ask(
+            "INSERT OR IGNORE INTO part (key, serial, line, station, lot, variant, captured_at, photos, bytes, taken_at,"
+            " state, due_at, sent_at, inspection, disposition) VALUES (?, ?, ?, ?, ?, ?, ?, '[]', 0, ?, 'sent', 0, ?, ?, ?)",
+            key, *(fields[name] for name in ("serial", "line", "station", "lot", "variant", "captured_at")),
+            now, now, inspection, json.dumps(disposition),
+        )  # fmt: skip
+
     def next_to_file(self) -> Row | None:
         return self._first("WHERE disposition IS NOT NULL AND filed_at IS NULL ORDER BY number")
 
-    def mark_filed(self, key: str, now: float) -> None:
-        self._ask("UPDATE part SET filed_at = ? WHERE key = ?", now, key)
+    def mark_filed(self, row: Row, now: float) -> None:
+        """What the row says is in the file. Had it changed meanwhile, the file is still to be written."""
+        self._ask(
+            "UPDATE part SET filed_at = ? WHERE key = ? AND disposition = ?", now, row.key, json.dumps(row.disposition)
+        )
 
     def next_to_post(self, now: float) -> Row | None:
         return self._first(
             "WHERE disposition IS NOT NULL AND posted_at IS NULL AND post_at <= ? ORDER BY post_at, number", now
         )
 
-    def mark_posted(self, key: str, now: float) -> None:
-        self._ask("UPDATE part SET posted_at = ? WHERE key = ?", now, key)
+    def mark_posted(self, row: Row, now: float) -> None:
+        self._ask(
+            "UPDATE part SET posted_at = ? WHERE key = ? AND disposition = ?", now, row.key, json.dumps(row.disposition)
+        )
 
     def post_again(self, key: str, post_at: float) -> None:
         self._ask("UPDATE part SET post_at = ?, post_tries = post_tries + 1 WHERE key = ?", post_at, key)
@@ -280,6 +307,10 @@ class Spool:
         elif self._ask("SELECT 1 FROM note WHERE name = ?", name):
             self._ask("DELETE FROM note WHERE name = ?", name)
 
+    def noted(self, name: str) -> str:
+        """What was noted under a name; empty when nothing is."""
+        return next((text for (text,) in self._ask("SELECT text FROM note WHERE name = ?", name)), "")
+
     def notes(self) -> dict[str, tuple[str, float]]:
         return {name: (text, at) for name, text, at in self._ask("SELECT name, text, at FROM note")}
 
@@ -289,7 +320,9 @@ class Spool:
         return {
             "waiting": waiting,
             "oldest_seconds": round(max(0.0, now - oldest), 1) if oldest is not None else None,
-            "sent_last_hour": self._ask("SELECT count(*) FROM part WHERE sent_at > ?", now - 3600)[0][0],
+            "sent_last_hour": self._ask("SELECT count(*) FROM part WHERE sent_at > ? AND photos <> '[]'", now - 3600)[
+                0
+            ][0],
             "refused": self._ask("SELECT count(*) FROM part WHERE state = 'refused'")[0][0],
             "undecided": self._ask("SELECT count(*) FROM part WHERE state = 'sent' AND disposition IS NULL")[0][0],
         }

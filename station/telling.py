@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from station.answers import YOUNG, ask_again_after, decision, pause
+from station.answers import YOUNG, ask_again_after, changes, decision, pause, supersedes
 from station.client import Client, Unreachable
 from station.settings import BadSetting, secret, token
 from station.spool import Row, Spool, sync
 
 log = logging.getLogger("station")
 WAIT = 20  # seconds that the server holds an answer
+FOLLOW = 10.0  # seconds between two questions for changes
+FOLLOWED = "followed"  # the note that holds how far we have followed
 SIGNATURE = "Shadowline-Signature"  # as the server's own webhooks are signed
 
 
@@ -67,6 +69,57 @@ class Asker:
         return pause(self.failures, random.random(), answer.retry_after)  # noqa: S311
 
 
+@dataclass
+class Follower:
+    """Brings back how dispositions changed afterwards: an audit that finds a scratch, a supervisor's correction.
+
+    The server tells them in the order of their numbers. The number is kept after what it told, so that a kill between the
+    two only tells it once more.
+    """
+
+    spool: Spool
+    client: Client
+    changed: Callable[[], None]
+    failures: int = 0
+
+    def step(self) -> float:
+        """Ask for the next changes. Returns the seconds to wait before the next step."""
+        try:
+            answer = self.client.changes(token(), self.spool.noted(FOLLOWED))
+        except BadSetting:
+            return FOLLOW  # the sender says so
+        except Unreachable:
+            answer = None
+        told = changes(answer) if answer else None
+        if told is None:
+            self.failures += 1
+            # A server of an earlier version knows of none (404).
+            return max(FOLLOW, pause(self.failures, random.random(), answer.retry_after if answer else 0))  # noqa: S311
+        self.failures = 0
+        found, following = told
+        applied = [self.apply(change) for change in found]
+        if any(applied):
+            self.changed()
+        self.spool.note(FOLLOWED, str(following), time.time())
+        return 0 if found else FOLLOW
+
+    def apply(self, change: dict[str, Any]) -> bool:
+        """Keep one change; whether there is anything to tell. The same once more, or an older one, changes nothing."""
+        disposition = {name: change["disposition"][name] for name in ("outcome", "by_machine", "reason", "at")}
+        row = self.spool.by_inspection(change["inspection"])
+        if row is None:
+            key = change["key"] or f"inspection-{change['inspection']}"
+            self.spool.recall(
+                key, change, inspection=change["inspection"], disposition=disposition, now=time.time()
+            )  # fmt: skip
+        elif not supersedes(disposition, row.disposition):
+            return False
+        else:
+            self.spool.decide_anew(row.key, disposition)
+        log.warning("%s is now %s: %s", change["serial"], disposition["outcome"], disposition["reason"])
+        return True
+
+
 def told_of(row: Row) -> dict[str, Any]:
     """What file and webhook say of a part."""
     assert row.disposition  # noqa: S101 - only what is decided is told
@@ -102,7 +155,7 @@ class Filer:
             sync(half)
             os.replace(half, path)
             sync(self.folder)
-        self.spool.mark_filed(row.key, time.time())
+        self.spool.mark_filed(row, time.time())
         return 0
 
     @staticmethod
@@ -146,7 +199,7 @@ class Poster:
         now = time.time()
         self.spool.note("webhook", trouble, now)
         if not trouble:
-            self.spool.mark_posted(row.key, now)
+            self.spool.mark_posted(row, now)
             self.failures = 0
             return 0
         self.failures += 1

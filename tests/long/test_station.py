@@ -7,67 +7,18 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from inspection import waiting
 from inspection.models import ApiToken, Inspection
 from station.agent import keep_house
-from station.client import Client
-from station.sending import Sender
-from station.settings import Settings
-from station.spool import InUse, Spool, lock
-from station.state import read_state
+from station.spool import InUse, lock
 from station.taking import HOME, Taker
 from station.telling import Asker, Filer
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def rig(tmp_path, transactional_db, live_server, line, cam, monkeypatch):
-    """A watch folder, a spool and a sender on the live server, stepped by hand."""
-
-    class Rig:
-        def __init__(self):
-            self.watch = tmp_path / "watch"
-            self.watch.mkdir()
-            self.settings = Settings(
-                server=live_server.url,
-                line=line.slug,
-                spool=tmp_path / "spool",
-                watch=self.watch,
-                settle=0,
-                min_free_gb=0,
-            )
-            self.spool = Spool(self.settings.spool)
-            self.client = Client(live_server.url, timeout=10)
-            self.sender = Sender(self.spool, self.client, sent=lambda: None)
-
-        def taker(self, **settings):
-            told = {name: getattr(self.settings, name) for name in Settings.__annotations__} | settings
-            return Taker(Settings(**told), self.spool, taken=lambda: None)
-
-        def send_all(self):
-            while self.sender.step() == 0:
-                pass
-
-        def state(self):
-            return read_state(self.spool)
-
-    monkeypatch.setenv("STATION_TOKEN", ApiToken.issue(cam))
-    monkeypatch.setattr(waiting, "MAX_SECONDS", 0.5)  # a killed agent's question is not waited for any longer
-    made = Rig()
-    yield made
-    made.client.close()
-    made.spool.close()
-    deadline = time.monotonic() + 10
-    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
-        assert time.monotonic() < deadline, "the server is still at work for an agent that is gone"
-        time.sleep(0.02)
 
 
 def serials():

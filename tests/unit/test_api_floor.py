@@ -1,11 +1,14 @@
 """The floor over HTTP: claim, judge, correct and read, in the contract's shapes, with its refusals."""
 
 import base64
+from datetime import timedelta
 
 import pytest
 
 from inspection import actions
-from inspection.models import AuditEvent, Inspection, Line, Verdict
+from inspection.api_changes import changed_for
+from inspection.models import AuditEvent, Disposition, Inspection, Line, Verdict
+from inspection.roles import Role, give_role
 from inspection.serializers import (
     ClaimedPartSerializer,
     ClaimSerializer,
@@ -353,6 +356,74 @@ def test_when_every_place_to_wait_is_taken_one_is_told_to_come_back(api, cam, ma
     monkeypatch.setattr("inspection.waiting._places.acquire", lambda blocking: False)
     response = api(cam).get(f"/api/v1/inspections/{part.pk}/?wait=20")
     assert (response.status_code, response["Retry-After"]) == (200, "1")
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Every disposition counts as settled at once."""
+    monkeypatch.setattr("inspection.api_changes.SETTLED", timedelta(0))
+
+
+def test_a_station_follows_how_dispositions_change(settled, api, cam, sam, ivy, make_part):
+    own, others = make_part("SN1", lot="L1", idempotency_key="k1", idempotency_scope="s"), make_part("SN2")
+    Inspection.objects.filter(pk=own.pk).update(received_by=cam)
+    client, url = api(cam), "/api/v1/dispositions/changes/"
+    start = client.get(url).json()
+    assert start == {"results": [], "next": 0}
+    verdicts = [judge(api(ivy), claim(api(ivy))).json()["verdict"]["id"] for _ in (own, others)]
+    first = client.get(f"{url}?after=0").json()
+    assert (first["results"], first["next"]) == ([], Disposition.objects.last().pk), "a first disposition is no change"
+    for verdict in verdicts:
+        answer = api(sam).post(f"/api/v1/verdicts/{verdict}/correction/", {"outcome": "scratched", "reason": "seen"})
+        assert answer.status_code == 201
+    (told,) = client.get(f"{url}?after={first['next']}").json()["results"]
+    assert (told["inspection"], told["key"], told["serial"], told["lot"]) == (own.pk, "k1", "SN1", "L1")
+    assert (told["disposition"]["outcome"], told["disposition"]["by_machine"]) == ("reject", False)
+    assert client.get(f"{url}?after={Disposition.objects.last().pk}").json()["results"] == []
+
+
+def test_many_changes_are_told_in_turn(settled, api, cam, sam, ivy, make_part, monkeypatch):
+    monkeypatch.setattr("inspection.api_changes.MANY", 2)
+    for number in range(3):
+        make_part(f"SN{number}")
+        verdict = judge(api(ivy), claim(api(ivy))).json()["verdict"]["id"]
+        api(sam).post(f"/api/v1/verdicts/{verdict}/correction/", {"outcome": "scratched", "reason": "seen"})
+    Inspection.objects.update(received_by=cam)
+    told, after = [], 0
+    for _ in range(2):
+        answer = api(cam).get(f"/api/v1/dispositions/changes/?after={after}").json()
+        told += [change["serial"] for change in answer["results"]]
+        after = answer["next"]
+    assert told == ["SN0", "SN1", "SN2"]
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("bound", [False, True])
+def test_changes_are_looked_for_by_their_keys(cam, line, bound):
+    """With a million parts behind it a station asks every ten seconds: no plan may begin with all that it has sent."""
+    if bound:
+        cam.lines.add(line)
+    plan = changed_for(cam, after=5, upto=99)[:200].explain()
+    assert "received_by" not in plan and "SEARCH inspection_disposition USING INTEGER PRIMARY KEY" in plan
+
+
+def test_a_disposition_of_this_moment_is_told_when_none_can_appear_before_it(api, cam, ivy, make_part):
+    make_part()
+    judge(api(ivy), claim(api(ivy)))
+    assert api(cam).get("/api/v1/dispositions/changes/").json()["next"] == 0
+
+
+def test_who_judges_follows_no_changes(api, ivy, sam, cam):
+    url = "/api/v1/dispositions/changes/"
+    assert [api(person).get(url).status_code for person in (ivy, sam)] == [403, 403]
+    give_role(cam, Role.INSPECTOR)
+    assert api(cam).get(url).status_code == 403
+    assert api(None).get(url).status_code == 401
+
+
+@pytest.mark.parametrize("after", ["soon", "-1", "9" * 30])
+def test_after_is_a_number(api, cam, after):
+    assert api(cam).get(f"/api/v1/dispositions/changes/?after={after}").status_code == 400
 
 
 @pytest.mark.parametrize("wait", ["soon", ""])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from station.answers import LONGEST, Answer, Kind, ask_again_after, decision, meaning, pause
+from station.answers import LONGEST, Answer, Kind, ask_again_after, changes, decision, meaning, pause, supersedes
 from station.parts import NotAPart, Stillness, drops, read_part, read_sheet
 from station.settings import BadSetting, read_file, settle, token
 from station.state import trouble
@@ -175,6 +175,36 @@ def test_settings_say_what_is_wrong_with_them(tmp_path, monkeypatch):
     monkeypatch.setenv("STATION_TOKEN", "a\nb")
     with pytest.raises(BadSetting):
         token()
+
+
+@pytest.mark.parametrize("name", ["server", "webhook"])
+def test_plain_http_to_another_computer_has_to_be_allowed(tmp_path, name):
+    good = {"server": "https://example.org", "line": "a", "spool": tmp_path}
+    for near in ("http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"):
+        settle(good | {name: near})
+    for far in ("http://example.org", "http://10.0.0.5:8000", "http://localhost.example.org"):
+        with pytest.raises(BadSetting, match="in the clear"):
+            settle(good | {name: far})
+        settle(good | {name: far, "plain_http": True})
+    with pytest.raises(BadSetting, match="true or false"):
+        settle(good | {"plain_http": "yes"})
+
+
+def test_only_another_and_later_disposition_takes_the_place_of_a_known_one():
+    known = {"outcome": "pass", "at": "2026-01-01T08:00:00Z"}
+    assert supersedes({"outcome": "reject", "at": "2026-01-01T08:00:00.5Z"}, known)
+    assert supersedes({"outcome": "reject", "at": "2026-01-01T08:00:00Z"}, None)
+    assert supersedes({"outcome": "pass", "at": "2026-01-01T08:00:00Z"}, {"outcome": "retake", "at": None})
+    assert not supersedes({"outcome": "reject", "at": "2026-01-01T07:00:00Z"}, known)
+    assert not supersedes({"outcome": "pass", "at": "2026-01-01T09:00:00Z"}, known)
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", [], {"results": []}, {"results": {}, "next": 1}, {"next": "1", "results": []}]
+)
+def test_an_answer_that_tells_no_changes_is_none(body):
+    assert changes(answered(200, body)) is None
+    assert changes(answered(404, {"results": [], "next": 1})) is None
 
 
 def test_the_signature_is_that_of_the_servers_own_webhooks():

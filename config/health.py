@@ -94,7 +94,7 @@ def history() -> str:
 def photo_store() -> str:
     """Whether photos can be kept. A bucket is asked once in PROBE_SECONDS, however often we are: each asking costs."""
     if settings.PHOTO_BUCKET:
-        fault = cache.get_or_set("photo store", settings.PHOTO_BUCKET.fault, PROBE_SECONDS)
+        fault = cache.get_or_set("photo-store", settings.PHOTO_BUCKET.fault, PROBE_SECONDS)
         return f"the bucket cannot be used: {fault}" if fault else OK
     folder = Path(settings.PHOTO_ROOT)
     try:

@@ -95,7 +95,7 @@ class Object:
     def exists(self) -> bool:
         try:
             with _asked():
-                self._client.head_object(**self._named)
+                self.client.head_object(**self._named)
         except FileNotFoundError:
             return False
         return True
@@ -103,7 +103,7 @@ class Object:
     def read_bytes(self) -> bytes:
         """Raises FileNotFoundError when there is none."""
         with _asked():
-            return bytes(self._client.get_object(**self._named)["Body"].read())
+            return bytes(self.client.get_object(**self._named)["Body"].read())
 
     def open(self, mode: str = "rb") -> BinaryIO:
         """The object, read whole: photos are limited at intake, and a broken connection must not cut one short."""
@@ -113,13 +113,13 @@ class Object:
         """Write the object; the server keeps it whole or not at all, and only if the bytes arrived as they left."""
         digest = b64encode(hashlib.sha256(data).digest()).decode()
         with _asked():
-            self._client.put_object(**self._named, Body=data, ChecksumSHA256=digest)
+            self.client.put_object(**self._named, Body=data, ChecksumSHA256=digest)
 
     def signed_address(self, content_type: str, cache_control: str) -> str:
         """An address that anybody can read the object at for FRESH_SECONDS."""
         asked = self._named | {"ResponseContentType": content_type, "ResponseCacheControl": cache_control}
         with _asked():
-            return str(self._client.generate_presigned_url("get_object", Params=asked, ExpiresIn=FRESH_SECONDS))
+            return str(self.client.generate_presigned_url("get_object", Params=asked, ExpiresIn=FRESH_SECONDS))
 
     def __str__(self) -> str:
         return f"s3://{self.bucket.name}/{self.key}"
@@ -129,7 +129,7 @@ class Object:
         return {"Bucket": self.bucket.name, "Key": self.key}
 
     @property
-    def _client(self) -> Any:
+    def client(self) -> Any:
         return _client_of(self.bucket, os.getpid())
 
 

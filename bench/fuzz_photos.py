@@ -23,7 +23,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("DEBUG", "1")
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
@@ -34,7 +34,9 @@ from inspection.refusals import BadInput  # noqa: E402
 from shadow.vision.photos import Unfit, open_photo  # noqa: E402
 
 MODES = {"JPEG": ["RGB", "L", "CMYK"], "PNG": ["RGB", "L", "P", "RGBA", "I;16", "1", "LA"], "WEBP": ["RGB", "RGBA"]}
-MOST_MIB = 700  # above what the program has when it starts: a photo of 50 megapixels with the copy that turns it upright
+MOST_MIB = (
+    700  # above what the program has when it starts: a photo of 50 megapixels with the copy that turns it upright
+)
 
 
 def picture(draw: random.Random) -> tuple[bytes, str]:

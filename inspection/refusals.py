@@ -27,6 +27,12 @@ class BadInput(Refused):
     title = _("Not accepted")
 
 
+class LengthNeeded(BadInput):
+    """A body whose length nobody has said."""
+
+    status = 411
+
+
 class NotAllowed(Refused):
     """This person, role or line may not."""
 

@@ -22,6 +22,10 @@ def post_worker_init(worker):
     """Make a process ready for its first request."""
     # Every view is loaded now: an inspector's first answer after a restart must not wait for that.
     _ = get_resolver().url_patterns
+    if worker.age == 1:  # the first says it for all
+        from config.health import tell_photo_store  # late: settings are loaded with the application
+
+        tell_photo_store()
     # Each statement gives up the interpreter, and getting it back takes up to this long while other threads compute.
     # Python's own 5 ms would make a verdict's dozen statements hold the database's lock for a tenth of a second.
     sys.setswitchinterval(0.0005)

@@ -106,6 +106,13 @@ def bring_torch(*, options: dict[str, Any], **kwargs: Any) -> None:
         import shadow.retraining  # noqa: F401 - late: a second and 200 MB that the web and beat do without
 
 
+def tell_of_photo_store(**kwargs: Any) -> None:
+    from config.health import tell_photo_store  # late: it reads models, which are loaded with the applications
+
+    tell_photo_store()
+
+
 worker_init.connect(start_embedded_broker)
 worker_init.connect(bring_torch)
+worker_init.connect(tell_of_photo_store)
 beat_init.connect(start_embedded_broker)

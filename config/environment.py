@@ -1,11 +1,16 @@
 """Reads what the environment may say, and fails with a sentence where it says nonsense."""
 
 import os
+import re
 import secrets
+from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from inspection.bucket import Bucket
 
 env = environ.Env()
 
@@ -29,13 +34,49 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def storage_folder(url: str, data_dir: Path) -> Path:
-    """The folder that keeps photos. Raises ImproperlyConfigured for a scheme that this release cannot serve."""
-    if "://" in url:
+def photo_store(url: str, data_dir: Path) -> tuple[Path, Bucket | None]:
+    """The folder that STORAGE_URL names, or the bucket (`s3://bucket/prefix?endpoint=https://host:port&region=name`).
+
+    Raises ImproperlyConfigured with what to write instead.
+    """
+    folder = data_dir / "photos"
+    if "://" not in url:
+        return Path(url) if url else folder, None
+    told, asked = urlsplit(url), dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    endpoint = urlsplit(asked.get("endpoint", ""))
+    if told.scheme != "s3":
         raise ImproperlyConfigured(
-            f"STORAGE_URL is {url.split('?')[0]!r}: this release keeps photos in a folder. Set a path, or leave it unset."
+            f"STORAGE_URL begins with {told.scheme}://: name a folder, or s3://bucket?endpoint=.."
         )
-    return Path(url) if url else data_dir / "photos"
+    if "@" in told.netloc or "@" in endpoint.netloc:
+        raise ImproperlyConfigured(
+            "STORAGE_URL holds a key. Leave it out: it is read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,"
+            " or from the files that AWS_SHARED_CREDENTIALS_FILE names."
+        )
+    if unknown := sorted(set(asked) - {"endpoint", "region"}):
+        raise ImproperlyConfigured(f"STORAGE_URL asks for {unknown[0]!r}: only endpoint and region are known.")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", told.netloc):
+        raise ImproperlyConfigured(f"STORAGE_URL names the bucket {told.netloc!r}, which can be no bucket's name.")
+    if "endpoint" in asked and not (
+        endpoint.scheme in ("http", "https") and endpoint.netloc and not endpoint.path.strip("/")
+    ):
+        raise ImproperlyConfigured(f"STORAGE_URL's endpoint is {asked['endpoint']!r}: write it as https://host:port.")
+    if find_spec("boto3") is None:
+        raise ImproperlyConfigured("STORAGE_URL names a bucket, which needs boto3: pip install 'shadowline[s3]'.")
+    prefix = told.path.strip("/")
+    prefix = f"{prefix}/" if prefix else ""
+    return folder, Bucket(told.netloc, prefix, asked.get("endpoint", "").rstrip("/"), asked.get("region", ""))
+
+
+def photo_delivery(word: str, bucket: Bucket | None) -> str:
+    """How photos reach a browser. Raises ImproperlyConfigured for a word that does not fit where they lie."""
+    known = ("stream", "redirect") if bucket else ("stream", "accel")
+    if word not in known:
+        where = "a bucket" if bucket else "a folder"
+        raise ImproperlyConfigured(f"PHOTO_DELIVERY is {word!r}: photos in {where} go by {known[0]!r} or {known[1]!r}.")
+    if word == "redirect" and bucket and not (bucket.endpoint or bucket.region):
+        raise ImproperlyConfigured("PHOTO_DELIVERY is 'redirect': STORAGE_URL has to name an endpoint or a region.")
+    return word
 
 
 def mail_options(url: str) -> dict:

@@ -12,8 +12,10 @@ from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import structlog
 from celery import current_app
 from django.conf import settings
+from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -36,7 +38,9 @@ from monitoring.models import Alarm
 from shadow import changes
 from shadow.models import Prediction, ScoringJob
 
+log = structlog.get_logger("shadowline.health")
 OK = "ok"
+PROBE_SECONDS = 5
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded")
 
 
@@ -87,7 +91,11 @@ def history() -> str:
     return f"{len(missing)} triggers are missing: run manage.py migrate" if missing else OK
 
 
-def photo_folder() -> str:
+def photo_store() -> str:
+    """Whether photos can be kept. A bucket is asked once in PROBE_SECONDS, however often we are: each asking costs."""
+    if settings.PHOTO_BUCKET:
+        fault = cache.get_or_set("photo-store", settings.PHOTO_BUCKET.fault, PROBE_SECONDS)
+        return f"the bucket cannot be used: {fault}" if fault else OK
     folder = Path(settings.PHOTO_ROOT)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,11 +105,17 @@ def photo_folder() -> str:
         return f"cannot be written: {error.strerror}"
 
 
+def tell_photo_store() -> None:
+    """Say in the log of a process that starts what is wrong with the photo store; it starts all the same."""
+    if (word := photo_store()) != OK:
+        log.error("photo_store", fault=word)
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "database": database,
     "migrations": migrations,
     "history": history,
-    "photo_folder": photo_folder,
+    "photo_store": photo_store,
 }
 
 

@@ -6,7 +6,15 @@ from pathlib import Path
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import cores, env, mail_options, secret_from_file, sqlite_options, storage_folder
+from config.environment import (
+    cores,
+    env,
+    mail_options,
+    photo_delivery,
+    photo_store,
+    secret_from_file,
+    sqlite_options,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
@@ -143,7 +151,8 @@ WHITENOISE_AUTOREFRESH = False
 DRAW_SECRET = env.str("DRAW_SECRET", default="") or secret_from_file(DATA_DIR / "draw_secret")
 
 # Photos: a station may send eight of them; everything is refused before it is read whole.
-PHOTO_ROOT = storage_folder(env.str("STORAGE_URL", default=""), DATA_DIR)
+PHOTO_ROOT, PHOTO_BUCKET = photo_store(env.str("STORAGE_URL", default=""), DATA_DIR)
+PHOTO_DELIVERY = photo_delivery(env.str("PHOTO_DELIVERY", default="stream"), PHOTO_BUCKET)
 MODEL_ROOT = DATA_DIR / "models"
 PHOTO_MAX_BYTES = env.int("PHOTO_MAX_BYTES", default=25 * 1024 * 1024)
 PHOTO_MAX_PIXELS = env.int("PHOTO_MAX_PIXELS", default=50_000_000)
@@ -237,6 +246,9 @@ SECURE_CSP = {
     "base-uri": ["'none'"],
     "frame-ancestors": ["'none'"],
 }
+if PHOTO_BUCKET and PHOTO_DELIVERY == "redirect":
+    for _source in ("img-src", "connect-src"):  # photos as pictures, and fetched by what equalises them
+        SECURE_CSP[_source].append(PHOTO_BUCKET.origin)
 
 LOG_JSON = env.bool("LOG_JSON", default=not DEBUG)
 _shared: list = [

@@ -18,9 +18,9 @@ from inspection import actions
 from inspection.actions.intake import find_line
 from inspection.models import ApiToken, Inspection, Lease, Line, UrgentLot, User
 from inspection.moves import State
-from inspection.paging import NewestFirst
+from inspection.paging import NewestFirst, paged
 from inspection.people import told_to
-from inspection.refusals import BadInput
+from inspection.refusals import BadInput, LengthNeeded
 from inspection.roles import May, caller, judges_blind, may, must, needs_to
 from inspection.serializers import (
     AuditEventSerializer,
@@ -49,7 +49,12 @@ from inspection.waiting import wait_for_disposition
 
 
 def checked(serializer_class, request: Request, *, limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE) -> dict:
-    """The request's fields, or the errors that say which are wrong (400). Nothing over `limit` bytes is read."""
+    """The request's fields, or the errors that say which are wrong (400). Nothing over `limit` bytes is read.
+
+    A body in chunks has no length that could be held against the limit beforehand, and none of it is read.
+    """
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "") and not request.META.get("CONTENT_LENGTH"):
+        raise LengthNeeded(_("The request does not say how long it is. Send it with Content-Length, not in chunks."))
     if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
         words = _("The request is larger than %(limit)s bytes, and that is all that is taken here.")
         raise BadInput(words % {"limit": f"{limit:,}"})
@@ -88,6 +93,7 @@ LIST_FILTERS = [OpenApiParameter(name, str) for name in ("serial", "line", "stat
     methods=["POST"], request=NewInspectionSerializer, responses={201: InspectionSerializer, 200: InspectionSerializer},
     parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
 )  # fmt: skip
+@paged
 @api_view(["GET", "POST"])
 @parser_classes([MultiPartParser])
 @permission_classes([needs_to(May.READ_PARTS)])
@@ -321,6 +327,7 @@ TRAIL_FILTERS = [OpenApiParameter(name, str) for name in ("line", "action", "sub
         (200, "application/x-ndjson"): OpenApiTypes.STR,
     },
 )  # fmt: skip
+@paged
 @api_view(["GET"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def audit_trail(request: Request) -> HttpResponseBase:

@@ -12,7 +12,7 @@ from inspection.actions.containing import containments_on, find_containment
 from inspection.api import asked, checked
 from inspection.escapes import escape_of
 from inspection.models import Containment, Inspection, User
-from inspection.paging import NewestFirst
+from inspection.paging import NewestFirst, paged
 from inspection.refusals import BadInput
 from inspection.roles import May, caller, needs_to
 from inspection.serializers import DispositionSerializer
@@ -92,6 +92,7 @@ class CauseSerializer(serializers.Serializer):
     parameters=[OpenApiParameter(name, str) for name in ("open", "line", "cursor")],
     responses=ContainmentSerializer(many=True),
 )
+@paged
 @api_view(["GET"])
 @permission_classes([needs_to(May.SUPERVISE)])
 def containments(request: Request) -> Response:

@@ -12,7 +12,7 @@ from inspection.actions.halting import find_halt_request
 from inspection.actions.intake import find_line
 from inspection.api import asked, checked
 from inspection.models import HaltAnswer, HaltRequest
-from inspection.paging import NewestFirst
+from inspection.paging import NewestFirst, paged
 from inspection.people import usernames_for
 from inspection.reasons import ReasonField
 from inspection.refusals import BadInput
@@ -61,6 +61,7 @@ def _shown(request: Request, row: HaltRequest) -> Response:
     responses=HaltRequestSerializer(many=True),
 )  # fmt: skip
 @extend_schema(methods=["POST"], request=NewHaltRequestSerializer, responses={201: HaltRequestSerializer})
+@paged
 @api_view(["GET", "POST"])
 @permission_classes([needs_to(May.JUDGE)])
 def halt_requests(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Photos on disk: checked as if hostile, stripped of metadata, kept under their SHA-256, previewed once."""
+"""Photos as they are kept: checked as if hostile, stripped of metadata, under their SHA-256, previewed once."""
 
 import hashlib
 import io
@@ -14,12 +14,15 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from inspection.bucket import Object
 from inspection.metadata import without_metadata
 from inspection.refusals import BadInput
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 EXIF_ORIENTATION = 0x0112
 PREVIEW_EDGE = 480  # pixels
+
+Place = Path | Object  # a file or an object of a bucket: both have exists(), read_bytes() and open("rb")
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,24 @@ def _encoded(image: Image.Image, format: str) -> bytes:
     return buffer.getvalue()
 
 
-def path_of(digest: str, *, folder: str = "photos") -> Path:
+def path_of(digest: str, *, folder: str = "photos") -> Place:
     """Where the bytes of a digest lie: two levels of folders, so that none grows beyond reason."""
-    return Path(settings.PHOTO_ROOT) / folder / digest[:2] / digest[2:4] / digest
+    key = f"{folder}/{digest[:2]}/{digest[2:4]}/{digest}"
+    return settings.PHOTO_BUCKET.place(key) if settings.PHOTO_BUCKET else Path(settings.PHOTO_ROOT) / key
 
 
-def keep(data: bytes, path: Path) -> None:
-    """Write `data` to `path` so that a power cut leaves all of it or nothing. Keeping it twice is harmless."""
+def keep(data: bytes, place: Place) -> None:
+    """Write `data` so that a power cut leaves all of it or nothing. Keeping it twice is harmless.
+
+    Raises StoreAway when the bucket cannot take it.
+    """
+    if isinstance(place, Object):
+        place.write(data)
+    else:
+        _keep_file(data, place)
+
+
+def _keep_file(data: bytes, path: Path) -> None:
     if path.exists():
         return
     new_folders = [folder for folder in path.parents if not folder.exists()]
@@ -139,11 +153,7 @@ def keep_photo(photo: CleanPhoto) -> None:
     keep(photo.data, path_of(photo.stored))
 
 
-def has_preview(digest: str) -> bool:
-    return path_of(digest, folder="previews").exists()
-
-
-def preview_path(digest: str) -> Path:
+def preview_path(digest: str) -> Place:
     """The photo's WebP preview, made if a worker has not made it yet. Raises FileNotFoundError without the photo."""
     path = path_of(digest, folder="previews")
     if not path.exists():

@@ -38,7 +38,10 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         error = BadInput(_("The request has more fields or bytes than are taken."))
     if isinstance(error, Refused):
         set_rollback()
-        return problem(error.status, str(error.title), str(error), error.reasons)
+        response = problem(error.status, str(error.title), str(error), error.reasons)
+        if error.retry_after:
+            response["Retry-After"] = str(error.retry_after)
+        return response
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):

@@ -9,6 +9,7 @@ class Refused(Exception):
 
     status = 409
     title: str | Promise = _("Not possible now")
+    retry_after = 0  # seconds after which asking again may help; 0: it will not
 
     def __init__(self, *reasons: str):
         self.reasons = list(reasons)
@@ -24,6 +25,12 @@ class BadInput(Refused):
 
     status = 400
     title = _("Not accepted")
+
+
+class LengthNeeded(BadInput):
+    """A body whose length nobody has said."""
+
+    status = 411
 
 
 class NotAllowed(Refused):

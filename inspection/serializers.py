@@ -83,8 +83,8 @@ class InspectionSerializer(serializers.ModelSerializer):
     """An inspection as its reader may know it: an inspector reads neither a machine's disposition nor an audit."""
 
     line = serializers.CharField(source="line.slug")
-    station = serializers.CharField(source="station.slug", default=None)
-    variant = serializers.CharField(source="variant.slug", default=None)
+    station = serializers.CharField(source="station.slug", allow_null=True, default=None)
+    variant = serializers.CharField(source="variant.slug", allow_null=True, default=None)
     state = serializers.SerializerMethodField()
     origin = serializers.SerializerMethodField()
     photos = PhotoSerializer(many=True)

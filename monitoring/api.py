@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inspection.api import checked
-from inspection.paging import NewestFirst
+from inspection.paging import NewestFirst, paged
 from inspection.roles import May, caller, needs_to
 from monitoring.actions import acknowledge_alarm, close_alarm
 from monitoring.alarms import STATES, alarms_of, find_alarm, findings_read
@@ -25,6 +25,7 @@ from shadow.showing import note_shown
     parameters=[OpenApiParameter("line", str), OpenApiParameter("state", str, enum=STATES)],
     responses=AlarmSerializer(many=True),
 )
+@paged
 @api_view(["GET"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def alarms(request: Request) -> Response:

@@ -6,14 +6,13 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from pathlib import Path
 
 import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from inspection.models import Photo
-from inspection.photos import path_of
+from inspection.photos import Place, path_of
 from shadow import jobs
 from shadow.actions import load_scorer
 from shadow.jobs import LeasedJob
@@ -33,7 +32,7 @@ class Load:
 
     version: ModelVersion
     jobs: list[LeasedJob]
-    photos: list[list[Path]]
+    photos: list[list[Place]]
     held_since: float
     answers: Future[list[Answer | Failure]] | None = None
 
@@ -110,16 +109,16 @@ def _start(load: Load, reader: Executor, answerer: Executor) -> None:
     load.answers = answerer.submit(lambda: scorer.answer(read.result()))
 
 
-def _photos_of(parts: set[int]) -> dict[int, list[Path]]:
+def _photos_of(parts: set[int]) -> dict[int, list[Place]]:
     """Where the photos of each part lie, in one query."""
-    paths: dict[int, list[Path]] = {part: [] for part in parts}
+    paths: dict[int, list[Place]] = {part: [] for part in parts}
     rows = Photo.objects.filter(inspection__in=parts).order_by("inspection_id", "position")
     for part, stored in rows.values_list("inspection_id", "stored"):
         paths[part].append(path_of(stored))
     return paths
 
 
-def _batches(group: Sequence[LeasedJob], photos: Mapping[int, Sequence[Path]]) -> list[list[LeasedJob]]:
+def _batches(group: Sequence[LeasedJob], photos: Mapping[int, Sequence[Place]]) -> list[list[LeasedJob]]:
     """First attempts together, up to a load; what has failed before alone, so that one part's fault stays its own."""
     batches: list[list[LeasedJob]] = []
     count = LOAD

@@ -79,7 +79,7 @@ def pytest_collection_finish():
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path, settings):
     """Each test keeps photos and weights in a folder of its own."""
-    settings.PHOTO_ROOT = tmp_path / "photos"
+    settings.PHOTO_ROOT, settings.PHOTO_BUCKET, settings.PHOTO_DELIVERY = tmp_path / "photos", None, "stream"
     settings.MODEL_ROOT = tmp_path / "models"
 
 

@@ -23,7 +23,6 @@ def refuse_open_part(photo: Photo) -> None:
         raise Conflict(words.format(serial=part.serial))
 
 
-@transaction.atomic
 def add_sample(
     *, line: Line, meaning: str, photo: bytes | Photo, by: User, variant: Variant | None = None, view: str = "",
     caption: str = "",
@@ -38,19 +37,20 @@ def add_sample(
     if isinstance(kept, Photo):
         refuse_open_part(kept)
     else:
-        keep_photo(kept)  # on the disk before the row that names it
-    if known := line.samples.filter(stored=kept.stored).first():
-        raise Conflict(_("{line} has this photo among its samples: {sample}.").format(line=line, sample=known))
+        keep_photo(kept)  # stored before the row that names it, and outside its transaction: a bucket may be slow
     sample = Sample(
         line=line, meaning=meaning, variant=variant, view=view.strip(), caption=caption.strip(),
         stored=kept.stored, format=kept.format, width=kept.width, height=kept.height,
     )  # fmt: skip
-    try:
-        sample.full_clean()
-    except ValidationError as error:
-        raise BadInput(*error.messages) from None
-    sample.save()
-    _tell("sample_added", sample, by, **({"photo": photo.pk} if isinstance(photo, Photo) else {}))
+    with transaction.atomic():
+        if known := line.samples.filter(stored=kept.stored).first():
+            raise Conflict(_("{line} has this photo among its samples: {sample}.").format(line=line, sample=known))
+        try:
+            sample.full_clean()
+        except ValidationError as error:
+            raise BadInput(*error.messages) from None
+        sample.save()
+        _tell("sample_added", sample, by, **({"photo": photo.pk} if isinstance(photo, Photo) else {}))
     return sample
 
 

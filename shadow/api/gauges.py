@@ -12,7 +12,7 @@ from inspection import actions
 from inspection.actions.intake import find_line
 from inspection.api import checked
 from inspection.models import Inspection, Line, Reference, Study, User
-from inspection.paging import NewestFirst
+from inspection.paging import NewestFirst, paged
 from inspection.refusals import BadInput
 from inspection.roles import May, caller, must, needs_to
 from inspection.sheets import csv_response
@@ -69,6 +69,7 @@ def _told(request: Request, report: GaugeReport, name: str, as_json: Any) -> Htt
     responses=PooledReferenceSerializer(many=True),
 )  # fmt: skip
 @extend_schema(methods=["POST"], request=NewReferenceSerializer, responses={201: ReferenceSerializer})
+@paged
 @api_view(["GET", "POST"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def references(request: Request) -> Response:
@@ -122,6 +123,7 @@ def retire_reference(request: Request, pk: int) -> Response:
     responses=StudySerializer(many=True),
 )  # fmt: skip
 @extend_schema(methods=["POST"], request=NewStudySerializer, responses={201: StudySerializer})
+@paged
 @api_view(["GET", "POST"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def studies(request: Request) -> Response:

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from inspection.actions.intake import find_line
 from inspection.models import Line
-from inspection.paging import NewestFirst
+from inspection.paging import NewestFirst, paged
 from inspection.roles import May, caller, needs_to
 from shadow.cards import current_assignments, health
 from shadow.models import ModelVersion, Prediction
@@ -23,6 +23,7 @@ from shadow.versions import find_version
 
 
 @extend_schema(responses=ModelSerializer(many=True))
+@paged
 @api_view(["GET"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def models(request: Request) -> Response:
@@ -49,6 +50,7 @@ def model(request: Request, model: str) -> Response:
     parameters=[OpenApiParameter(name, str) for name in ("line", "model", "serial", "cursor")],
     responses=PredictionSerializer(many=True),
 )
+@paged
 @api_view(["GET"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def predictions(request: Request) -> Response:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from inspection.actions.intake import find_line
 from inspection.api import checked
-from inspection.paging import NewestFirst
+from inspection.paging import NewestFirst, paged
 from inspection.roles import May, caller, must, needs_to
 from shadow import actions
 from shadow.api.training_serializers import NewTrainingSerializer, ReasonSerializer, TrainingSerializer
@@ -19,6 +19,7 @@ from shadow.training_page import find_training
 
 @extend_schema(methods=["GET"], responses=TrainingSerializer(many=True))
 @extend_schema(methods=["POST"], request=NewTrainingSerializer, responses={201: TrainingSerializer})
+@paged
 @api_view(["GET", "POST"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def trainings(request: Request, line: str) -> Response:

@@ -6,6 +6,7 @@ named by an operator on a command line.
 
 import warnings
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import torch
@@ -19,7 +20,17 @@ DOUBLED_TO = 640  # pixels; a photo whose longest edge has at most half of this 
 # halves, and a line of one pixel needs two to come through it
 MOST_PIXELS = 50_000_000  # as at intake; more are never decoded
 
-Photo = Image.Image | Path | str
+
+class Kept(Protocol):
+    """A photo in whatever store; `open` raises ConnectionError while that does not answer."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self, mode: str = ..., /) -> BinaryIO: ...
+
+
+Photo = Image.Image | Path | Kept | str
 Pixels = NDArray[np.uint8]  # (H, W, 3)
 
 # Pillow only warns of a bomb from 89 megapixels on; here a limit of our own answers.
@@ -41,11 +52,14 @@ def open_photo(source: Photo) -> Image.Image:
         When an edge is under `SMALLEST_EDGE`, or there are more than `MOST_PIXELS` to hold.
     OSError, SyntaxError, ValueError
         When the file is missing, cut short or not a photo.
+    ConnectionError
+        When the store of the photo does not answer: it may be a good one.
     """
     if isinstance(source, Image.Image):
         return _fitted(source)
     try:
-        with Image.open(source) as image:
+        kept = Path(source) if isinstance(source, str) else source
+        with kept.open("rb") as file, Image.open(file) as image:
             _check_size(image)
             if max(image.size) >= 2 * LONGEST_EDGE:
                 image.draft("RGB", (LONGEST_EDGE, LONGEST_EDGE))  # a JPEG is decoded at a half, quarter or eighth

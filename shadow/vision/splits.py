@@ -45,7 +45,8 @@ class TrainingItem:
 
     @property
     def name(self) -> str:
-        return Path(self.photo).name if isinstance(self.photo, str | Path) else self.group
+        named = Path(self.photo) if isinstance(self.photo, str) else self.photo
+        return str(getattr(named, "name", self.group))  # pixels have none
 
 
 def split_by_group(items: Sequence[TrainingItem], seed: int) -> dict[str, str]:

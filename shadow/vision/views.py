@@ -45,12 +45,14 @@ class View:
 
 
 def read_view(photo: Photo, locate_in: Locate, limits: quality.Limits) -> View:
-    """Read one photo; never raises for what a photo may be."""
+    """Read one photo; never raises for what a photo may be, only ConnectionError when its store does not answer."""
     view = View()
     try:
         _read(view, photo, locate_in, limits)
     except Unfit as reason:
         view.failure = str(reason)
+    except ConnectionError:
+        raise  # nothing is known of the photo, so nothing is written about it
     except Exception as error:  # decoders raise anything on broken bytes
         view.failure = f"unreadable photo: {type(error).__name__}"
     return view

@@ -1,11 +1,17 @@
 """Who may do what: every URL of the site names its permission, and the contract's table holds with real requests."""
 
+import io
+import re
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core.management import call_command
 from django.urls import URLPattern, get_resolver
+from drf_spectacular.generators import SchemaGenerator
 
+from automation.management.commands.permissions import needs_of, patterns
 from inspection import roles
 from inspection.models import ApiToken, Line
 from inspection.roles import TABLE, May, Role, give_role, may, oversees
@@ -39,24 +45,7 @@ ARGUMENTS = {
 
 
 def urls() -> Iterator[tuple[str, URLPattern]]:
-    def walk(resolver, prefix: str):
-        for pattern in resolver.url_patterns:
-            route = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLPattern):
-                yield route, pattern
-            else:
-                yield from walk(pattern, route)
-
-    yield from walk(get_resolver(), "/")
-
-
-def needs_of(pattern: URLPattern) -> May | None:
-    """What the view says that it needs: the page's attribute, or that of the API view's only permission class."""
-    view = pattern.callback
-    if hasattr(view, "cls"):
-        [permission] = view.cls.permission_classes
-        return getattr(permission, "needs", None)
-    return getattr(view, "needs", None)
+    return patterns(get_resolver(), "/")
 
 
 def address(route: str) -> str:
@@ -73,6 +62,26 @@ GUARDED = [(address(route), needs_of(pattern)) for route, pattern in urls() if n
 def test_every_url_names_its_permission():
     unguarded = {pattern.name for _, pattern in urls() if needs_of(pattern) is None}
     assert unguarded == set(OPEN_URLS) | set(SIGNED_IN_URLS)
+
+
+def test_the_table_in_the_documents_is_that_of_the_urls():
+    out = io.StringIO()
+    call_command("permissions", stdout=out)
+    written = (settings.BASE_DIR / "docs" / "permissions.md").read_text()
+    assert written == out.getvalue(), "run: python manage.py permissions > docs/permissions.md"
+
+
+def test_whoever_is_bound_to_another_line_reaches_no_address_of_this_one(client, sam, ada, line):
+    elsewhere = Line.objects.create(slug="line-b", name="Line B")
+    of_line = [address(route) for route, pattern in urls() if needs_of(pattern) and "line>" in route]
+    reached = {}
+    for user in (sam, ada):
+        user.lines.set([elsewhere])
+        client.force_login(user)
+        reached |= {
+            route: status for route in of_line if (status := client.get(route).status_code) not in (403, 404, 405)
+        }
+    assert reached == {}
 
 
 def test_every_url_has_a_name_of_its_own():
@@ -132,6 +141,14 @@ CONTRACT = [
     ("judge", "post", "inspections/1/verdicts/", JUDGES),
     ("advice", "get", "inspections/1/advice/", JUDGES),
     ("correct", "post", "verdicts/1/correction/", JUDGES),
+    ("an inspection", "get", "inspections/1/", EVERYBODY),
+    ("renew several", "post", "queue/renew/", JUDGES),
+    ("leave the queue", "post", "queue/leave/", JUDGES),
+    ("urgent lots", "get", "queue/urgent-lots/", OVERSEERS),
+    ("call a lot urgent", "post", "queue/urgent-lots/", OVERSEERS),
+    ("end a lot's urgency", "post", "queue/urgent-lots/end/", OVERSEERS),
+    ("a model", "get", "models/v1/", OVERSEERS),
+    ("counted pairs", "get", "reports/pairs/", OVERSEERS),
     ("predictions", "get", "predictions/", OVERSEERS),
     ("report", "get", "reports/agreement/", OVERSEERS),
     ("discrepancies", "get", "discrepancies/", OVERSEERS),
@@ -187,6 +204,16 @@ def test_the_contracts_table_of_roles(line, api, otto, cam, ivy, sam, ada):
             if (status == 403) == (name in able) or status in (401, 500):
                 wrong.append(f"{name} {what}: {status}")
     assert wrong == []
+
+
+def test_every_operation_of_the_api_has_its_row():
+    told = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    operations = {(method, re.sub(r"{\w+}", "*", path)) for path, found in told.items() for method in found}
+    rows = {
+        (method, re.sub(r"/(1|line-a|v1|0)(?=/)", "/*", f"/api/v1/{path}").replace("/api/*/", "/api/v1/"))
+        for _, method, path, _ in CONTRACT
+    }
+    assert operations - rows == set()
 
 
 def test_a_station_reads_its_own_parts_alone(api, cam, make_part):

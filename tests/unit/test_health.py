@@ -62,7 +62,7 @@ def test_not_ready_when_photos_cannot_be_kept(client, settings, tmp_path):
     settings.PHOTO_ROOT.write_text("a file is in the way")
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json()["checks"]["photo_folder"] == "cannot be written: File exists"
+    assert answer.json()["checks"]["photo_store"] == "cannot be written: File exists"
 
 
 def test_not_ready_when_a_migration_waits(client, monkeypatch):

@@ -183,6 +183,11 @@ def test_a_request_too_large_is_refused_before_it_is_read(camera, settings):
     assert (response.status_code, "x.jpg is larger than 100 bytes" in response.json()["detail"]) == (400, True)
 
 
+def test_a_body_in_chunks_is_told_to_say_its_length(camera):
+    answer = camera.generic("POST", "/api/v1/inspections/", b"", headers={"Transfer-Encoding": "chunked"})
+    assert (answer.status_code, "Content-Length" in answer.json()["detail"]) == (411, True)
+
+
 def test_json_is_no_way_to_send_photos(camera):
     assert camera.post("/api/v1/inspections/", {"serial": "SN1"}, format="json").status_code == 415
 

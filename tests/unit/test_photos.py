@@ -283,3 +283,17 @@ def test_a_worker_makes_the_previews_of_new_photos_and_passes_over_what_is_gone(
     path_of(gone.photos.get().stored).unlink()
     assert [make_missing_previews() for _ in range(2)] == [2, 0]
     assert all(path_of(photo.stored, folder="previews").exists() for photo in kept.photos.all())
+
+
+def test_behind_nginx_a_photo_is_left_to_the_proxy_by_the_same_permission(make_part, client, sam, ivy, settings):
+    settings.PHOTO_DELIVERY = "accel"
+    photo = make_part().photos.get()
+    client.force_login(ivy)
+    assert client.get(f"/photos/{photo.pk}/").status_code == 404
+    client.force_login(sam)
+    answer = client.get(f"/photos/{photo.pk}/")
+    assert (answer.content, answer["Content-Type"]) == (b"", "image/jpeg")
+    assert settings.PHOTO_ROOT / answer["X-Accel-Redirect"].removeprefix("/stored-photos/") == path_of(photo.stored)
+    assert "immutable" in answer["Cache-Control"]
+    path_of(photo.stored).unlink()
+    assert client.get(f"/photos/{photo.pk}/").status_code == 404

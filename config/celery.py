@@ -96,13 +96,12 @@ def start_embedded_broker(**kwargs: Any) -> None:
         raise SystemExit(str(error)) from None
 
 
-def bring_torch(*, options: dict[str, Any], **kwargs: Any) -> None:
+def bring_torch(*, sender: Any, **kwargs: Any) -> None:
     """A worker that scores or trains brings torch before it forks, so that its children share the memory.
 
     All of it: a training counts the threads that it may have when it is imported, and a scorer leaves one.
     """
-    queues = options.get("queues") or QUEUES
-    if "score" in queues or "train" in queues:
+    if {"score", "train"} & set(sender.app.amqp.queues.consume_from):
         import shadow.retraining  # noqa: F401 - late: a second and 200 MB that the web and beat do without
 
 

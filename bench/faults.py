@@ -65,8 +65,15 @@ def web_stopped(world: World) -> None:
 
 
 def worker_killed(world: World) -> None:
-    until(lambda: world.site.jobs("leased") > 0, 30, "A batch in hand")
-    world.site.signal("score", signal.SIGKILL, all_of_it=True)
+    """In the middle of a batch: it is stopped, and killed when jobs are leased to it."""
+
+    def in_hand() -> bool:
+        world.site.signal("score", signal.SIGSTOP, all_of_it=True)
+        leased = world.site.jobs("leased") > 0
+        world.site.signal("score", signal.SIGKILL if leased else signal.SIGCONT, all_of_it=True)
+        return leased
+
+    until(in_hand, 30, "A batch in hand")
 
 
 def worker_stopped(world: World) -> None:
@@ -274,7 +281,7 @@ def main() -> None:
     if not names:
         parser.error(f"{', '.join(asked.only)} cannot happen with {asked.database} and {asked.broker}.")
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)  # noqa: S103 - PostgreSQL's own user has to reach its folder in it
+        os.chmod(folder, 0o755)
         rows = run(Path(folder), names, asked)
     if asked.json:
         print(json.dumps({"database": asked.database, "broker": asked.broker, "rows": rows}))
@@ -289,7 +296,9 @@ def run(folder: Path, names: list[str], asked: Any) -> list[dict[str, Any]]:
 
         tokens, made = set_up(), photos()
         if not asked.json:
-            print(f"{asked.database}, {asked.broker}, {asked.rate:g} parts/s for {asked.seconds:g} s a fault", flush=True)
+            print(
+                f"{asked.database}, {asked.broker}, {asked.rate:g} parts/s for {asked.seconds:g} s a fault", flush=True
+            )
             heads = "".join(f"{name:>{max(7, len(name) + 2)}}" for name in COLUMNS)
             print(f"{'':<20}{heads}{'normal after':>16}", flush=True)
         for poisoned in (False, True):

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "shadow",
     "monitoring",
     "automation",
+    "config",  # the commands of the site as a whole
 ]
 
 MIDDLEWARE = [

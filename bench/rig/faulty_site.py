@@ -228,15 +228,15 @@ QUEUED = {"waiting", "second_opinion", "with_supervisor"}
 
 
 def count(traffic: Traffic, began: float, wait: float) -> dict[str, Any]:
-    """Wait until every part is disposed of, no longer than `wait` seconds, and say what came of the parts."""
-    ends, rows = time.monotonic() + wait, {}
+    """Wait until every part is disposed of and scored, no longer than `wait` seconds, and say what came of the parts."""
+    ends, rows, answers = time.monotonic() + wait, {}, {}
     todo = list(traffic.parts)
     while todo and time.monotonic() < ends:
+        time.sleep(1)
         for serial in todo:
             rows[serial] = traffic.look_up("inspections", serial)
-        todo = [serial for serial in todo if not (rows[serial] and rows[serial][0]["disposition"])]
-        time.sleep(1)
-    answers = {serial: traffic.look_up("predictions", serial) for serial in traffic.parts}
+            answers[serial] = traffic.look_up("predictions", serial)
+        todo = [serial for serial in todo if not (rows[serial] and rows[serial][0]["disposition"] and answers[serial])]
     one = {serial: found[0] for serial, found in rows.items() if found}
     late = []
     for serial, part in traffic.parts.items():

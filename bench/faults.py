@@ -5,8 +5,8 @@ Run with `python bench/faults.py [--database sqlite|postgresql] [--broker embedd
 when it ends, as a service manager does) on a database and broker of its own. Cameras send parts to a line at shadow, where
 people judge every part, and to one at full, where the machine decides; each sends a part again, under the same key, until
 it is accepted. Five seconds in, something breaks. Afterwards the API is asked for every part: each has to be there once
-and decided, or stand in the queue of people; an answer of the 5xx other than 503 is a fault. It exits with 1 where a
-count is wrong.
+and decided, or stand in the queue of people, and in the end it has one answer of the model, for a site that only people
+keep going has not come back; an answer of the 5xx other than 503 is a fault. It exits with 1 where a count is wrong.
 
 "normal after" is the time from the fault until the last request failed and the last answer of the model came late (over
 10 s, half of the hold); "people" counts the parts that people decided, those at shadow among them.
@@ -253,7 +253,7 @@ def break_one(name: str, site: Any, surroundings: tuple, tokens: dict, made: lis
     return {"fault": name} | row | {"right": is_right(row)}
 
 
-COLUMNS = ("sent", "in", "machine", "people", "queued", "lost", "twice", "retried", "unreachable", "503", "5xx", "null",
+COLUMNS = ("sent", "in", "scored", "machine", "people", "queued", "lost", "twice", "retried", "unreachable", "503", "5xx", "null",
            "late")  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from celery import Celery
 from celery.signals import beat_init, worker_init
 from django.conf import settings
 
+from config import acks
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 CONNECT_SECONDS = 1.0  # an intake waits no longer than this for a broker that does not answer
@@ -73,6 +75,7 @@ def defaults() -> dict[str, Any]:
     }
 
 
+acks.install()
 app = Celery("shadowline")
 app.set_default()  # the web server's threads send wake-ups through this one too
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -29,12 +29,12 @@ GIVE_UP = 120.0  # seconds for which a camera or a person sends the same thing a
 
 
 def commands(app: str) -> dict[str, list[str]]:
-    worker = [*CELERY, app, "worker", "--loglevel", "ERROR", "--concurrency", "1"]
+    worker = [*CELERY, app, "worker", "--loglevel", "WARNING", "--concurrency", "1"]
     return {
         "web": [sys.executable, "-m", "gunicorn", "config.wsgi"],
         "worker": [*worker, "-n", "worker@bench", "-Q", "default"],
         "score": [*worker, "-n", "score@bench", "-Q", "score"],
-        "beat": [*CELERY, app, "beat", "--loglevel", "ERROR"],
+        "beat": [*CELERY, app, "beat", "--loglevel", "WARNING"],
     }
 
 
@@ -266,6 +266,8 @@ def count(traffic: Traffic, began: float, wait: float) -> dict[str, Any]:
 
 
 def is_right(row: dict[str, Any]) -> bool:
-    """Parts in are parts out, none twice, and no fault but an honest 503."""
+    """Parts in are parts out and scored, none twice, and no fault but an honest 503."""
     out = row["machine"] + row["people"] + row["queued"]
-    return row["sent"] == row["in"] == out and not (row["twice"] or row["scored_twice"] or row["lost"] or row["5xx"])
+    return row["sent"] == row["in"] == out == row["scored"] and not (
+        row["twice"] or row["scored_twice"] or row["lost"] or row["5xx"]
+    )

@@ -228,11 +228,18 @@ def hand_over() -> None:
     connection.close()  # the server may be restarted before it is asked again
 
 
-def photos(count: int = 24) -> list[tuple[bytes, bool]]:
-    from automation.simulation import Rates, part_of, photo_of
+def pictures(count: int = 24) -> list[tuple[Any, bool]]:
+    """Rendered phones, and whether each is scratched."""
+    from PIL import Image
+
+    from automation.simulation import Rates, part_of
+    from shadow.vision.synthetic import render
 
     parts = [part_of(number, Rates()) for number in range(count)]
-    return [(photo_of(part, None, 0.0), part.scratched) for part in parts]
+    return [
+        (Image.fromarray(render(part.number, flaw=part.flaw, variant=part.variant).image), part.scratched)
+        for part in parts
+    ]
 
 
 def break_one(name: str, site: Any, surroundings: tuple, tokens: dict, made: list, asked: Any) -> dict[str, Any]:
@@ -294,7 +301,7 @@ def run(folder: Path, names: list[str], asked: Any) -> list[dict[str, Any]]:
     with surroundings(folder, asked.database, asked.broker) as around:
         from bench.rig.faulty_site import Site
 
-        tokens, made = set_up(), photos()
+        tokens, made = set_up(), pictures()
         if not asked.json:
             print(
                 f"{asked.database}, {asked.broker}, {asked.rate:g} parts/s for {asked.seconds:g} s a fault", flush=True

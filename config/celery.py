@@ -7,10 +7,10 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_init
 from django.conf import settings
 
-from config import acks
+from config import acks, logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -111,3 +111,6 @@ def bring_torch(*, sender: Any, **kwargs: Any) -> None:
 worker_init.connect(start_embedded_broker)
 worker_init.connect(bring_torch)
 beat_init.connect(start_embedded_broker)
+before_task_publish.connect(logs.give_request_id)
+task_prerun.connect(logs.begin_task)
+task_postrun.connect(logs.end_task)

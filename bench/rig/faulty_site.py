@@ -1,6 +1,7 @@
 """A site as the product runs it, under a supervisor; parts and people that come to it; and what is seen of it from outside."""
 
 import http.client
+import io
 import os
 import queue
 import random
@@ -130,14 +131,24 @@ class Seen:
         return status, answer
 
 
+def photo_of(picture: Any, number: int) -> bytes:
+    """The picture as a photo that there was never before: a disk that is full must be written to."""
+    one = picture.copy()
+    for bit in range(64):
+        one.paste(255 * (number >> bit & 1), (8 * (bit % 8), 8 * (bit // 8), 8 * (bit % 8) + 8, 8 * (bit // 8) + 8))
+    buffer = io.BytesIO()
+    one.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
 class Traffic:
     """Cameras that send each part until it is accepted, and people who judge what is in the queue."""
 
-    def __init__(self, url: str, tokens: dict[str, str], photos: list[tuple[bytes, bool]], rate: float, name: str):
+    def __init__(self, url: str, tokens: dict[str, str], pictures: list[tuple[Any, bool]], rate: float, name: str):
         self.camera = ApiClient(url, tokens["sim-camera"])
         self.people = [ApiClient(url, tokens[person]) for person in ("sim-1", "sim-2")]
         self.admin = ApiClient(url, tokens["ada"])
-        self.photos, self.rate, self.name, self.seen = photos, rate, name, Seen()
+        self.pictures, self.rate, self.name, self.seen = pictures, rate, name, Seen()
         self.parts: dict[str, Part] = {}
         self.waiting: queue.Queue[Part | None] = queue.Queue()
         self.last_part, self.home = threading.Event(), threading.Event()
@@ -157,7 +168,8 @@ class Traffic:
     def _make(self) -> None:
         started, number = time.perf_counter(), 0
         while not self.last_part.wait(max(0.0, number / self.rate - (time.perf_counter() - started))):
-            self.add(*self.photos[number % len(self.photos)], LINES[number % 2])
+            picture, scratched = self.pictures[number % len(self.pictures)]
+            self.add(photo_of(picture, time.time_ns()), scratched, LINES[number % 2])
             number += 1
 
     def _send(self) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from config.celery import app
 
 POISON = (640, 310)
-LEASE_SECONDS = 6
+LEASE_SECONDS = 20
 __all__ = ["POISON", "app"]
 
 

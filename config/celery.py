@@ -7,8 +7,10 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_init
 from django.conf import settings
+
+from config import acks, logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -73,6 +75,7 @@ def defaults() -> dict[str, Any]:
     }
 
 
+acks.install()
 app = Celery("shadowline")
 app.set_default()  # the web server's threads send wake-ups through this one too
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -96,13 +99,12 @@ def start_embedded_broker(**kwargs: Any) -> None:
         raise SystemExit(str(error)) from None
 
 
-def bring_torch(*, options: dict[str, Any], **kwargs: Any) -> None:
+def bring_torch(*, sender: Any, **kwargs: Any) -> None:
     """A worker that scores or trains brings torch before it forks, so that its children share the memory.
 
     All of it: a training counts the threads that it may have when it is imported, and a scorer leaves one.
     """
-    queues = options.get("queues") or QUEUES
-    if "score" in queues or "train" in queues:
+    if {"score", "train"} & set(sender.app.amqp.queues.consume_from):
         import shadow.retraining  # noqa: F401 - late: a second and 200 MB that the web and beat do without
 
 
@@ -116,3 +118,6 @@ worker_init.connect(start_embedded_broker)
 worker_init.connect(bring_torch)
 worker_init.connect(tell_of_photo_store)
 beat_init.connect(start_embedded_broker)
+before_task_publish.connect(logs.give_request_id)
+task_prerun.connect(logs.begin_task)
+task_postrun.connect(logs.end_task)

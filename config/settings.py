@@ -6,6 +6,7 @@ from pathlib import Path
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
+from config import logs
 from config.environment import (
     cores,
     env,
@@ -51,6 +52,7 @@ INSTALLED_APPS = [
     "shadow",
     "monitoring",
     "automation",
+    "config",  # the commands of the site as a whole
 ]
 
 MIDDLEWARE = [
@@ -251,33 +253,15 @@ if PHOTO_BUCKET and PHOTO_DELIVERY == "redirect":
         SECURE_CSP[_source].append(PHOTO_BUCKET.origin)
 
 LOG_JSON = env.bool("LOG_JSON", default=not DEBUG)
-_shared: list = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso"),
-]
 structlog.configure(
-    processors=[*_shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    processors=[*logs.ACCOUNT, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "foreign_pre_chain": _shared,
-            "processor": structlog.processors.JSONRenderer()
-            if LOG_JSON
-            else structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
-                pad_event_to=0,
-                exception_formatter=structlog.dev.plain_traceback,  # local variables may hold personal data
-            ),
-        }
-    },
+    "formatters": {"line": logs.formatter(json=LOG_JSON, colors=sys.stderr.isatty())},
     "handlers": {"standard": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["standard"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {

@@ -1,5 +1,6 @@
 """Tells the workers that there is work: a wake-up without payload, which may be lost at no harm."""
 
+import contextvars
 import threading
 import time
 
@@ -34,7 +35,8 @@ def _wake() -> None:
 
 def _send_apart(task: str) -> None:
     """A broker that hangs must not hold up the request that made the work, so the sending has its own thread."""
-    threading.Thread(target=_send, args=[task], daemon=True).start()
+    here = contextvars.copy_context()  # the message names the request that it is sent for
+    threading.Thread(target=here.run, args=[_send, task], daemon=True).start()
 
 
 def _send(task: str) -> None:

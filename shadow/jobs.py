@@ -81,29 +81,35 @@ def make_replay_jobs(*, version: ModelVersion, parts: Sequence[int], now: dateti
 
 
 # Written as the partial index of the jobs to do is, or SQLite reads the whole history to find them.
-WAITING = "state IN ('pending', 'leased') AND (state = 'pending' OR leased_until < %s)"
+TO_DO = "state IN ('pending', 'leased')"
+WAITING = f"{TO_DO} AND (state = 'pending' OR leased_until < %s)"
 # The ORM of Django 5.2 has no UPDATE .. RETURNING. PostgreSQL needs the materialised pick, or it leases too many.
-PICK = f"SELECT id FROM shadow_scoringjob WHERE {WAITING} ORDER BY retrospective, id LIMIT %s"  # noqa: S608
+PICK = "SELECT id FROM shadow_scoringjob WHERE {} ORDER BY retrospective, id LIMIT %s"
+ABANDONED = PICK.format(f"{TO_DO} AND state = 'leased' AND leased_until < %s")
+PENDING = PICK.format(f"{TO_DO} AND state = 'pending'")
 LEASE = "SET state = 'leased', leased_until = %s, attempts = attempts + 1"
 RETURNING = "RETURNING shadow_scoringjob.id, inspection_id, version_id, retrospective, attempts"
 
 
 def lease_jobs(*, now: datetime, limit: int = BATCH) -> list[LeasedJob]:
-    """Take up to `limit` jobs, live ones before replays; a job whose worker died is taken again when its lease ends."""
-    adapt = connection.ops.adapt_datetimefield_value
-    until = adapt(now + timedelta(seconds=LEASE_SECONDS))
-    with transaction.atomic(), connection.cursor() as cursor:
+    """Take up to `limit` jobs, live ones before replays. A job whose lease has run out is taken alone: its worker died, and
+    if it was that job's photo that killed it, no other job may lose its attempts to it."""
+    moment = connection.ops.adapt_datetimefield_value(now)
+    with transaction.atomic():
+        return _lease(ABANDONED, [moment, 1], now) or _lease(PENDING, [limit], now)
+
+
+def _lease(pick: str, wanted: list[Any], now: datetime) -> list[LeasedJob]:
+    until = connection.ops.adapt_datetimefield_value(now + timedelta(seconds=LEASE_SECONDS))
+    with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                f"WITH picked AS MATERIALIZED ({PICK} FOR UPDATE SKIP LOCKED) UPDATE shadow_scoringjob {LEASE} "
+                f"WITH picked AS MATERIALIZED ({pick} FOR UPDATE SKIP LOCKED) UPDATE shadow_scoringjob {LEASE} "
                 f"FROM picked WHERE shadow_scoringjob.id = picked.id {RETURNING}",
-                [adapt(now), limit, until],
+                [*wanted, until],
             )
         else:
-            cursor.execute(
-                f"UPDATE shadow_scoringjob {LEASE} WHERE id IN ({PICK}) {RETURNING}",
-                [until, adapt(now), limit],
-            )
+            cursor.execute(f"UPDATE shadow_scoringjob {LEASE} WHERE id IN ({pick}) {RETURNING}", [until, *wanted])
         return sorted(
             LeasedJob(job, part, version, bool(retrospective), attempts)
             for job, part, version, retrospective, attempts in cursor.fetchall()

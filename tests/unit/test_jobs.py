@@ -122,9 +122,25 @@ def test_a_dead_workers_jobs_are_taken_again_when_the_lease_ends(waiting, now):
     assert jobs.lease_jobs(now=now + timedelta(seconds=jobs.LEASE_SECONDS)) == []
     past = now + timedelta(seconds=jobs.LEASE_SECONDS + 1)
     assert jobs.to_do(now=past) == 5
-    again = jobs.lease_jobs(now=past)
+    again = [job for _ in first for job in jobs.lease_jobs(now=past)]
     assert [job.id for job in again] == [job.id for job in first]
     assert {job.attempts for job in again} == {2}
+
+
+def test_no_job_loses_an_attempt_to_the_one_that_kills_its_worker(waiting, now):
+    """Leased together, those behind it would be counted as tried each time the worker dies before it comes to them."""
+    poison = jobs.lease_jobs(now=now)[0]
+    moment, tried = now, []
+    while jobs.to_do(now=moment) or len(tried) < 5:
+        moment += timedelta(seconds=jobs.LEASE_SECONDS + 1)
+        while leased := jobs.lease_jobs(now=moment):
+            assert len(leased) == 1
+            tried += leased
+            if leased[0].id == poison.id and leased[0].attempts <= jobs.MAX_ATTEMPTS:
+                break  # the worker dies
+            assert jobs.finish(leased) == leased
+    assert {job.attempts for job in tried if job.id != poison.id} == {2}
+    assert [job.attempts for job in tried if job.id == poison.id] == [2, 3, 4]
 
 
 def test_a_worker_that_was_too_slow_cannot_finish_what_another_has_taken(waiting, now):
@@ -171,8 +187,9 @@ def test_what_waits_is_found_without_reading_the_history(db):
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL plans by its own figures")
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN QUERY PLAN {jobs.PICK}", ["2026-01-01", 16])
-        assert [row[3] for row in cursor.fetchall()] == ["SCAN shadow_scoringjob USING INDEX scoring_jobs_to_do"]
+        for pick, wanted in ((jobs.ABANDONED, ["2026-01-01", 1]), (jobs.PENDING, [16])):
+            cursor.execute(f"EXPLAIN QUERY PLAN {pick}", wanted)
+            assert [row[3] for row in cursor.fetchall()] == ["SCAN shadow_scoringjob USING INDEX scoring_jobs_to_do"]
 
 
 def test_where_nothing_is_new_making_jobs_writes_nothing(candidate, make_part, later, django_assert_num_queries):

@@ -1,0 +1,330 @@
+"""What is lost when something breaks: parts in and parts out, counted from outside, while each part of a site fails in turn.
+
+Run with `python bench/faults.py [--database sqlite|postgresql] [--broker embedded|redis|rabbitmq] [--only NAME ..]
+[--seconds 25] [--rate 3] [--json] [--list]`. It starts a site of its own (gunicorn, two workers, beat, each started again
+when it ends, as a service manager does) on a database and broker of its own. Cameras send parts to a line at shadow, where
+people judge every part, and to one at full, where the machine decides; each sends a part again, under the same key, until
+it is accepted. Five seconds in, something breaks. Afterwards the API is asked for every part: each has to be there once
+and decided, or stand in the queue of people, and in the end it has one answer of the model, for a site that only people
+keep going has not come back; an answer of the 5xx other than 503 is a fault. It exits with 1 where a count is wrong.
+
+"normal after" is the time from the fault until the last request failed and the last answer of the model came late (over
+10 s, half of the hold); "people" counts the parts that people decided, those at shadow among them.
+"""
+
+import argparse
+import io
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.rig.faulty_servers import (  # noqa: E402 - the path is set first
+    Embedded,
+    OwnPostgres,
+    OwnRedis,
+    OwnVhost,
+    free_port,
+    small_disk,
+    until,
+)
+
+BEFORE = 5.0  # seconds of traffic before the fault
+SETTLE = 120.0  # seconds for the last part to be decided; a dead worker's lease is 60
+DISK = 400  # megabytes
+
+
+@dataclass
+class World:
+    """What a fault may break."""
+
+    site: Any
+    traffic: Any
+    broker: Any
+    database: OwnPostgres | None
+    data: Path
+    small: bool  # whether the data lie on a disk of their own
+
+
+def web_killed(world: World) -> None:
+    world.site.signal("web", signal.SIGKILL, all_of_it=True)
+
+
+def web_stopped(world: World) -> None:
+    world.site.signal("web", signal.SIGTERM, all_of_it=False)
+
+
+def worker_killed(world: World) -> None:
+    """In the middle of a batch: it is stopped, and killed when jobs are leased to it."""
+
+    def in_hand() -> bool:
+        world.site.signal("score", signal.SIGSTOP, all_of_it=True)
+        leased = world.site.jobs("leased") > 0
+        world.site.signal("score", signal.SIGKILL if leased else signal.SIGCONT, all_of_it=True)
+        return leased
+
+    until(in_hand, 30, "A batch in hand")
+
+
+def worker_stopped(world: World) -> None:
+    until(lambda: world.site.jobs("leased") > 0, 30, "A batch in hand")
+    world.site.signal("score", signal.SIGTERM, all_of_it=False)
+
+
+def sweeper_killed(world: World) -> None:
+    world.site.signal("worker", signal.SIGKILL, all_of_it=True)
+
+
+def beat_killed(world: World) -> None:
+    world.site.signal("beat", signal.SIGKILL, all_of_it=True)
+
+
+def all_killed(world: World) -> None:
+    for name in world.site.commands:
+        world.site.signal(name, signal.SIGKILL, all_of_it=True)
+
+
+def broker_restarted(world: World) -> None:
+    world.broker.restart()
+
+
+def broker_wiped(world: World) -> None:
+    for _ in range(20):
+        world.broker.wipe()
+        time.sleep(0.25)
+
+
+def broker_silent(world: World) -> None:
+    world.broker.silence(10)
+
+
+def messages_doubled(world: World) -> None:
+    """Every task of the schedule, many times over and in reverse: none has a payload that could be out of order."""
+    from config.celery import EVERY, app
+
+    names = [*EVERY, "automation.tasks.score_waiting_parts"] * 20
+    with app.connection_for_write() as connection:
+        for name in reversed(names):
+            app.send_task(name, connection=connection, retry=False)
+
+
+def database_restarted(world: World) -> None:
+    assert world.database
+    world.database.restart()
+
+
+def database_full(world: World) -> None:
+    assert world.database
+    world.database.use_up(8)
+
+
+def disk_full(world: World) -> None:
+    """Fill the disk under photos and, with SQLite, the database to the last byte, for eight seconds."""
+    fill = world.data / "fill"
+    with fill.open("wb", buffering=0) as file:
+        ends = time.monotonic() + 8
+        while time.monotonic() < ends:
+            try:
+                file.write(bytes(65536))
+            except OSError:
+                time.sleep(0.05)
+    fill.unlink()
+
+
+def poison(world: World) -> None:
+    """A photo that kills the process that scores it, one on each line; see `rig/poisoned.py`."""
+    from PIL import Image
+
+    from bench.rig.poisoned import POISON
+
+    buffer = io.BytesIO()
+    Image.new("RGB", POISON, "grey").save(buffer, "JPEG")
+    for line in ("line-a", "line-b"):
+        world.traffic.add(buffer.getvalue(), False, line)
+
+
+FAULTS: dict[str, Callable[[World], None]] = {
+    fault.__name__: fault
+    for fault in (
+        web_killed, web_stopped, worker_killed, worker_stopped, sweeper_killed, beat_killed, all_killed, broker_restarted,
+        broker_wiped, broker_silent, messages_doubled, database_restarted, database_full, disk_full, poison,
+    )
+}  # fmt: skip
+
+
+def possible(database: str, broker: str) -> list[str]:
+    names = list(FAULTS)
+    if database == "sqlite":
+        names = [name for name in names if not name.startswith("database_")]
+    return [name for name in names if not (broker == "rabbitmq" and name == "broker_silent")]
+
+
+@contextmanager
+def surroundings(folder: Path, database: str, broker: str) -> Iterator[tuple[Any, OwnPostgres | None, Path, bool]]:
+    """Broker, database and data folder, in the environment of this process."""
+    with ExitStack() as stack:
+        data = folder / "data"
+        small = stack.enter_context(small_disk(data, DISK))
+        owned = OwnPostgres(folder / "postgresql") if database == "postgresql" else None
+        if owned:
+            stack.callback(owned.stop)
+        own = OwnRedis() if broker == "redis" else OwnVhost() if broker == "rabbitmq" else None
+        if own:
+            stack.callback(own.stop)
+        os.environ.pop("DATABASE_URL", None)
+        os.environ.update(
+            DATA_DIR=str(data), DJANGO_SETTINGS_MODULE="config.settings", SECRET_KEY="b" * 50, DEBUG="0", STORAGE_URL="",
+            BROKER_URL=own.url if own else "", LOG_LEVEL="ERROR", **({"DATABASE_URL": owned.url} if owned else {}),
+        )  # fmt: skip
+        import django
+
+        django.setup()
+        yield own or Embedded(data), owned, data, small
+
+
+def set_up() -> dict[str, str]:
+    """The demo factory with line B at full; the tokens of those who act."""
+    from django.core.management import call_command
+
+    from automation.demo import set_up_demo
+    from inspection.models import ApiToken, User
+
+    call_command("migrate", verbosity=0)
+    set_up_demo(password="a password of the bench")
+    hand_over()
+    return {
+        name: ApiToken.issue(User.objects.get(username=name)) for name in ("sim-1", "sim-2", "sim-camera", "ada", "sam")
+    }
+
+
+def hand_over() -> None:
+    """Line B at full, whatever has lowered it: what is looked at here is whether parts get lost, not who may decide."""
+    from django.db import connection
+    from django.utils import timezone
+
+    from automation import policies
+    from automation.actions.changing import write_policy
+    from automation.levels import Level
+    from inspection.models import Line
+    from shadow.models import ModelVersion
+
+    line, version = Line.objects.get(slug="line-b"), ModelVersion.objects.get(name="starter")
+    if policies.in_force(line).level != Level.FULL:
+        fields = {name: getattr(policies.in_force(line), name) for name in policies.FIELDS}
+        at = version.thresholds[len(version.thresholds) // 2]
+        fields |= {"level": Level.FULL, "version_id": version.pk, "step": 0, "strata": None, "ramp": []}
+        fields |= {"pass_below": at, "reject_from": at, "hold_seconds": 20}
+        write_policy(line=line, fields=fields, by="bench", reason="bench", action="level_raise", now=timezone.now())
+    connection.close()  # the server may be restarted before it is asked again
+
+
+def pictures(count: int = 24) -> list[tuple[Any, bool]]:
+    """Rendered phones, and whether each is scratched."""
+    from PIL import Image
+
+    from automation.simulation import Rates, part_of
+    from shadow.vision.synthetic import render
+
+    parts = [part_of(number, Rates()) for number in range(count)]
+    return [
+        (Image.fromarray(render(part.number, flaw=part.flaw, variant=part.variant).image), part.scratched)
+        for part in parts
+    ]
+
+
+def break_one(name: str, site: Any, surroundings: tuple, tokens: dict, made: list, asked: Any) -> dict[str, Any]:
+    from bench.rig.faulty_site import Traffic, count, is_right
+
+    broker, database, data, small = surroundings
+    until(site.ready, 120, "A site that is ready")
+    hand_over()
+    traffic = Traffic(site.url, tokens, made, asked.rate, f"{name}-{int(time.time())}")
+    traffic.start()
+    time.sleep(BEFORE)
+    began = time.time()
+    FAULTS[name](World(site, traffic, broker, database, data, small))
+    time.sleep(max(0.0, asked.seconds - BEFORE - (time.time() - began)))
+    traffic.no_more_parts()
+    row = count(traffic, began, SETTLE)
+    traffic.go_home()
+    return {"fault": name} | row | {"right": is_right(row)}
+
+
+COLUMNS = ("sent", "in", "scored", "machine", "people", "queued", "lost", "twice", "retried", "unreachable", "503", "5xx", "null",
+           "late")  # fmt: skip
+
+
+def tell(row: dict[str, Any]) -> None:
+    figures = "".join(f"{row[name]:>{max(7, len(name) + 2)}}" for name in COLUMNS)
+    print(f"{row['fault']:<20}{figures}{row['normal_after']:>14.1f} s  {'' if row['right'] else 'WRONG'}", flush=True)
+    for fault in row["faults"]:
+        print(f"    {fault}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--broker", choices=["embedded", "redis", "rabbitmq"], default="embedded")
+    parser.add_argument("--only", nargs="+", choices=list(FAULTS), metavar="NAME")
+    parser.add_argument("--seconds", type=float, default=25.0)
+    parser.add_argument("--rate", type=float, default=3.0)
+    parser.add_argument("--json", action="store_true", help="one line of JSON instead of the table")
+    parser.add_argument("--list", action="store_true", help="name the faults and end")
+    asked = parser.parse_args()
+    names = [name for name in possible(asked.database, asked.broker) if name in (asked.only or FAULTS)]
+    if asked.list:
+        print("\n".join(names))
+        return
+    if not names:
+        parser.error(f"{', '.join(asked.only)} cannot happen with {asked.database} and {asked.broker}.")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        rows = run(Path(folder), names, asked)
+    if asked.json:
+        print(json.dumps({"database": asked.database, "broker": asked.broker, "rows": rows}))
+    if wrong := [row["fault"] for row in rows if not row["right"]]:
+        raise SystemExit(f"Parts in are not parts out: {', '.join(wrong)}.")
+
+
+def run(folder: Path, names: list[str], asked: Any) -> list[dict[str, Any]]:
+    rows = []
+    with surroundings(folder, asked.database, asked.broker) as around:
+        from bench.rig.faulty_site import Site
+
+        tokens, made = set_up(), pictures()
+        if not asked.json:
+            print(
+                f"{asked.database}, {asked.broker}, {asked.rate:g} parts/s for {asked.seconds:g} s a fault", flush=True
+            )
+            heads = "".join(f"{name:>{max(7, len(name) + 2)}}" for name in COLUMNS)
+            print(f"{'':<20}{heads}{'normal after':>16}", flush=True)
+        for poisoned in (False, True):
+            here = [name for name in names if (name == "poison") is poisoned]
+            if not here:
+                continue
+            site = Site(around[2], free_port(), "bench.rig.poisoned" if poisoned else "config")
+            try:
+                for name in here:
+                    if name == "disk_full" and not around[3]:
+                        print("disk_full: left out, no disk of its own may be mounted here", file=sys.stderr)
+                        continue
+                    rows.append(break_one(name, site, around, tokens, made, asked))
+                    if not asked.json:
+                        tell(rows[-1])
+            finally:
+                site.stop()
+    return rows
+
+
+if __name__ == "__main__":
+    main()

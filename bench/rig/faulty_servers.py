@@ -1,0 +1,195 @@
+"""Brokers and databases of a bench's own, that it may kill, silence, fill and wipe without harm to anybody else's."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+QUEUES = ("score", "train", "default")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(true: Callable[[], bool], seconds: float, what: str) -> None:
+    ends = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > ends:
+            raise SystemExit(f"{what} did not happen within {seconds:.0f} s; nothing was measured.")
+        time.sleep(0.1)
+
+
+def reachable(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+class Embedded:
+    """The broker that the site starts for itself."""
+
+    url = ""
+
+    def __init__(self, data: Path):
+        from config.broker import EmbeddedBroker
+
+        self.broker = EmbeddedBroker(data)
+
+    def _client(self):
+        import redis
+
+        return redis.Redis(unix_socket_path=str(self.broker.socket_path), socket_timeout=5)
+
+    def _signal(self, number: int) -> None:
+        if pid := self.broker.living_pid():
+            os.kill(pid, number)
+
+    def restart(self) -> None:
+        self._signal(signal.SIGKILL)  # worker and beat start it again
+
+    def wipe(self) -> None:
+        self._client().flushall()
+
+    def silence(self, seconds: float) -> None:
+        self._signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._signal(signal.SIGCONT)
+
+
+class OwnRedis:
+    """A redis-server process on a port of its own, without persistence: a restart loses every message."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._start()
+
+    def _start(self) -> None:
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        until(lambda: reachable(self.port), 10, "The start of Redis")
+
+    def restart(self) -> None:
+        self.stop()
+        time.sleep(5)
+        self._start()
+
+    def wipe(self) -> None:
+        import redis
+
+        redis.Redis(port=self.port).flushall()
+
+    def silence(self, seconds: float) -> None:
+        self.running.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.running.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        self.running.kill()
+        self.running.wait()
+
+
+class OwnVhost:
+    """A virtual host of this computer's RabbitMQ; the server is others', so it is neither stopped nor silenced."""
+
+    def __init__(self) -> None:
+        self.name = f"bench-{uuid4().hex[:8]}"
+        self._control("add_vhost", self.name)
+        self._control("set_permissions", "-p", self.name, "guest", ".*", ".*", ".*")
+        self.url = f"amqp://guest:guest@127.0.0.1:5672/{self.name}"
+
+    def _control(self, *words: str) -> None:
+        subprocess.run(["rabbitmqctl", "--quiet", *words], check=True, capture_output=True)
+
+    def restart(self) -> None:
+        """What clients see of a restart: every connection closed, and no other one for some seconds."""
+        self._control("clear_permissions", "-p", self.name, "guest")
+        self._control("close_all_connections", "--vhost", self.name, "bench")
+        time.sleep(5)
+        self._control("set_permissions", "-p", self.name, "guest", ".*", ".*", ".*")
+
+    def wipe(self) -> None:
+        for queue in QUEUES:
+            self._control("purge_queue", "-p", self.name, queue)
+
+    def stop(self) -> None:
+        self._control("delete_vhost", self.name)
+
+
+class OwnPostgres:
+    """A PostgreSQL cluster in a folder of its own, with few connections."""
+
+    CONNECTIONS = 60
+
+    def __init__(self, folder: Path):
+        self.folder, self.port = folder, free_port()
+        folder.mkdir()
+        self.as_user: list[str] = []
+        if os.getuid() == 0:  # PostgreSQL refuses to run as root
+            owner = pwd.getpwnam("postgres")
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+            self.as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        self._run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "--no-sync")
+        self.start()
+        self.url = f"postgres://postgres@127.0.0.1:{self.port}/bench"
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "bench")
+
+    def _run(self, program: str, *words: str) -> None:
+        found = shutil.which(program) or str(sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))[-1])
+        subprocess.run([*self.as_user, found, *words], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections={self.CONNECTIONS}"
+        self._run(
+            "pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "-o", options, "start"
+        )
+
+    def stop(self, how: str = "immediate") -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", how, "-w", "stop")
+
+    def restart(self) -> None:
+        self.stop()
+        time.sleep(5)
+        self.start()
+
+    def use_up(self, seconds: float) -> None:
+        """Close the site's connections and take all there are, again and again for so long."""
+        import psycopg
+
+        ends, held = time.monotonic() + seconds, []
+        with psycopg.connect(self.url, autocommit=True) as master:
+            while time.monotonic() < ends:
+                mine = [connection.info.backend_pid for connection in held] + [master.info.backend_pid]
+                master.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'bench' AND pid <> ALL(%s)",
+                    [mine],
+                )
+                with suppress(psycopg.OperationalError):
+                    while True:
+                        held.append(psycopg.connect(self.url))
+                time.sleep(0.2)
+        for connection in held:
+            connection.close()
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[bool]:
+    """A disk of its own in memory at the folder, where this user may mount one; yields whether there is one."""
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "bench", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=False)

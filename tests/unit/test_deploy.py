@@ -1,0 +1,74 @@
+"""The units and the Compose file run what the Procfile runs, with settings that there are."""
+
+import re
+import shutil
+import subprocess
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from config.processes import procfile
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+UNITS = ROOT / "deploy" / "systemd"
+COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
+LEFT_OUT = {"broker", "simulate"}  # the embedded broker and the demo's cameras
+
+
+def plain(command: str) -> str:
+    """A command without where its program lies, how quiet and nice it is, and where it listens."""
+    words = (
+        command.replace("%%", "%")
+        .replace("--quiet ", "")
+        .replace("nice -n 10 ", "")
+        .replace(" --bind 0.0.0.0:8000", "")
+    )
+    return re.sub(r"^\S*/", "", words)
+
+
+PROCESSES = {name: plain(command) for name, command in procfile(ROOT / "Procfile").items() if name not in LEFT_OUT}
+
+
+def unit(name: str) -> ConfigParser:
+    read = ConfigParser(interpolation=None, strict=False)
+    read.optionxform = str
+    read.read(UNITS / name)
+    return read
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_each_process_of_the_procfile_has_its_unit_and_its_service(name):
+    service = unit(f"shadowline-{name}.service")["Service"]
+    assert plain(service["ExecStart"]) == PROCESSES[name]
+    assert plain(" ".join(COMPOSE[name]["command"])) == PROCESSES[name]
+    assert service["Restart"] == "always"
+    assert f"shadowline-{name}.service" in unit("shadowline.target")["Unit"]["Wants"].split()
+
+
+@pytest.mark.parametrize("path", sorted(UNITS.glob("*.service")), ids=lambda path: path.stem)
+def test_a_unit_is_confined(path):
+    service = unit(path.name)["Service"]
+    assert service["User"] == "shadowline"
+    assert service["ProtectSystem"] == "strict"
+    assert service["NoNewPrivileges"] == "yes"
+    assert service["CapabilityBoundingSet"] == ""
+
+
+def test_every_setting_that_is_named_is_one():
+    documented = set(re.findall(r"`([A-Z_]{4,})`", (ROOT / "docs" / "operator.md").read_text()))
+    example = re.findall(r"^([A-Z_]+)=", (UNITS / "shadowline.env.example").read_text(), re.M)
+    assert set(example) | set(COMPOSE["web"]["environment"]) <= documented
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not on this computer")
+def test_systemd_finds_nothing_wrong():
+    paths = [str(path) for path in UNITS.iterdir() if path.suffix in (".service", ".target", ".timer")]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *paths], capture_output=True, text=True, check=False
+    )
+    # The programs lie where a site has them, not where the tests run.
+    assert [
+        line for line in done.stderr.splitlines() if "/deploy/systemd/" in line and "not executable" not in line
+    ] == []

@@ -151,8 +151,8 @@ def change_words(trace: Trace, zone: ZoneInfo, now: datetime) -> str:
 def usual_of(trace: Trace, usual: tuple[Usual, ...]) -> str:
     """The band in words; with several shifts, from the lowest to the highest."""
     if trace.figure.kind == Kind.LOAD:
-        limit = trace.figure.limit
-        return _("limit {value}").format(value=write(trace.figure, limit)) if limit else ""
+        limit = trace.limit
+        return _("limit {value}").format(value=write(trace.figure, limit)) if limit is not None else ""
     if not usual:
         return _("learning what is usual") if trace.watched else ""
     low, high = min(band.low for band in usual), max(band.high for band in usual)

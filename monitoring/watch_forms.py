@@ -1,6 +1,7 @@
 """What people tell the watch: that something was changed on purpose, and how a line is to be watched."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from django import forms
@@ -9,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from inspection.models import Line, Station
 from monitoring.dashboard_page import STAGE_WORDS
-from monitoring.figures import FIGURES, STAGES, Figure, Group, Kind
+from monitoring.figures import FIGURES, LIMITED, STAGES, Figure, Group, Kind
 from monitoring.models import WatchPolicy
 
 WATCHED = tuple(figure for figure in FIGURES if figure.kind != Kind.LOAD or figure.limit is not None)
@@ -65,6 +66,7 @@ class FigureRow:
     stage: str
     watched: bool
     critical: bool
+    limit: forms.BoundField | None  # of a load
 
 
 class WatchPolicyForm(forms.Form):
@@ -93,18 +95,27 @@ class WatchPolicyForm(forms.Form):
             "watched": self.watched_now, "critical": list(policy.critical),
         }  # fmt: skip
         super().__init__(*args, **kwargs)
+        for figure in LIMITED:
+            self.fields[_limit(figure)] = _limit_field(figure, policy)
 
     def rows(self) -> list[FigureRow]:
         """The figures along a part's way, as they stand in the form."""
         watched, critical = set(self["watched"].value()), set(self["critical"].value())
         return [
-            FigureRow(figure, str(STAGE_WORDS[figure.stage]), figure.name in watched, figure.name in critical)
+            FigureRow(
+                figure, str(STAGE_WORDS[figure.stage]), figure.name in watched, figure.name in critical,
+                self[_limit(figure)] if figure in LIMITED else None,
+            )
             for figure in sorted(WATCHED, key=lambda figure: STAGES.index(figure.stage))
-        ]
+        ]  # fmt: skip
 
     def table(self) -> list[forms.BoundField]:
         """The two columns of checks: their errors stand above the table."""
         return [self["watched"], self["critical"]]
+
+    def limits(self) -> list[forms.BoundField]:
+        """The limits of the loads: so do theirs."""
+        return [self[_limit(figure)] for figure in LIMITED]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -124,8 +135,26 @@ class WatchPolicyForm(forms.Form):
             "alarm_every": given["alarm_every"], "warn_every": given["warn_every"], "by_shift": given["by_shift"],
             "unwatched": [figure.name for figure in WATCHED if figure.name not in watched],
             "critical": [figure.name for figure in WATCHED if figure.name in given["critical"]],
+            "limits": {
+                figure.name: limit for figure in LIMITED if (limit := given[_limit(figure)]) not in (None, figure.limit)
+            },
             "reason": given["reason"],
         }  # fmt: skip
+
+
+def _limit(figure: Figure) -> str:
+    """The name of a load's field."""
+    return f"limit_{figure.name}"
+
+
+def _limit_field(figure: Figure, policy: WatchPolicy) -> forms.FloatField:
+    """Empty: as it comes, which for some loads is no limit."""
+    field = forms.FloatField(label=figure.label, required=False, min_value=0, initial=policy.limit_of(figure))
+    field.widget.attrs |= {
+        "step": "any", "aria-label": _("Limit of {figure}").format(figure=figure.label),
+        "placeholder": f"{figure.limit:g}" if figure.limit is not None and isfinite(figure.limit) else _("none"),
+    }  # fmt: skip
+    return field
 
 
 def _raises(figure: Figure, policy: WatchPolicy) -> bool:

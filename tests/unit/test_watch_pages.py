@@ -1,6 +1,7 @@
 """The pages of the watch over HTTP: a line, a figure, all lines, the wall, and the two forms."""
 
 import csv
+import re
 from datetime import timedelta
 
 import pytest
@@ -196,6 +197,20 @@ def test_an_admin_sets_how_rarely_it_may_cry_wolf(page, ada, furnished):
     assert "one in 2,000,000 parts" in answer.content.decode()
 
 
+def test_an_admin_sets_the_limits_of_loads(page, ada, sam, furnished):
+    """Empty is the default; what is set is drawn, told and shown to those who may not set it."""
+    sent = SENT | {"limit_server.disk": "60", "limit_server.memory": "95", "limit_server.queue_age": "120"}
+    page(ada).post(f"{WATCH}policy/", sent)
+    assert WatchPolicy.objects.get().limits == {"server.disk": 60, "server.queue_age": 120}
+    text = page(ada).get(f"{WATCH}policy/").content.decode()
+    assert re.search(r'name="limit_server.disk" value="60.0"[^>]*placeholder="90"', text)
+    assert re.search(r'name="limit_server.processor"[^>]*placeholder="none"', text)
+    text = page(sam).get(WATCH).content.decode()
+    assert "limit 60" in text
+    assert "over its limit" in text
+    assert "60 %" in page(sam).get(f"{WATCH}policy/").content.decode()
+
+
 def test_the_form_shows_what_holds(page, ada, furnished):
     WatchPolicy.objects.create(
         line=furnished, number=1, unwatched=["quality.cast"], critical=["score.null"], reason="noise", by="sam"
@@ -210,7 +225,8 @@ def test_the_form_shows_what_holds(page, ada, furnished):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [({"warn_every": 3_000_000}, "at least as often"), ({"reason": ""}, "required"), ({"alarm_every": 10}, "1000"),
-     ({"critical": ["score.null"], "watched": []}, "cannot be critical"), ({"watched": ["moon"]}, "moon")],
+     ({"critical": ["score.null"], "watched": []}, "cannot be critical"), ({"watched": ["moon"]}, "moon"),
+     ({"limit_server.disk": "full"}, "Limit of Disk in use: Enter a number"), ({"limit_server.disk": 101}, "at most 100")],
 )  # fmt: skip
 def test_nonsense_is_said_and_kept_in_the_form(page, ada, furnished, wrong, words):
     answer = page(ada).post(f"{WATCH}policy/", SENT | wrong)

@@ -201,6 +201,17 @@ def test_another_version_that_people_disagree_with_is_to_be_rolled_back(
     assert Alarm.objects.get().remedy == "roll_back"
 
 
+def test_the_first_version_replaced_nobody(parts, shadowed, version, set_level):
+    """It is no release to roll back from, whether it was a candidate before, or comes back after a pause."""
+    set_level(shadowed, "human_only")
+    set_level(shadowed, "shadow", version)
+    later = timezone.now() + timedelta(hours=1)
+    parts(200, at=later)
+    parts(60, outcome="scratched", at=later)
+    watch()
+    assert Alarm.objects.get().remedy == "review_rule"
+
+
 @pytest.mark.parametrize("named", ["before the release", "while it learns"])
 def test_a_baseline_that_is_learned_anew_is_no_measure_of_another_version(
     parts, shadowed, other_version, set_level, sam, named

@@ -8,11 +8,12 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from inspection.models import Line, Station
+from inspection.models import Line
 from monitoring.dashboard_page import STAGE_WORDS
 from monitoring.figures import FIGURES, LIMITED, STAGES, Figure, Group, Kind
 from monitoring.models import WatchPolicy
 
+WHOLE = "line"
 WATCHED = tuple(figure for figure in FIGURES if figure.kind != Kind.LOAD or figure.limit is not None)
 LEAST, MOST = 1_000, 1_000_000_000  # parts to a false alarm
 
@@ -27,17 +28,19 @@ CHANGED = (
 
 
 class LearnForm(forms.Form):
-    """A named event after which the usual is learned again, at one station or the whole line."""
+    """A named event after which the usual is learned again, at one station or, said so, the whole line."""
 
     reason = forms.CharField(label=gettext_lazy("What was changed"), max_length=300)
-    station = forms.ModelChoiceField(
-        Station.objects.none(), label=gettext_lazy("Where"), required=False, empty_label=gettext_lazy("Whole line")
-    )
+    station = forms.ChoiceField(label=gettext_lazy("Where"))
     group = forms.ChoiceField(label=gettext_lazy("What it may have moved"), choices=CHANGED, required=False)
 
     def __init__(self, *args: Any, line: Line, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.fields["station"].queryset = line.stations.all()  # type: ignore[attr-defined]
+        self.stations = {str(station.pk): station for station in line.stations.all()}
+        places = [(pk, station.name) for pk, station in self.stations.items()]
+        whole = (WHOLE, _("Whole line: every station") if len(places) > 1 else _("Whole line"))
+        first = [("", _("Choose where"))] if len(places) > 1 else []  # nobody forgets a station's whole past by default
+        self.fields["station"].choices = [*first, *places, whole] if first else [whole, *places]  # type: ignore[attr-defined]
         self.fields["reason"].widget.attrs["placeholder"] = _("new lamp at station 2")
 
     def clean(self) -> dict[str, Any]:
@@ -50,12 +53,11 @@ class LearnForm(forms.Form):
         """What `relearn` takes: no figures means all of them."""
         asked = self.cleaned_data
         names = self._names(asked) if asked["group"] else ()
-        return {"station": asked["station"], "figures": names, "reason": asked["reason"]}
+        return {"station": self.stations.get(asked["station"]), "figures": names, "reason": asked["reason"]}
 
-    @staticmethod
-    def _names(asked: dict[str, Any]) -> tuple[str, ...]:
+    def _names(self, asked: dict[str, Any]) -> tuple[str, ...]:
         of_group = [figure for figure in WATCHED if figure.group == asked["group"]]
-        return tuple(figure.name for figure in of_group if figure.by_station or not asked.get("station"))
+        return tuple(figure.name for figure in of_group if figure.by_station or asked.get("station") == WHOLE)
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def test_an_event_at_one_station_is_of_that_station_alone(page, sam, furnished, 
 
 
 def test_everything_there_means_no_names(page, sam, furnished):
-    page(sam).post(f"{WATCH}learn/", {"reason": "moved the line", "station": "", "group": ""})
+    page(sam).post(f"{WATCH}learn/", {"reason": "moved the line", "station": "line", "group": ""})
     assert Relearning.objects.get().figures == []
 
 
@@ -179,6 +179,19 @@ def test_an_event_without_a_name_or_place_is_refused(page, sam, furnished, sent)
 
 def test_an_inspector_may_not_name_events(page, ivy, furnished):
     assert page(ivy).post(f"{WATCH}learn/", {"reason": "x"}).status_code == 403
+
+
+def test_of_several_stations_all_are_learned_anew_only_when_somebody_says_so(page, sam, furnished):
+    browser = page(sam)
+    assert re.search(r'<option value="line"( selected)?>Whole line</option>', browser.get(WATCH).content.decode())
+    furnished.stations.create(slug="cam-2", name="Camera 2")
+    text = browser.get(WATCH).content.decode()
+    assert '<option value="" selected>Choose where</option>' in text
+    assert '<option value="line">Whole line: every station</option>' in text
+    browser.post(f"{WATCH}learn/", {"reason": "new lamp", "station": ""})
+    assert not Relearning.objects.exists()
+    browser.post(f"{WATCH}learn/", {"reason": "new lamp", "station": "line"})
+    assert Relearning.objects.get().station is None
 
 
 # How the line is watched

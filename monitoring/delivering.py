@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.mail.message import sanitize_address
 from django.db import transaction
@@ -148,7 +148,7 @@ def _mail(channel: Channel, subject: str, text: str) -> str:
 
 def _refused(mail: EmailMessage) -> Mapping[str, tuple[int, bytes]]:
     """Send it; whom of its addressees the server refused, which Django's own sending drops."""
-    connection = mail.get_connection()
+    connection = get_connection()
     if not isinstance(connection, EmailBackend):
         mail.send()
         return {}
@@ -157,7 +157,8 @@ def _refused(mail: EmailMessage) -> Mapping[str, tuple[int, bytes]]:
             raise OSError
         to = [sanitize_address(address, "utf-8") for address in mail.recipients()]
         sender = sanitize_address(mail.from_email, "utf-8")
-        return connection.connection.sendmail(sender, to, mail.message().as_bytes(linesep="\r\n"))
+        content = mail.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # Django's own kind
+        return connection.connection.sendmail(sender, to, content)
 
 
 def _codes(refused: Mapping[str, tuple[int, bytes]]) -> str:

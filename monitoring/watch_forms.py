@@ -151,7 +151,7 @@ def _limit(figure: Figure) -> str:
 
 def _limit_field(figure: Figure, policy: WatchPolicy) -> forms.FloatField:
     """Empty: as it comes, which for some loads is no limit."""
-    field = forms.FloatField(label=figure.label, required=False, min_value=0, initial=policy.limit_of(figure))
+    field = forms.FloatField(label=str(figure.label), required=False, min_value=0, initial=policy.limit_of(figure))
     field.widget.attrs |= {
         "step": "any", "aria-label": _("Limit of {figure}").format(figure=figure.label),
         "placeholder": f"{figure.limit:g}" if figure.limit is not None and isfinite(figure.limit) else _("none"),

@@ -16,8 +16,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 CONNECT_SECONDS = 1.0  # an intake waits no longer than this for a broker that does not answer
 
-QUEUES = ("score", "train", "default")  # a worker without -Q serves all of them
-ROUTES = {"automation.tasks.score_*": {"queue": "score"}, "shadow.tasks.train_*": {"queue": "train"}}
+QUEUES = ("score", "train", "watch", "default")  # a worker without -Q serves all of them
+ROUTES = {
+    "automation.tasks.score_*": {"queue": "score"},
+    "shadow.tasks.train_*": {"queue": "train"},
+    "monitoring.tasks.*": {"queue": "watch"},  # a long look, or a slow mail server, holds up no sweep of leases
+}
 EVERY = {  # seconds
     "automation.tasks.sweep": 2.0,  # finds again what a lost wake-up missed
     "inspection.tasks.contain_escapes": 2.0,

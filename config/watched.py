@@ -1,7 +1,7 @@
 """The figures of the watch for Prometheus, summed from their windows at each scrape: right with any number of processes.
 
-Windows hold sums and no buckets, so a time is a summary (its sum and its count), not a histogram: rates and means over
-any span are exact, quantiles are not to be had.
+A figure is a summary (its sum and its count): rates and means over any span are exact. The times of the pipeline are
+histograms, whose counts by bounds are kept beside the windows: `histogram_quantile` reads off how long the slowest take.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,20 +9,21 @@ from datetime import timedelta
 
 from django.db.models import Q, Sum
 from django.utils import timezone
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, SummaryMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from inspection.models import Line
+from monitoring.buckets import cumulative
 from monitoring.dashboards import band_of
 from monitoring.figures import BY_NAME, Group, tells_answers
-from monitoring.models import Alarm, Cursor, DetectorState, Finding, Span, Stream, Window
+from monitoring.models import Alarm, Bucket, Cursor, DetectorState, Finding, Span, Stream, Window
 from monitoring.watching import look_of
 
 LABELS = ("line", "station", "model", "host", "stage", "figure")
 RECENT = timedelta(hours=1)
 OVER = timedelta(hours=25)  # since its beginning a day is over, the longest one of a year too
-MILLISECONDS = 1000
 
 
 def _told_at_once(streams: dict[int, Stream]) -> list[int]:
@@ -44,13 +45,14 @@ def label_values(stream: Stream) -> list[str]:
 
 
 class Figures(Collector):
-    """Four queries, whose cost follows streams and days."""
+    """Some queries, whose cost follows streams and days."""
 
     def collect(self) -> Iterable[Metric]:
         rows = Stream.objects.filter(figure__in=BY_NAME).select_related("line", "station", "version")
         streams = {stream.pk: stream for stream in rows.defer("version__card")}
         labels = {pk: label_values(stream) for pk, stream in streams.items()}
         yield from self._sums(streams, labels)
+        yield from self._times(labels)
         yield self._now({pk: labels[pk] for pk in _told_at_once(streams)})
         yield from self._usual(streams, labels)
         yield self._moved(labels)
@@ -62,23 +64,35 @@ class Figures(Collector):
         missing = CounterMetricFamily(
             "shadowline_figure_missing", "Parts whose figure is not known.", labels=LABELS
         )  # fmt: skip
-        stages = SummaryMetricFamily(
-            "shadowline_stage_seconds", "Time of a stage of the model for one part.", labels=("line", "model", "stage")
-        )
-        parts = SummaryMetricFamily(
-            "shadowline_part_seconds", "Time from the intake of a part to its answer.", labels=("line", "model")
-        )
         closed = Q(start__lte=timezone.now() - OVER) | Q(stream__in=_told_at_once(streams))
         sums = Window.objects.filter(closed, span=Span.DAY, stream__in=streams).order_by().values_list("stream")
         for pk, n, unknown, total in sums.annotate(Sum("n"), Sum("missing"), Sum("total")):
-            line, _station, model, _host, stage, figure = labels[pk]
             figures.add_metric(labels[pk], count_value=n, sum_value=total)
             missing.add_metric(labels[pk], unknown)
+        yield from (figures, missing)
+
+    def _times(self, labels: dict[int, list[str]]) -> Iterator[Metric]:
+        """Sum and count are those of the buckets: days from before they were kept stand in the figures alone."""
+        stages = HistogramMetricFamily(
+            "shadowline_stage_seconds", "Time of a stage of the model for one part.", labels=("line", "model", "stage")
+        )
+        parts = HistogramMetricFamily(
+            "shadowline_part_seconds", "Time from the intake of a part to its answer.", labels=("line", "model")
+        )
+        counts: dict[int, dict[float, int]] = {}
+        seconds: dict[int, float] = {}
+        rows = Bucket.objects.filter(stream__in=labels).order_by().values_list("stream", "upto")
+        for pk, upto, n, total in rows.annotate(Sum("n"), Sum("seconds")):
+            counts.setdefault(pk, {})[upto] = n
+            seconds[pk] = seconds.get(pk, 0.0) + total
+        for pk, found in counts.items():
+            line, _station, model, _host, stage, figure = labels[pk]
+            told = [(floatToGoString(bound), n) for bound, n in cumulative(found)]
             if figure == f"{stage}.ms":
-                stages.add_metric((line, model, stage), count_value=n, sum_value=total / MILLISECONDS)
+                stages.add_metric((line, model, stage), buckets=told, sum_value=seconds[pk])
             if figure == "settle.seconds":
-                parts.add_metric((line, model), count_value=n, sum_value=total)
-        yield from (figures, missing, stages, parts)
+                parts.add_metric((line, model), buckets=told, sum_value=seconds[pk])
+        yield from (stages, parts)
 
     def _now(self, labels: dict[int, list[str]]) -> Metric:
         gauge = GaugeMetricFamily("shadowline_figure_now", "Mean of a figure in the last hour.", labels=LABELS)

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import Max
 
 from inspection.models import Line
+from monitoring import buckets, windows
 from monitoring import figures as catalogue
-from monitoring import windows
 from monitoring.actions.finding import RULE, add_finding
 from monitoring.actions.watching import policy_of
 from monitoring.detection import Group, Hit, Mark, Usual, Watching, count_of, scalar_of
@@ -231,11 +231,21 @@ def collect(source: Source, terms: Terms) -> tuple[int, bool]:
         ),
         terms.line.zone,
     )  # fmt: skip
+    times = buckets.counted(
+        (
+            (streams[place].pk, BY_NAME[place.figure], point.at, scalar_of(point.value))
+            for place, found in points.items()
+            if BY_NAME[place.figure].is_latency
+            for point in found
+        ),
+        terms.line.zone,
+    )  # fmt: skip
     with transaction.atomic():
         held = Cursor.objects.select_for_update().get(pk=cursor.pk)
         if held.seen_to != cursor.seen_to:
             return 0, False  # another worker was here
         windows.add(tallies)
+        buckets.add(times)
         _write(eyes)
         for one in seen:
             _file(one, terms)

@@ -78,7 +78,7 @@ def reach(trace: Trace) -> tuple[float, float]:
     values = [point.value for point in trace.points]
     values += [edge for band in trace.usual for edge in (band.low, band.high)]
     if trace.figure.kind == Kind.LOAD:
-        values += [0.0, trace.figure.limit or (100.0 if trace.figure.unit == "%" else 0.0)]
+        values += [0.0, trace.limit or (100.0 if trace.figure.unit == "%" else 0.0)]
     low, high = min(values, default=0.0), max(values, default=1.0)
     room = ROOM * (high - low) or abs(high) * ROOM or 1.0
     least = 0.0 if low >= 0 else low - room
@@ -109,8 +109,8 @@ def _band(low: float, high: float, mean: float, start: datetime, frame: Frame) -
 
 
 def _limit(trace: Trace, frame: Frame) -> str:
-    limit = trace.figure.limit
-    if trace.figure.kind != Kind.LOAD or limit is None:
+    limit = trace.limit
+    if limit is None:
         return ""
     return f'<path class="spark-limit" d="M{frame.left:.1f} {frame.y(limit):.1f}H{frame.width - frame.right:.1f}"/>'
 

@@ -128,31 +128,34 @@ def when(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     return dateformat.format(local, "j F" if local.year == today.year else "j F Y")
 
 
-def change_of(trace: Trace, zone: ZoneInfo, now: datetime) -> str:
-    """Since when it is different, from what to what, and by how much."""
+def change_of(trace: Trace, zone: ZoneInfo, now: datetime, *, share: bool = False) -> str:
+    """Since when it is different, and from what to what; with its `share` also by how many percent, where the usual is
+    not nothing. Each is marked whole: another language has other punctuation."""
     moved = trace.moved
     if moved is None:
         return ""
     after = moved.after if moved.after is not None else trace.now.value if trace.now else None
-    since = _("since {time}").format(time=when(moved.at, zone, now))
+    told = {"time": when(moved.at, zone, now)}
     if moved.before is None or after is None:
-        return since
-    return f"{since}: {write(trace.figure, moved.before)} → {write(trace.figure, after)}"
+        return _("since {time}").format(**told)
+    told |= {"before": write(trace.figure, moved.before), "after": write(trace.figure, after)}
+    if share and moved.before and moved.after is not None and trace.figure.kind != Kind.RATE:
+        told["share"] = f"{100 * (moved.after / moved.before - 1):+.0f}\u00a0%"
+        return _("since {time}: {before} → {after} ({share})").format(**told)
+    return _("since {time}: {before} → {after}").format(**told)
 
 
 def change_words(trace: Trace, zone: ZoneInfo, now: datetime) -> str:
-    """The same as a sentence, with the change in percent where the usual is not nothing."""
-    moved, words = trace.moved, change_of(trace, zone, now)
-    if moved and moved.before and moved.after is not None and trace.figure.kind != Kind.RATE:
-        words += f" ({100 * (moved.after / moved.before - 1):+.0f}\u00a0%)"
+    """The same as a sentence."""
+    words = change_of(trace, zone, now, share=True)
     return words[:1].upper() + words[1:]
 
 
 def usual_of(trace: Trace, usual: tuple[Usual, ...]) -> str:
     """The band in words; with several shifts, from the lowest to the highest."""
     if trace.figure.kind == Kind.LOAD:
-        limit = trace.figure.limit
-        return _("limit {value}").format(value=write(trace.figure, limit)) if limit else ""
+        limit = trace.limit
+        return _("limit {value}").format(value=write(trace.figure, limit)) if limit is not None else ""
     if not usual:
         return _("learning what is usual") if trace.watched else ""
     low, high = min(band.low for band in usual), max(band.high for band in usual)
@@ -182,7 +185,8 @@ def card(trace: Trace, page: "Page") -> Card:
     value, usual = write(trace.figure, trace.now.value if trace.now else None), usual_of(trace, trace.usual)
     change = change_of(trace, page.zone, page.now)
     n = ngettext("n {n:,}", "n {n:,}", trace.now.n).format(n=trace.now.n) if trace.now else ""
-    words = ". ".join(filter(None, [f"{label_of(trace)}: {value}", usual, change, str(STATE_WORDS[trace.state])]))
+    told = _("{figure}: {value}").format(figure=label_of(trace), value=value)
+    words = ". ".join(filter(None, [told, usual, change, str(STATE_WORDS[trace.state])]))
     return Card(
         str(trace.figure.label), place_of(trace), value, usual, change, trace.state, str(STATE_WORDS[trace.state]), n,
         spark(trace, page.since, page.until, words),

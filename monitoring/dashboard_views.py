@@ -213,7 +213,7 @@ def _first(lines: list[LineSeen]) -> str:
     if not loud:
         return _("All quiet.") if any(seen.says.kind == "quiet" for seen in lines) else _("All is being learned.")
     if len(loud) == 1:
-        return f"{loud[0].line.name}: {loud[0].says.sentence}"
+        return _("{line}: {sentence}").format(line=loud[0].line.name, sentence=loud[0].says.sentence)
     return _("{n} of {all} lines need somebody.").format(n=len(loud), all=len(lines))
 
 

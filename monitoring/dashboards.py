@@ -131,6 +131,7 @@ class Trace:
     watched: bool
     now: Point | None  # the latest windows together
     step: timedelta
+    limit: float | None  # of a load, above which it is an alarm
 
     @property
     def gap(self) -> timedelta:
@@ -144,8 +145,8 @@ class Trace:
         if not self.points:
             return State.SILENT
         if self.figure.kind == Kind.LOAD:
-            limit = self.figure.limit
-            return State.OVER if limit and self.now and self.now.value > limit else State.DRAWN
+            over = self.limit is not None and self.now is not None and self.now.value > self.limit
+            return State.OVER if over else State.DRAWN
         if not self.watched:
             return State.DRAWN
         return State.QUIET if self.usual else State.LEARNING
@@ -310,6 +311,7 @@ def _traces(
                 stream.station.slug if stream.station else "", stream.version.name if stream.version else "",
                 stream.key.partition("@")[2], tuple(drawn), tuple(usual[stream.pk]), found.get(stream.pk),
                 figure.watched and figure.name not in unwatched, _together(own, period), step,
+                policy.limit_of(figure),
             )
         )  # fmt: skip
     return traces

@@ -1,14 +1,16 @@
 """Sends what channels are to be told: all that is due to one goes as one message, failures are tried again for a day."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.smtp import EmailBackend
+from django.core.mail.message import sanitize_address
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
@@ -49,11 +51,11 @@ def deliver_to(channel_pk: int, *, now: datetime | None = None) -> int:
     if not rows:
         return 0
     try:
-        send(channel, rows, now=now)
+        part = send(channel, rows, now=now)
     except Undelivered as trouble:
         _try_again(channel, rows, str(trouble), now=now)
         return 0
-    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(state=State.SENT, sent_at=now, error="")
+    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(state=State.SENT, sent_at=now, error=part[:300])
     Channel.objects.filter(pk=channel.pk).update(rests_until=None)
     return len(rows)
 
@@ -104,40 +106,69 @@ def _try_again(channel: Channel, rows: Sequence[Delivery], trouble: str, *, now:
     Channel.objects.filter(pk=channel.pk).update(rests_until=now + rest)
 
 
-def send(channel: Channel, rows: Sequence[Delivery], *, now: datetime) -> None:
-    """Send one message. Raises Undelivered with the reason."""
+def send(channel: Channel, rows: Sequence[Delivery], *, now: datetime) -> str:
+    """Send one message; return what of it did not arrive, if only some of it did. Raises Undelivered with the reason."""
     if channel.kind == Channel.Kind.WEBHOOK:
         body = json.dumps(message_of(channel, rows, now=now)).encode()
         post(channel.target, body, secret=channel.secret, at=now, allowed=settings.WEBHOOK_ALLOW)
-    else:
-        _mail(channel, subject_of(rows), text_of(channel, rows))
+        return ""
+    return _mail(channel, subject_of(rows), text_of(channel, rows))
 
 
 def send_test(channel: Channel, *, now: datetime) -> None:
-    """A message that tells of nothing, to see whether one arrives. Raises Undelivered with the reason."""
+    """A message that tells of nothing, to see whether one arrives. Raises Undelivered with the reason, also where it
+    arrives at some of the addresses only: nobody is told twice of an alarm by it."""
     if channel.kind == Channel.Kind.WEBHOOK:
         body = json.dumps({"channel": channel.name, "at": now.isoformat(), "events": []}).encode()
         post(channel.target, body, secret=channel.secret, at=now, allowed=settings.WEBHOOK_ALLOW)
     else:
         words = _("This is a test of the channel {channel}. Alarms will arrive here.")
-        _mail(channel, _("Shadowline: a test"), words.format(channel=channel.name))
+        part = _mail(channel, _("Shadowline: a test"), words.format(channel=channel.name))
+        if part:
+            raise Undelivered(part)
 
 
-def _mail(channel: Channel, subject: str, text: str) -> None:
+def _mail(channel: Channel, subject: str, text: str) -> str:
+    """Send it to all addresses at once. Returns a sentence where the server refused some of them: the others have it, so
+    it is not sent again, and whoever looks at the channel sees that an address is wrong."""
     if not settings.EMAIL_SET:
         raise Undelivered(_("No mail server is set: EMAIL_URL names it (see docs/operator.md)."))
     to = addresses_of(channel.target)
     try:
-        EmailMessage(" ".join(subject.split()), text, to=to[:1], bcc=to[1:]).send()
+        refused = _refused(EmailMessage(" ".join(subject.split()), text, to=to[:1], bcc=to[1:]))
     except (OSError, SMTPException) as error:  # OSError: no connection, or a time limit
         raise Undelivered(_refusal(error)) from None  # not even in a traceback
+    if not refused:
+        return ""
+    words = _("The mail server refused {n} of {all} addresses ({codes}): the others have it.")
+    part = words.format(n=len(refused), all=len(to), codes=_codes(refused))
+    log.warning("notice not delivered to all", channel=channel.name, trouble=part)
+    return part
+
+
+def _refused(mail: EmailMessage) -> Mapping[str, tuple[int, bytes]]:
+    """Send it; whom of its addressees the server refused, which Django's own sending drops."""
+    connection = get_connection()
+    if not isinstance(connection, EmailBackend):
+        mail.send()
+        return {}
+    with connection:
+        if connection.connection is None:  # it would have raised
+            raise OSError
+        to = [sanitize_address(address, "utf-8") for address in mail.recipients()]
+        sender = sanitize_address(mail.from_email, "utf-8")
+        content = mail.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # Django's own kind
+        return connection.connection.sendmail(sender, to, content)
+
+
+def _codes(refused: Mapping[str, tuple[int, bytes]]) -> str:
+    return ", ".join(sorted({str(code) for code, _words in refused.values()}))
 
 
 def _refusal(error: OSError | SMTPException) -> str:
     """Why a message was not taken, by its number alone where the server spoke: its own words name people's addresses."""
     if isinstance(error, SMTPRecipientsRefused):
-        codes = sorted({str(code) for code, _words in error.recipients.values()})
-        return _("The mail server takes none of the addresses ({codes}).").format(codes=", ".join(codes))
+        return _("The mail server takes none of the addresses ({codes}).").format(codes=_codes(error.recipients))
     if isinstance(error, SMTPResponseException):
         return _("The mail server did not take it: its answer was {code}.").format(code=error.smtp_code)
     return _("The mail server did not take it: {error}").format(error=error)

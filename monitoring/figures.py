@@ -1,5 +1,6 @@
 """What is watched: each figure with its stage, its unit, what kind of number it is and what it tells of."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,11 +43,16 @@ class Figure:
     by_group: bool = False  # each group of readings (a policy, for one) has a baseline of its own
     critical: bool = False  # whether its alarm lowers the level by itself, unless the line says otherwise
     watched: bool = True
-    limit: float | None = None
+    limit: float | None = None  # infinite: none until a person sets one
 
     @property
     def stage(self) -> str:
         return self.name.partition(".")[0]
+
+    @property
+    def is_latency(self) -> bool:
+        """A time that the software takes for a part: how it is spread is kept, too."""
+        return self.group == Group.SOFTWARE and self.kind == Kind.MEAN
 
 
 def _times(stages: Iterable[str]) -> list[Figure]:
@@ -59,10 +65,12 @@ def _times(stages: Iterable[str]) -> list[Figure]:
 
 FIGURES: tuple[Figure, ...] = (
     Figure("server.memory", Group.SOFTWARE, Kind.LOAD, _("Memory in use"), "%", by_station=False, limit=95),
-    Figure("server.processor", Group.SOFTWARE, Kind.LOAD, _("Load of the processor"), "%", by_station=False),
+    Figure("server.processor", Group.SOFTWARE, Kind.LOAD, _("Load of the processor"), "%", by_station=False,
+           limit=math.inf),
     Figure("server.disk", Group.SOFTWARE, Kind.LOAD, _("Disk in use"), "%", by_station=False, limit=90),
-    Figure("server.gpu", Group.SOFTWARE, Kind.LOAD, _("Load of the GPU"), "%", by_station=False),
-    Figure("server.queue_age", Group.SOFTWARE, Kind.LOAD, _("Age of the oldest waiting job"), "s", by_station=False),
+    Figure("server.gpu", Group.SOFTWARE, Kind.LOAD, _("Load of the GPU"), "%", by_station=False, limit=math.inf),
+    Figure("server.queue_age", Group.SOFTWARE, Kind.LOAD, _("Age of the oldest waiting job"), "s", by_station=False,
+           limit=math.inf),
     Figure("server.throughput", Group.SOFTWARE, Kind.LOAD, _("Parts scored per minute"), by_station=False),
     Figure("server.errors", Group.SOFTWARE, Kind.RATE, _("Answers that failed for a fault of the software"),
            of_version=True, by_station=False),
@@ -96,6 +104,7 @@ FIGURES: tuple[Figure, ...] = (
 )  # fmt: skip
 
 BY_NAME = {figure.name: figure for figure in FIGURES}
+LIMITED = tuple(figure for figure in FIGURES if figure.limit is not None)
 
 
 def tells_answers(name: str) -> bool:

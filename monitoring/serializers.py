@@ -58,8 +58,12 @@ class AcknowledgementSerializer(serializers.Serializer):
 
 
 class ClosingSerializer(serializers.Serializer):
-    """What was found, the cause by name, and how the watch goes on: without a choice, as the cause has it."""
+    """What was found, the cause by name, and how the watch goes on: without a choice, as the cause has it.
+
+    `seen` is the number of the watch policy under which the choice was made: under another one it is refused.
+    """
 
     comment = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
     cause = serializers.ChoiceField(Cause.choices, required=False, allow_blank=True, default=Cause.OTHER)
     adapt = serializers.ChoiceField(Adapt.choices, required=False, allow_blank=True, default="")
+    seen = serializers.IntegerField(min_value=0, required=False, allow_null=True, default=None)

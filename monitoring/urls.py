@@ -13,7 +13,7 @@ urlpatterns = [
     path("alarms/<int:pk>/acknowledge/", views.acknowledge, name="acknowledge_alarm"),
     path("alarms/<int:pk>/closing/", closing_views.closing, name="closing_alarm"),
     path("alarms/<int:pk>/closing/replay/", closing_views.replay, name="closing_replay"),
-    path("alarms/<int:pk>/close/", views.close, name="close_alarm"),
+    path("alarms/<int:pk>/close/", closing_views.close, name="close_alarm"),
     *watch_urls.urlpatterns,
     path("setup/", include(pages("channel", "channels"))),
     path("setup/channels/<int:pk>/log/", channel_views.channel_log, name="channel_log"),

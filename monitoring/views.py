@@ -18,10 +18,10 @@ from inspection.models import Line
 from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, caller, may, needs
 from inspection.sheets import csv_response, harmless
-from monitoring.actions import acknowledge_alarm, close_alarm, policy_of, write_watch_policy
+from monitoring.actions import acknowledge_alarm, policy_of, write_watch_policy
 from monitoring.alarm_page import alarm_page, course_words, notices_of, training_of, way_of
 from monitoring.alarms import alarms_of, by_line, find_alarm, gravest_first, rows_of, sentence
-from monitoring.forms import AcknowledgementForm, ClosingForm
+from monitoring.forms import AcknowledgementForm
 from monitoring.models import AlarmQuerySet, Cause, Remedy, State
 from monitoring.proposals import proposals_for
 from shadow.showing import note_shown
@@ -126,22 +126,6 @@ def acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
             raise BadInput(_("Say how long the acknowledgement holds: choose from the list."))
         acknowledge_alarm(alarm=alarm, by=by, comment=form.cleaned_data["comment"], until=form.until(now), now=now)
         messages.success(request, _("Acknowledged: the others see that you are on it."))
-    except (BadInput, Conflict) as refusal:
-        messages.error(request, str(refusal))
-    return _back(request)
-
-
-@needs(May.SUPERVISE)
-@require_POST
-def close(request: HttpRequest, pk: int) -> HttpResponse:
-    """Close an alarm with what was found."""
-    by, form = caller(request), ClosingForm(request.POST)
-    alarm = find_alarm(pk, by)
-    try:
-        if not form.is_valid():
-            raise BadInput(_("Choose the cause from the list."))
-        close_alarm(alarm=alarm, by=by, **form.cleaned_data)
-        messages.success(request, _("The alarm is closed."))
     except (BadInput, Conflict) as refusal:
         messages.error(request, str(refusal))
     return _back(request)

@@ -1,17 +1,19 @@
 """What people tell the watch: that something was changed on purpose, and how a line is to be watched."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from inspection.models import Line, Station
+from inspection.models import Line
 from monitoring.dashboard_page import STAGE_WORDS
-from monitoring.figures import FIGURES, STAGES, Figure, Group, Kind
+from monitoring.figures import FIGURES, LIMITED, STAGES, Figure, Group, Kind
 from monitoring.models import WatchPolicy
 
+WHOLE = "line"
 WATCHED = tuple(figure for figure in FIGURES if figure.kind != Kind.LOAD or figure.limit is not None)
 LEAST, MOST = 1_000, 1_000_000_000  # parts to a false alarm
 
@@ -26,17 +28,19 @@ CHANGED = (
 
 
 class LearnForm(forms.Form):
-    """A named event after which the usual is learned again, at one station or the whole line."""
+    """A named event after which the usual is learned again, at one station or, said so, the whole line."""
 
     reason = forms.CharField(label=gettext_lazy("What was changed"), max_length=300)
-    station = forms.ModelChoiceField(
-        Station.objects.none(), label=gettext_lazy("Where"), required=False, empty_label=gettext_lazy("Whole line")
-    )
+    station = forms.ChoiceField(label=gettext_lazy("Where"))
     group = forms.ChoiceField(label=gettext_lazy("What it may have moved"), choices=CHANGED, required=False)
 
     def __init__(self, *args: Any, line: Line, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.fields["station"].queryset = line.stations.all()  # type: ignore[attr-defined]
+        self.stations = {str(station.pk): station for station in line.stations.all()}
+        places = [(pk, station.name) for pk, station in self.stations.items()]
+        whole = (WHOLE, _("Whole line: every station") if len(places) > 1 else _("Whole line"))
+        first = [("", _("Choose where"))] if len(places) > 1 else []  # nobody forgets a station's whole past by default
+        self.fields["station"].choices = [*first, *places, whole] if first else [whole, *places]  # type: ignore[attr-defined]
         self.fields["reason"].widget.attrs["placeholder"] = _("new lamp at station 2")
 
     def clean(self) -> dict[str, Any]:
@@ -49,12 +53,11 @@ class LearnForm(forms.Form):
         """What `relearn` takes: no figures means all of them."""
         asked = self.cleaned_data
         names = self._names(asked) if asked["group"] else ()
-        return {"station": asked["station"], "figures": names, "reason": asked["reason"]}
+        return {"station": self.stations.get(asked["station"]), "figures": names, "reason": asked["reason"]}
 
-    @staticmethod
-    def _names(asked: dict[str, Any]) -> tuple[str, ...]:
+    def _names(self, asked: dict[str, Any]) -> tuple[str, ...]:
         of_group = [figure for figure in WATCHED if figure.group == asked["group"]]
-        return tuple(figure.name for figure in of_group if figure.by_station or not asked.get("station"))
+        return tuple(figure.name for figure in of_group if figure.by_station or asked.get("station") == WHOLE)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class FigureRow:
     stage: str
     watched: bool
     critical: bool
+    limit: forms.BoundField | None  # of a load
 
 
 class WatchPolicyForm(forms.Form):
@@ -93,18 +97,27 @@ class WatchPolicyForm(forms.Form):
             "watched": self.watched_now, "critical": list(policy.critical),
         }  # fmt: skip
         super().__init__(*args, **kwargs)
+        for figure in LIMITED:
+            self.fields[_limit(figure)] = _limit_field(figure, policy)
 
     def rows(self) -> list[FigureRow]:
         """The figures along a part's way, as they stand in the form."""
         watched, critical = set(self["watched"].value()), set(self["critical"].value())
         return [
-            FigureRow(figure, str(STAGE_WORDS[figure.stage]), figure.name in watched, figure.name in critical)
+            FigureRow(
+                figure, str(STAGE_WORDS[figure.stage]), figure.name in watched, figure.name in critical,
+                self[_limit(figure)] if figure in LIMITED else None,
+            )
             for figure in sorted(WATCHED, key=lambda figure: STAGES.index(figure.stage))
-        ]
+        ]  # fmt: skip
 
     def table(self) -> list[forms.BoundField]:
         """The two columns of checks: their errors stand above the table."""
         return [self["watched"], self["critical"]]
+
+    def limits(self) -> list[forms.BoundField]:
+        """The limits of the loads: so do theirs."""
+        return [self[_limit(figure)] for figure in LIMITED]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -124,8 +137,26 @@ class WatchPolicyForm(forms.Form):
             "alarm_every": given["alarm_every"], "warn_every": given["warn_every"], "by_shift": given["by_shift"],
             "unwatched": [figure.name for figure in WATCHED if figure.name not in watched],
             "critical": [figure.name for figure in WATCHED if figure.name in given["critical"]],
+            "limits": {
+                figure.name: limit for figure in LIMITED if (limit := given[_limit(figure)]) not in (None, figure.limit)
+            },
             "reason": given["reason"],
         }  # fmt: skip
+
+
+def _limit(figure: Figure) -> str:
+    """The name of a load's field."""
+    return f"limit_{figure.name}"
+
+
+def _limit_field(figure: Figure, policy: WatchPolicy) -> forms.FloatField:
+    """Empty: as it comes, which for some loads is no limit."""
+    field = forms.FloatField(label=str(figure.label), required=False, min_value=0, initial=policy.limit_of(figure))
+    field.widget.attrs |= {
+        "step": "any", "aria-label": _("Limit of {figure}").format(figure=figure.label),
+        "placeholder": f"{figure.limit:g}" if figure.limit is not None and isfinite(figure.limit) else _("none"),
+    }  # fmt: skip
+    return field
 
 
 def _raises(figure: Figure, policy: WatchPolicy) -> bool:

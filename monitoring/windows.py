@@ -1,10 +1,10 @@
 """Windows of figures: sums per 10 minutes and per day, added to by one statement."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -78,23 +78,28 @@ ON CONFLICT (stream_id, span, start) DO UPDATE SET
   low = CASE WHEN old.low IS NULL OR excluded.low < old.low THEN excluded.low ELSE old.low END,
   high = CASE WHEN old.high IS NULL OR excluded.high > old.high THEN excluded.high ELSE old.high END
 """
-ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-TYPED = "(%s, %s, %s, %s, %s, %s, %s, %s::float8, %s::float8)"  # PostgreSQL takes a column of NULLs for text
 
 
 def add(tallies: Mapping[Place, Tally]) -> None:
     """Add to the windows; call it in the transaction that notes what was read."""
-    adapt = connection.ops.adapt_datetimefield_value
     rows = [
-        [place.stream, place.span, adapt(place.start), t.n, t.missing, t.total, t.squares, t.low, t.high]
+        [place.stream, place.span, place.start, t.n, t.missing, t.total, t.squares, t.low, t.high]
         for place, t in sorted(tallies.items())  # in one order, or two writers could wait for each other
     ]
-    row = TYPED if connection.vendor == "postgresql" else ROW
+    write(ADD, rows, typed={7: "float8", 8: "float8"})  # PostgreSQL takes a column of NULLs for text
+
+
+def write(statement: str, rows: Sequence[Sequence[Any]], *, typed: Mapping[int, str] | None = None) -> None:
+    """Run a statement that takes `{rows}` of values, some hundreds at once; `typed` columns are cast on PostgreSQL."""
+    casts = typed if typed and connection.vendor == "postgresql" else {}
+    adapt = connection.ops.adapt_datetimefield_value
     with connection.cursor() as cursor:
         for start in range(0, len(rows), AT_ONCE):
             chunk = rows[start : start + AT_ONCE]
-            statement = ADD.format(rows=", ".join([row] * len(chunk)))
-            cursor.execute(statement, [value for values in chunk for value in values])
+            places = [f"%s::{casts[column]}" if column in casts else "%s" for column in range(len(chunk[0]))]
+            row = f"({', '.join(places)})"
+            values = [adapt(value) if isinstance(value, datetime) else value for each in chunk for value in each]
+            cursor.execute(statement.format(rows=", ".join([row] * len(chunk))), values)
 
 
 def add_values(values: Iterable[tuple[int, datetime, float | None]], zone: ZoneInfo) -> None:

@@ -1,7 +1,8 @@
 """A line that has been watched for long: windows, baselines and alarms of every figure, in bulk and from one seed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta
+from statistics import NormalDist
 
 import numpy as np
 
@@ -72,7 +73,8 @@ def is_rate(name: str) -> bool:
 
 def add_windows(stream, rng: np.random.Generator, *, now: datetime, days: int, minutes: int = 156) -> None:
     """A window a day, of the line's own days, and the last ones of 10 minutes."""
-    from monitoring.models import Span, Window
+    from monitoring.figures import BY_NAME
+    from monitoring.models import Bucket, Span, Window
 
     mean, sd = USUAL[stream.figure]
     zone = stream.line.zone if stream.line else now.tzinfo
@@ -97,6 +99,23 @@ def add_windows(stream, rng: np.random.Generator, *, now: datetime, days: int, m
             for start, n, total, square in zip(each, counts, totals, squares, strict=True)
         ]  # fmt: skip
     Window.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+    if BY_NAME[stream.figure].is_latency:
+        Bucket.objects.bulk_create(buckets_of(stream, starts, mean, sd), batch_size=500, ignore_conflicts=True)
+
+
+def buckets_of(stream, starts: Sequence[datetime], mean: float, sd: float) -> Iterator:
+    """Of each day as many times in each bucket as a normal distribution has there."""
+    from monitoring.buckets import BOUNDS, SECONDS
+    from monitoring.figures import BY_NAME
+    from monitoring.models import Bucket
+
+    times, below = NormalDist(mean, sd), 0
+    for bound in BOUNDS:
+        upto = round(PARTS_A_DAY * times.cdf(bound / SECONDS[BY_NAME[stream.figure].unit]))
+        if n := upto - below:
+            for start in starts:
+                yield Bucket(stream=stream, start=start, upto=bound, n=n, seconds=n * min(bound, 2 * mean))
+        below = upto
 
 
 def move(stream, *, at: datetime, by: float) -> None:

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from django.db import transaction
-from django.db.models import Min
 
 from inspection import audit
 from inspection.models import AuditEvent, Line, OfNoPart, Station
 from monitoring.diagnosis import Diagnosis, Moved, diagnose
 from monitoring.models import Alarm, DetectorState, Finding, Severity, Stream
 from monitoring.notices import announce
-from shadow.models import Assignment, Role
+from shadow.models import Role
 
 RULE = "drift"
 TOGETHER = timedelta(hours=1)  # what moved within that time of each other has one cause, as far as anyone knows
@@ -92,11 +92,12 @@ def moved_of(finding: Finding) -> Moved:
 def _releases(line: Line) -> list[datetime]:
     """When a version became live in place of another: the first one replaced nobody.
 
-    By the trail: an assignment that only changes its role keeps its row.
+    By the trail: an assignment that only changes its role keeps its row. A version that comes back as the last one was
+    live before replaced nobody either.
     """
-    first = Assignment.objects.filter(line=line).aggregate(first=Min("assigned_at"))["first"]
     told = AuditEvent.objects.filter(OfNoPart(), line=line.slug, action="version_assigned", data__role=Role.LIVE)
-    return list(told.filter(at__gt=first).order_by("at").values_list("at", flat=True)) if first else []
+    lived = told.order_by("at", "pk").values_list("subject", "at")
+    return [at for (before, _at), (version, at) in pairwise(lived) if version != before]
 
 
 def _tell(alarm: Alarm, action: str, event: str, now: datetime) -> None:

@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 from inspection import audit
 from inspection.models import Line, Station, User
 from inspection.refusals import BadInput
-from monitoring.figures import BY_NAME, FIGURES
+from monitoring.figures import BY_NAME, FIGURES, LIMITED
 from monitoring.models import Alarm, Relearning, WatchPolicy
 
-FIELDS = ("warn_every", "alarm_every", "by_shift", "unwatched", "critical", "factors")
+FIELDS = ("warn_every", "alarm_every", "by_shift", "unwatched", "critical", "factors", "limits")
 LEAST_EVERY = 100  # parts to a false alarm: below that it would be one an hour
+MOST_SECONDS = 86_400  # of a limit: a day
 MOST_EVERY = 2_000_000_000  # as many as a column holds
 
 
@@ -61,12 +62,24 @@ def _refuse_nonsense(line: Line, fields: dict[str, Any], reason: str) -> None:
     if fields["alarm_every"] < fields["warn_every"]:
         raise BadInput(_("An alarm is surer than a warning: it cannot be false more often."))
     _need_figures([*fields["unwatched"], *fields["critical"], *(name.partition("@")[0] for name in fields["factors"])])
+    _need_limits(fields["limits"])
     stations = {*line.stations.values_list("slug", flat=True), ""}
     for name, factor in fields["factors"].items():
         if name.partition("@")[2] not in stations:
             raise BadInput(_("{line} has no station of {name}.").format(line=line.name, name=name))
         if not isinstance(factor, int | float) or not 0 < factor <= 1e6 or not math.isfinite(factor):
             raise BadInput(_("The factor of {name} is above 0, and at most a million.").format(name=name))
+
+
+def _need_limits(limits: dict[str, Any]) -> None:
+    loads = {figure.name: figure for figure in LIMITED}
+    if unknown := sorted(set(limits) - set(loads)):
+        raise BadInput(_("No limit can be set for {names}.").format(names=", ".join(unknown)))
+    for name, limit in limits.items():
+        most = 100 if loads[name].unit == "%" else MOST_SECONDS
+        if not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 < limit <= most:
+            words = _("The limit of {name} is above 0, and at most {most}.")
+            raise BadInput(words.format(name=loads[name].label, most=most))
 
 
 def _need_reason(reason: str) -> None:

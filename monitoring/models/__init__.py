@@ -1,10 +1,20 @@
 """The rows of watching: figures in windows, baselines and detectors; alarms; and who is told of them."""
 
 from monitoring.models.alarms import Alarm, AlarmAction, AlarmQuerySet, Cause, Finding, Remedy, Severity, State
-from monitoring.models.figures import Baseline, Cursor, DetectorState, Relearning, Span, Stream, WatchPolicy, Window
+from monitoring.models.figures import (
+    Baseline,
+    Bucket,
+    Cursor,
+    DetectorState,
+    Relearning,
+    Span,
+    Stream,
+    WatchPolicy,
+    Window,
+)
 from monitoring.models.notices import Channel, Delivery
 
 __all__ = [
-    "Alarm", "AlarmAction", "AlarmQuerySet", "Baseline", "Cause", "Channel", "Cursor", "Delivery", "DetectorState",
+    "Alarm", "AlarmAction", "AlarmQuerySet", "Baseline", "Bucket", "Cause", "Channel", "Cursor", "Delivery", "DetectorState",
     "Finding", "Relearning", "Remedy", "Severity", "Span", "State", "Stream", "WatchPolicy", "Window",
 ]  # fmt: skip

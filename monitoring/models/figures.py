@@ -1,5 +1,7 @@
 """Figures as rows: streams, their windows, frozen baselines, and the detectors between two looks."""
 
+from math import isfinite
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -7,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from inspection.append_only import AppendOnly
 from inspection.models import Line, Station
+from monitoring.figures import Figure
 from shadow.models import ModelVersion
 
 
@@ -60,6 +63,26 @@ class Window(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stream_id} {self.span} {self.start:%Y-%m-%d %H:%M}"
+
+
+class Bucket(models.Model):
+    """How many times of a stream's day lie up to a bound, and above the bound before it; empty ones have no row."""
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="buckets")
+    start = models.DateTimeField(help_text="Of the day, by the line's clock.")
+    upto = models.FloatField(help_text="Seconds; infinite for all that is longer.")
+    n = models.PositiveIntegerField()
+    seconds = models.FloatField(help_text="Sum of its times.")
+
+    class Meta:
+        ordering = ["start", "upto"]
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "start", "upto"], name="one_bucket_per_stream_day_and_bound")
+        ]
+        indexes = [models.Index(fields=["start"], name="bucket_by_time")]  # for pruning
+
+    def __str__(self) -> str:
+        return f"{self.stream_id} {self.start:%Y-%m-%d} up to {self.upto} s"
 
 
 class Baseline(AppendOnly):
@@ -155,6 +178,7 @@ class WatchPolicy(AppendOnly):
     factors = models.JSONField(
         default=dict, help_text="{`figure` or `figure@station`: factor on `every`}: what false alarms have taught."
     )
+    limits = models.JSONField(default=dict, help_text="{load: limit}; a load that is not named has its default.")
     reason = models.CharField(max_length=500)
     by = models.CharField(max_length=150)
     at = models.DateTimeField(default=timezone.now)
@@ -167,3 +191,8 @@ class WatchPolicy(AppendOnly):
 
     def __str__(self) -> str:
         return f"watch policy {self.number} of {self.line_id}"
+
+    def limit_of(self, figure: Figure) -> float | None:
+        """Above which a load is an alarm on this line; None: never."""
+        limit = self.limits.get(figure.name, figure.limit)
+        return limit if limit is not None and isfinite(limit) else None

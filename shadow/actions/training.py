@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inspection import audit, seals
-from inspection.models import Line, User
+from inspection.models import AuditEvent, Line, OfNoPart, User
 from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, must
 from inspection.wake import send_on_commit
@@ -49,12 +49,13 @@ def start_training(
 
     `by` is a person, or what begins it by itself. It changes nothing at the line: what comes of it is a version, which an
     admin may let shadow. Raises Conflict while another training of the line is under way, BadInput for options that no
-    training takes, for parts that cannot be trained on and without a reason.
+    training takes, for parts that cannot be trained on, for an alarm that is none of the line and without a reason.
     """
     _may(by, line, May.SUPERVISE)
     if not reason.strip():
         raise BadInput(_("Say why a version is trained: whoever reads its lineage asks."))
     now = now or timezone.now()
+    _must_be_alarm_of(line, alarm)
     name = name.strip() or name_for(line, now)
     check_name(name)
     training_options.check_options(epochs=epochs, seed=seed, renderings=renderings)
@@ -67,6 +68,18 @@ def start_training(
         raise BadInput(_("These photos cannot be trained on: {why}.").format(why=error)) from None
     options = {"epochs": epochs, "renderings": renderings, "seed": seed, "start": start}
     return _start(line, dealt, by=by, reason=reason.strip()[:500], name=name, alarm=alarm, options=options, now=now)
+
+
+def alarm_is_of(line: Line, alarm: int) -> bool:
+    """By the trail: what raises alarms stands further right."""
+    opened = AuditEvent.objects.filter(OfNoPart(), action="alarm_opened", line=line.slug, subject=f"alarm {alarm}")
+    return opened.exists()
+
+
+def _must_be_alarm_of(line: Line, alarm: int | None) -> None:
+    if alarm is not None and not alarm_is_of(line, alarm):
+        words = _("There is no alarm {number} on {line}: begin at the alarm's own page.")
+        raise BadInput(words.format(number=alarm, line=line.name))
 
 
 @transaction.atomic

@@ -17,13 +17,14 @@ from inspection.models import Disposition, Line
 from inspection.refusals import BadInput, Refused
 from inspection.roles import May, caller, may, needs
 from shadow import actions
-from shadow.actions.training import name_for
+from shadow.actions.training import alarm_is_of, name_for
 from shadow.models import Every, ModelVersion, TrainingRun, live_version, training_policy
 from shadow.schedules import next_training
 from shadow.training_options import EPOCHS, FROM_CHANCE, RENDERINGS
 from shadow.training_page import find_training, progress_of, replay_words, report_of, took
 
 PER_PAGE = 30
+LONGEST = 9  # digits of a number
 
 
 @needs(May.READ_EVIDENCE)
@@ -70,16 +71,18 @@ def _number(sent: Any, name: str, default: int | None) -> int | None:
     text = sent.get(name, "").strip()
     if not text:
         return default
-    if not text.isdecimal() or len(text) > 9:
+    if not text.isdecimal() or len(text) > LONGEST:
         raise BadInput(_("'{name}' is a whole number.").format(name=name))
     return int(text)
 
 
 def _form(request: HttpRequest, line: Line, refusal: Refused | None = None) -> HttpResponse:
     asked = request.POST or request.GET
+    alarm = asked.get("alarm", "")
+    of_line = alarm.isdecimal() and len(alarm) <= LONGEST and alarm_is_of(line, int(alarm))
     judged = Disposition.objects.filter(inspection__line=line, by_machine=False)
     context = {
-        "line": line, "refusal": refusal, "asked": asked, "alarm": asked.get("alarm", ""), "chance": FROM_CHANCE,
+        "line": line, "refusal": refusal, "asked": asked, "alarm": alarm if of_line else "", "chance": FROM_CHANCE,
         "suggested": name_for(line, timezone.now()), "versions": ModelVersion.objects.defer("card"),
         "epochs": EPOCHS, "renderings": RENDERINGS, "judged": judged.values("inspection").distinct().count(),
         "under_way": TrainingRun.objects.under_way().filter(line=line).first(),

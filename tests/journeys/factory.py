@@ -29,7 +29,7 @@ class Factory:
     def manage(self, *arguments, status=0):
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.site.env, capture_output=True, text=True, timeout=300,
+            cwd=ROOT, env=self.site.env, capture_output=True, text=True, timeout=900,
         )  # fmt: skip
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout

@@ -21,7 +21,7 @@ DRIFTS = {  # options of the simulator, parts a run, runs at most; the figure, t
         100,
         5,
         "differ from the model",
-        "Review the rule",
+        "review the rule",
         "The rule of what is scratched",
     ),
     "gradual": (["--drift-from", "0.1"], 1_000, 1, "Brightness", "keep the level", "New normal: it is to stay so"),

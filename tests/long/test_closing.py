@@ -255,3 +255,29 @@ def test_over_the_api_the_watch_is_adapted_too(moved, sam, api):
     assert api(sam).post(url, {"comment": "x", "cause": "fixed", "adapt": "relearn"}).status_code == 400
     assert api(sam).post(url, {"comment": "x", "cause": "new_normal"}).status_code == 200
     assert Relearning.objects.count() == 1
+
+
+def test_what_was_written_outlives_a_refusal(moved, page, sam, ada):
+    """The line was watched otherwise meanwhile: one reads again what would have been, and types nothing again."""
+    browser = page(sam)
+    html = browser.get(URL.format(pk=moved.pk), {"cause": "false_alarm"}).content.decode()
+    seen = re.search(r'name="seen" value="(\d+)"', html).group(1)
+    write_watch_policy(line=moved.line, by=ada, reason="so", warn_every=20_000)
+    sent = {"cause": "false_alarm", "adapt": "rarer", "comment": "Glare & <dust>.", "seen": seen}
+    answer = browser.post(f"/alarms/{moved.pk}/close/", sent)
+    html = answer.content.decode()
+    assert answer.status_code == 409
+    assert "is watched otherwise since you read" in html
+    assert "Glare &amp; &lt;dust&gt;.</textarea>" in html
+    assert re.search(r'value="rarer" checked', html)
+    sent["seen"] = re.search(r'name="seen" value="(\d+)"', html).group(1)
+    assert browser.post(f"/alarms/{moved.pk}/close/", sent).url == "/alarms/"
+    assert AlarmAction.objects.get().comment == "Glare & <dust>."
+
+
+def test_the_api_refuses_a_choice_that_was_read_under_another_policy(moved, api, sam, ada):
+    write_watch_policy(line=moved.line, by=ada, reason="so", warn_every=20_000)
+    sent, where = {"comment": "glare", "cause": "false_alarm"}, f"/api/v1/alarms/{moved.pk}/close/"
+    assert api(sam).post(where, sent | {"seen": 0}, "json").status_code == 409
+    assert not AlarmAction.objects.exists()
+    assert api(sam).post(where, sent | {"seen": 1}, "json").status_code == 200

@@ -12,7 +12,7 @@ from inspection import append_only
 from inspection.models import Correction, Draw, Inspection, Line, Photo, Verdict
 from monitoring import collecting, detection, learning, sources, watching
 from monitoring.actions import close_alarm, relearn, write_watch_policy
-from monitoring.models import Alarm, Baseline, Cursor, DetectorState, Finding, Stream, Window
+from monitoring.models import Alarm, Baseline, Bucket, Cursor, DetectorState, Finding, Stream, Window
 from monitoring.watching import watch_line, watch_lines
 from monitoring.watching import watch_lines as watch
 from shadow.models import Prediction
@@ -124,6 +124,24 @@ def test_figures_of_photos_are_of_the_station_and_those_of_answers_of_the_versio
     assert places["decode.ms"] == (None, version.pk)
 
 
+def test_how_times_are_spread_is_counted_once_in_the_transaction_of_the_look(parts, monkeypatch):
+    parts(30)
+    watch()
+    parts(20)
+    with monkeypatch.context() as broken:
+        broken.setattr(collecting, "_write", lambda eyes: [1 / 0 for eye in eyes if eye.figure.is_latency])
+        watch()
+    assert sum(Bucket.objects.values_list("n", flat=True)) == 30, "a look that dies leaves nothing behind"
+    watch()
+    watch()
+    rows = Bucket.objects.filter(stream__figure="decode.ms")
+    days = Window.objects.filter(stream__figure="decode.ms", span="day")
+    assert {row.start for row in rows} == {day.start for day in days}
+    assert sum(row.n for row in rows) == 50
+    assert sum(row.seconds for row in rows) == pytest.approx(sum(day.total for day in days) / 1000)
+    assert {row.upto for row in rows} <= {0.005, 0.01, 0.025}, "about 7 ms"
+
+
 def test_another_light_is_named_with_its_station_stage_and_time(parts):
     parts(200)
     watch()
@@ -181,6 +199,17 @@ def test_another_version_that_people_disagree_with_is_to_be_rolled_back(
     parts(60, model=other_version, outcome="scratched", at=timezone.now() + timedelta(hours=1))
     watch()
     assert Alarm.objects.get().remedy == "roll_back"
+
+
+def test_the_first_version_replaced_nobody(parts, shadowed, version, set_level):
+    """It is no release to roll back from, whether it was a candidate before, or comes back after a pause."""
+    set_level(shadowed, "human_only")
+    set_level(shadowed, "shadow", version)
+    later = timezone.now() + timedelta(hours=1)
+    parts(200, at=later)
+    parts(60, outcome="scratched", at=later)
+    watch()
+    assert Alarm.objects.get().remedy == "review_rule"
 
 
 @pytest.mark.parametrize("named", ["before the release", "while it learns"])

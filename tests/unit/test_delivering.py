@@ -275,6 +275,28 @@ def test_what_a_mail_server_refuses_is_kept_and_logged_without_an_address(
     assert logged, "it is told of in the log"
 
 
+def test_what_is_refused_to_some_is_seen_and_not_sent_twice(channel, raised, mailbox, page, ada, monkeypatch):
+    async def refuse(self, server, session, envelope, address, options):
+        if address.startswith("gone"):
+            return "550 5.1.1 <gone@example.com>: no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    monkeypatch.setattr(type(mailbox.box), "handle_RCPT", refuse, raising=False)
+    told = channel(target="lead@example.com, gone@example.com, third@example.com")
+    raised()
+    with capture_logs() as logged:
+        assert deliver() == 1
+    row, words = Delivery.objects.get(), "The mail server refused 1 of 3 addresses (550): the others have it."
+    assert (row.state, row.error) == ("sent", words)
+    assert words in str(logged)
+    assert [to for to, _mail in mailbox] == [["lead@example.com", "third@example.com"]]
+    browser = page(ada)
+    assert words in browser.get(f"/setup/channels/{told.pk}/log/").content.decode()
+    assert words in browser.post(f"/setup/channels/{told.pk}/test/", follow=True).content.decode()
+    assert deliver() == 0
+
+
 def test_a_webhook_that_is_down_is_tried_again_ever_more_rarely_and_given_up_after_a_day(hook, raised):
     _, got = hook(status=500)
     raised()
@@ -329,6 +351,7 @@ def test_one_slow_channel_is_another_ones_business_and_no_lock_is_held_while_it_
 
     def look(channel, rows, now):
         seen.append(len(connection.savepoint_ids))
+        return ""
 
     monkeypatch.setattr(delivering, "send", look)
     outside = len(connection.savepoint_ids)

@@ -96,6 +96,37 @@ def test_a_full_disk_is_an_alarm_of_each_line_served_once(served, full):
     assert (finding.detector, finding.before, finding.after) == ("limit", 90, 96)
 
 
+@pytest.mark.parametrize("minutes", [1, 7, 25, 600])
+def test_a_machine_that_looks_seldom_is_heard_too(served, full, minutes):
+    """Others take most looks: its windows hold few, and one of them alone may be a moment's peak."""
+    full(96.0)
+    told = [server.note_loads(NOON + timedelta(minutes=minutes * look)) for look in range(21)]
+    assert sum(told) == 1
+    assert told.index(1) == {1: 9, 7: 2, 25: 1, 600: 1}[minutes]
+
+
+def test_one_look_a_peak_after_usual_ones_is_no_alarm(served, full):
+    full(50.0)
+    looks(1)
+    full(99.0)
+    assert looks(1, NOON + timedelta(hours=1)) == 0
+    assert looks(1, NOON + timedelta(hours=2)) == 1
+
+
+def test_the_limit_is_the_lines_own(served, full, monkeypatch):
+    full(96.0)
+    WatchPolicy.objects.create(line=served, number=1, limits={"server.disk": 97}, reason="a small one", by="ada")
+    assert looks(12) == 0
+    monkeypatch.setattr(server, "queue_age", lambda line, now: 100.0)
+    assert looks(12, NOON + timedelta(hours=1)) == 0, "as it comes the queue has no limit"
+    WatchPolicy.objects.create(line=served, number=2, limits={"server.queue_age": 60}, reason="takt", by="ada")
+    assert looks(12, NOON + timedelta(hours=2)) == 2
+    assert set(Finding.objects.values_list("stream__figure", "before")) == {
+        ("server.disk", 90),
+        ("server.queue_age", 60),
+    }
+
+
 def test_below_its_limit_a_load_is_only_drawn(served, full):
     full(89.0)
     assert looks(15) == 0

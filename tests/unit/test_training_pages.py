@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from automation.models import Routing
+from inspection import audit
 from inspection.models import Inspection, Line, ModelOutputShown
 from monitoring.actions import open_alarm
 from monitoring.models import Alarm
@@ -66,6 +67,8 @@ def url(name, run):
 def test_a_supervisor_starts_a_training_from_an_alarm(page, line, judged, sam):
     form = reverse("start_training", args=[line.slug])
     assert form == "/lines/line-a/trainings/new/"
+    assert 'name="alarm"' not in text(page(sam).get(form, {"alarm": "7"})), "it is none of this line"
+    audit.record("alarm_opened", by="system", line=line.slug, subject="alarm 7")
     shown = text(page(sam).get(form, {"alarm": "7"}))
     assert 'name="alarm" value="7"' in shown
     assert "12 parts of the line were judged" in shown

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from inspection import actions as floor
+from inspection import audit
 from inspection.append_only import AppendOnlyError
 from inspection.models import AuditEvent, Disposition, Inspection, Line, Photo, Verdict
 from inspection.refusals import BadInput, Conflict, NotAllowed
@@ -162,12 +163,20 @@ def test_a_label_without_anybody_behind_it_cannot_be_kept(line, judged, sam):
 
 
 def test_a_training_begins_with_a_snapshot_and_its_row_in_the_trail(start, line, sam):
+    audit.record("alarm_opened", by="system", line=line.slug, subject="alarm 7")
     run = start(alarm=7, epochs=3, renderings=0, seed=2)
     assert (run.state, run.snapshot.size, run.alarm, run.by) == ("waiting", 16, 7, "sam")
     assert run.options == {"epochs": 3, "renderings": 0, "seed": 2, "start": ""}
     assert run.name.startswith("line-a-")
     event = AuditEvent.objects.get(action="training_started")
     assert (event.by, event.line, event.data["alarm"], event.data["reason"]) == ("sam", "line-a", 7, "New glass.")
+
+
+def test_an_alarm_is_one_of_the_line(start, line):
+    audit.record("alarm_opened", by="system", line="line-b", subject="alarm 7")
+    with pytest.raises(BadInput, match="There is no alarm 7 on Line A: begin at the alarm's own page"):
+        start(alarm=7)
+    assert not TrainingRun.objects.exists()
 
 
 def test_a_training_reads_its_data_before_it_locks_anything(start):

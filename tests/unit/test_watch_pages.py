@@ -1,6 +1,7 @@
 """The pages of the watch over HTTP: a line, a figure, all lines, the wall, and the two forms."""
 
 import csv
+import re
 from datetime import timedelta
 
 import pytest
@@ -165,7 +166,7 @@ def test_an_event_at_one_station_is_of_that_station_alone(page, sam, furnished, 
 
 
 def test_everything_there_means_no_names(page, sam, furnished):
-    page(sam).post(f"{WATCH}learn/", {"reason": "moved the line", "station": "", "group": ""})
+    page(sam).post(f"{WATCH}learn/", {"reason": "moved the line", "station": "line", "group": ""})
     assert Relearning.objects.get().figures == []
 
 
@@ -178,6 +179,19 @@ def test_an_event_without_a_name_or_place_is_refused(page, sam, furnished, sent)
 
 def test_an_inspector_may_not_name_events(page, ivy, furnished):
     assert page(ivy).post(f"{WATCH}learn/", {"reason": "x"}).status_code == 403
+
+
+def test_of_several_stations_all_are_learned_anew_only_when_somebody_says_so(page, sam, furnished):
+    browser = page(sam)
+    assert re.search(r'<option value="line"( selected)?>Whole line</option>', browser.get(WATCH).content.decode())
+    furnished.stations.create(slug="cam-2", name="Camera 2")
+    text = browser.get(WATCH).content.decode()
+    assert '<option value="" selected>Choose where</option>' in text
+    assert '<option value="line">Whole line: every station</option>' in text
+    browser.post(f"{WATCH}learn/", {"reason": "new lamp", "station": ""})
+    assert not Relearning.objects.exists()
+    browser.post(f"{WATCH}learn/", {"reason": "new lamp", "station": "line"})
+    assert Relearning.objects.get().station is None
 
 
 # How the line is watched
@@ -196,6 +210,20 @@ def test_an_admin_sets_how_rarely_it_may_cry_wolf(page, ada, furnished):
     assert "one in 2,000,000 parts" in answer.content.decode()
 
 
+def test_an_admin_sets_the_limits_of_loads(page, ada, sam, furnished):
+    """Empty is the default; what is set is drawn, told and shown to those who may not set it."""
+    sent = SENT | {"limit_server.disk": "60", "limit_server.memory": "95", "limit_server.queue_age": "120"}
+    page(ada).post(f"{WATCH}policy/", sent)
+    assert WatchPolicy.objects.get().limits == {"server.disk": 60, "server.queue_age": 120}
+    text = page(ada).get(f"{WATCH}policy/").content.decode()
+    assert re.search(r'name="limit_server.disk" value="60.0"[^>]*placeholder="90"', text)
+    assert re.search(r'name="limit_server.processor"[^>]*placeholder="none"', text)
+    text = page(sam).get(WATCH).content.decode()
+    assert "limit 60" in text
+    assert "over its limit" in text
+    assert "60 %" in page(sam).get(f"{WATCH}policy/").content.decode()
+
+
 def test_the_form_shows_what_holds(page, ada, furnished):
     WatchPolicy.objects.create(
         line=furnished, number=1, unwatched=["quality.cast"], critical=["score.null"], reason="noise", by="sam"
@@ -210,7 +238,8 @@ def test_the_form_shows_what_holds(page, ada, furnished):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [({"warn_every": 3_000_000}, "at least as often"), ({"reason": ""}, "required"), ({"alarm_every": 10}, "1000"),
-     ({"critical": ["score.null"], "watched": []}, "cannot be critical"), ({"watched": ["moon"]}, "moon")],
+     ({"critical": ["score.null"], "watched": []}, "cannot be critical"), ({"watched": ["moon"]}, "moon"),
+     ({"limit_server.disk": "full"}, "Limit of Disk in use: Enter a number"), ({"limit_server.disk": 101}, "at most 100")],
 )  # fmt: skip
 def test_nonsense_is_said_and_kept_in_the_form(page, ada, furnished, wrong, words):
     answer = page(ada).post(f"{WATCH}policy/", SENT | wrong)

@@ -16,7 +16,9 @@ from django.utils import timezone
 
 from bench.rig import watched
 from config import health
-from monitoring.models import Alarm, Stream, Window
+from monitoring import buckets
+from monitoring.figures import BY_NAME
+from monitoring.models import Alarm, Bucket, Stream, Window
 
 pytestmark = pytest.mark.django_db
 DOCS = settings.BASE_DIR / "docs"
@@ -80,12 +82,20 @@ def test_a_counter_never_falls(client, watching):
     assert value(scraped(client), name, **place) == before + 7
 
 
-def test_stages_are_told_in_seconds(client, watching):
-    found = scraped(client)
-    total = value(found, "shadowline_stage_seconds_sum", line="line-a", model="v1", stage="network")
-    count = value(found, "shadowline_stage_seconds_count", line="line-a", model="v1", stage="network")
-    assert total / count == pytest.approx(0.046, rel=0.1)
-    assert value(found, "shadowline_part_seconds_count", line="line-a", model="v1") > 0
+def test_times_are_histograms_in_seconds(client, watching, version):
+    """What lies at or below each bound, of all days; a count and a sum that are those of the buckets."""
+    stream = Stream.objects.get(figure="network.ms", version=version)
+    Bucket.objects.filter(stream=stream).delete()
+    at = timezone.now()
+    for moment, ms in ((at, 30), (at, 40), (at - timedelta(days=1), 41), (at, 60), (at, 400_000)):
+        buckets.add(buckets.counted([(stream.pk, BY_NAME["network.ms"], moment, ms)], watching.zone))
+    found, place = scraped(client), {"line": "line-a", "model": "v1", "stage": "network"}
+    told = {labels["le"]: n for labels, n in found["shadowline_stage_seconds_bucket"] if labels["stage"] == "network"}
+    assert [told[le] for le in ("0.025", "0.05", "0.1", "300.0", "+Inf")] == [0, 3, 4, 4, 5]
+    assert list(told.values()) == sorted(told.values())
+    assert value(found, "shadowline_stage_seconds_count", **place) == 5
+    assert value(found, "shadowline_stage_seconds_sum", **place) == pytest.approx(400.171)
+    assert value(found, "shadowline_part_seconds_bucket", line="line-a", model="v1", le="+Inf") > 0
 
 
 def test_machines_are_told_apart_by_name(client, watching):

@@ -44,6 +44,14 @@ def usernames_for(reader: User | None, people: Iterable[int | None]) -> dict[int
     }
 
 
+def full_names(reader: User | None, called: Iterable[str]) -> dict[str, str]:
+    """The full names behind those words of `usernames_for` that are user names; a pseudonym is nobody's."""
+    own = {reader.username: str(reader)} if reader else {}
+    if not settings.SUPERVISORS_SEE_NAMES:
+        return own
+    return own | {person.username: str(person) for person in User.objects.filter(username__in=called)}
+
+
 def told_to(reader: User, events: Iterable[AuditEvent]) -> list[AuditEvent]:
     """Events as this reader may read them: the rows hold user names, and whoever judged is called by a pseudonym."""
     found = list(events)

@@ -134,9 +134,11 @@ class Sums:
             self.standing[standing] += n
         for cell, found in other.findings.items():
             self.findings.setdefault(cell, Counter()).update(found)
-        for place, bin in other.scores.items() if scores else ():
-            mine = self.scores.get(place, (0, 0, 0))
-            self.scores[place] = [mine[0] + bin[0], mine[1] + bin[1], mine[2] + bin[2]]
+        for place, (ok, scratched, micro) in other.scores.items() if scores else ():
+            mine = self.scores.setdefault(place, [0, 0, 0])
+            mine[0] += ok
+            mine[1] += scratched
+            mine[2] += micro
         for place, counts in other.evidence.items():
             known = self.evidence.get(place, [0] * len(COUNTS))
             self.evidence[place] = [mine + more for mine, more in zip(known, counts, strict=True)]

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from inspection.models import Line
 from inspection.refusals import BadInput
 
+DAY = timedelta(days=1)
 Edge = date | datetime  # a whole working day, or an exact moment (aware)
 
 
@@ -56,6 +57,19 @@ class Span:
         if isinstance(self.end, datetime):
             return moment < self.end
         return self.end is None or day <= self.end
+
+    def in_days(self, calendar: Calendar) -> "Span":
+        """The whole days that it may reach into: around a moment one more, for a night shift's day overlaps the next."""
+        start, end = self.start, self.end
+        return Span(
+            calendar.day_of(start) - DAY if isinstance(start, datetime) else start,
+            calendar.day_of(end) + DAY if isinstance(end, datetime) else end,
+        )
+
+    def cuts(self, calendar: Calendar) -> set[date]:
+        """The days that it may hold in part: those around an edge that is a moment."""
+        days = [calendar.day_of(edge) for edge in (self.start, self.end) if isinstance(edge, datetime)]
+        return {day + step for day in days for step in (-DAY, timedelta(), DAY)}
 
 
 def _moment(edge: Edge | None, line: Line, days: int) -> datetime | None:

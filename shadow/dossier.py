@@ -6,8 +6,7 @@ from datetime import date, timedelta
 from shadow.asked import Asked
 from shadow.ceiling import Ceiling, ceiling
 from shadow.days import Span
-from shadow.models import Comparison
-from shadow.narrowing import within
+from shadow.reading import comparisons_of
 from shadow.reports import AgreementReport, agreement_report
 from shadow.showing import note_shown
 from shadow.timeline import Happening, happenings
@@ -43,13 +42,8 @@ def _note_few(report: AgreementReport) -> None:
     asked, n = report.asked, report.confusion.n + report.excluded["unsure"] + report.excluded["unjudged"]
     if asked.reader is None or not 0 < n < FEW:
         return
-    rows = Comparison.objects.filter(
-        within(asked.span), line__in=asked.lines, version__in=asked.versions, kind=asked.evidence,
-        **asked.narrow.groups(),
-    )  # fmt: skip
-    if asked.narrow.lot:
-        rows = rows.filter(lot=asked.narrow.lot)
-    note_shown(user=asked.reader, inspections=rows.values_list("inspection", flat=True), where="report of few parts")
+    parts = comparisons_of(asked).values_list("inspection", flat=True)
+    note_shown(user=asked.reader, inspections=parts, where="report of few parts")
 
 
 def _told_of(report: AgreementReport) -> Span:

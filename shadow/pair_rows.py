@@ -5,7 +5,8 @@ Whoever reads them has seen the model's answers: each chunk is noted as shown be
 
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
@@ -17,6 +18,8 @@ from shadow.asked import Asked
 from shadow.comparisons import CELL_NAMES, SCRATCHED
 from shadow.days import Calendar
 from shadow.models import Comparison, DayTally
+from shadow.narrowing import within
+from shadow.reading import comparisons_of
 from shadow.rollups import up_to_date
 from shadow.showing import note_shown
 
@@ -84,7 +87,8 @@ def pair_chunks(
             last = after.prediction if after and (line.pk, day) == (after.line, after.day) else 0
             if after and line.pk == after.line and day < after.day:
                 continue
-            rows = _rows(asked, line, day)
+            rows = comparisons_of(replace(asked, lines=(line,))).filter(day=day, standing__in=CELL_NAMES)
+            rows = rows.order_by("prediction")
             while left and (found := list(rows.filter(prediction__gt=last).values_list(*FIELDS)[: min(CHUNK, left)])):
                 note_shown(user=by, inspections=[row[1] for row in found], where=where)
                 yield [names.row(*row) for row in found]
@@ -127,21 +131,6 @@ class _Names:
         )  # fmt: skip
 
 
-def _rows(asked: Asked, line: Line, day: date) -> QuerySet[Comparison]:
-    """The counted pairs of one day of a line, by number."""
-    rows = Comparison.objects.filter(
-        line=line, day=day, version__in=asked.versions, kind=asked.evidence, standing__in=CELL_NAMES,
-        **asked.narrow.groups(),
-    )  # fmt: skip
-    if asked.narrow.lot:
-        rows = rows.filter(lot=asked.narrow.lot)
-    if isinstance(asked.span.start, datetime):
-        rows = rows.filter(received_at__gte=asked.span.start)
-    if isinstance(asked.span.end, datetime):
-        rows = rows.filter(received_at__lt=asked.span.end)
-    return rows.order_by("prediction")
-
-
 def _days(asked: Asked, line: Line) -> list[date]:
     """The days of a line that may hold pairs, from the tallies; for a lot, which they do not know, from its pairs."""
     wanted: dict[str, Any] = {
@@ -153,18 +142,8 @@ def _days(asked: Asked, line: Line) -> list[date]:
     rows: QuerySet[Any] = DayTally.objects.filter(**wanted)
     if asked.narrow.lot:
         rows = Comparison.objects.filter(**wanted, lot=asked.narrow.lot)
-    days = rows.order_by("day").values_list("day", flat=True).distinct()
-    first, last = _reach(asked, line)
-    return [day for day in days if (first is None or day >= first) and (last is None or day <= last)]
-
-
-def _reach(asked: Asked, line: Line) -> tuple[date | None, date | None]:
-    """The days that a span reaches into; around a moment one more, for a night shift's day overlaps the next."""
-    calendar, more = Calendar(line), timedelta(days=1)
-    start, end = asked.span.start, asked.span.end
-    first = calendar.day_of(start) - more if isinstance(start, datetime) else start
-    last = calendar.day_of(end) + more if isinstance(end, datetime) else end
-    return first, last
+    reached = rows.filter(within(asked.span.in_days(Calendar(line))))
+    return list(reached.order_by("day").values_list("day", flat=True).distinct())
 
 
 Json = dict[str, Any]

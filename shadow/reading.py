@@ -1,65 +1,51 @@
 """Reads what was counted for a report: whole days from the tallies, the rest from the comparisons."""
 
 from collections import defaultdict
-from datetime import date, datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from inspection.models import Line
 from shadow.asked import Asked
 from shadow.comparisons import Counted, Key, Sums, key_of, summed
-from shadow.days import Calendar, Edge, Span
+from shadow.days import Calendar
 from shadow.models import Comparison, DayTally
-from shadow.rollups import COLUMNS, tallies, up_to_date
-
-DAY = timedelta(days=1)
+from shadow.narrowing import within
+from shadow.rollups import COLUMNS, tallies
 
 
 def counted(asked: Asked) -> dict[Key, Sums]:
-    """The sums of all pairs asked for, of every kind of evidence."""
-    up_to_date(asked.lines)
-    found: dict[Key, Sums] = defaultdict(Sums)
+    """The sums of all pairs asked for, of every kind of evidence, but for what certificates count of them."""
+    found: dict[Key, Sums] = {}
     for line in asked.lines:
         if asked.narrow.lot:
-            _add_rows(found, asked, line, Q(lot=asked.narrow.lot))
+            found |= _sums(asked, line, Q(lot=asked.narrow.lot))
             continue
-        edges = _days_cut(asked.span, Calendar(line))
+        calendar = Calendar(line)
+        cut = asked.span.cuts(calendar)
         rows = DayTally.objects.filter(line=line, version__in=asked.versions, **asked.narrow.groups())
-        for key, sums in tallies(rows.filter(_within(asked.span, line)).exclude(day__in=edges)):
-            found[key].move(sums)
-        if edges:
-            _add_rows(found, asked, line, Q(day__in=edges))
+        whole = rows.filter(within(asked.span.in_days(calendar))).exclude(day__in=cut)
+        found.update(tallies(whole, evidence=False))
+        if cut:
+            found |= _sums(asked, line, Q(day__in=cut))
     return found
 
 
-def _add_rows(found: dict[Key, Sums], asked: Asked, line: Line, which: Q) -> None:
-    """Add pairs one by one, as the span's exact moments hold them."""
-    rows = Comparison.objects.filter(which, line=line, version__in=asked.versions, **asked.narrow.groups())
-    calendar = Calendar(line)
+def _sums(asked: Asked, line: Line, which: Q) -> dict[Key, Sums]:
+    """The sums of pairs read one by one, as the span's exact moments hold them."""
+    found: dict[Key, Sums] = defaultdict(Sums)
+    rows = Comparison.objects.filter(
+        which, within(asked.span), line=line, version__in=asked.versions, **asked.narrow.groups()
+    )
     for row in rows.values_list(*COLUMNS).iterator(chunk_size=5000):
         counted = Counted(*row)
-        if asked.span.holds(counted.received_at, calendar):
-            found[key_of(counted)].add(summed(counted))
+        found[key_of(counted)].add(summed(counted))
+    return found
 
 
-def _within(span: Span, line: Line) -> Q:
-    """The days that a span reaches into."""
-    calendar = Calendar(line)
-    first, last = _day(span.start, calendar), _day(span.end, calendar)
-    wanted = Q()
-    if first:
-        wanted &= Q(day__gte=first)
-    if last:
-        wanted &= Q(day__lte=last)
-    return wanted
-
-
-def _days_cut(span: Span, calendar: Calendar) -> set[date]:
-    """The days that a span may hold in part: those around an edge that is a moment, for days may overlap by a shift."""
-    moments = [edge for edge in (span.start, span.end) if isinstance(edge, datetime)]
-    days = [calendar.day_of(moment) for moment in moments]
-    return {day + step for day in days for step in (-DAY, timedelta(), DAY)}
-
-
-def _day(edge: Edge | None, calendar: Calendar) -> date | None:
-    return calendar.day_of(edge) if isinstance(edge, datetime) else edge
+def comparisons_of(asked: Asked) -> QuerySet[Comparison]:
+    """The pairs of the one kind of evidence that was asked for, those that stand in no cell of the table among them."""
+    rows = Comparison.objects.filter(
+        within(asked.span), line__in=asked.lines, version__in=asked.versions, kind=asked.evidence,
+        **asked.narrow.groups(),
+    )  # fmt: skip
+    return rows.filter(lot=asked.narrow.lot) if asked.narrow.lot else rows

@@ -9,8 +9,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from inspection.models import Station, User, Variant
-from inspection.people import usernames_for
+from inspection.models import Station, Variant
+from inspection.people import full_names, usernames_for
 from shadow.agreement import Confusion, Figure, Rate
 from shadow.asked import Asked
 from shadow.charts import percent
@@ -18,7 +18,7 @@ from shadow.comparisons import Key, Sums
 from shadow.models import DIFFERING
 from shadow.pairs import KINDS
 from shadow.reading import counted
-from shadow.rollups import left_to_count
+from shadow.rollups import up_to_date
 from shadow.scores import ScoreCounts
 
 CONFIDENCE = 0.95
@@ -70,6 +70,7 @@ class AgreementReport:
 
 def agreement_report(asked: Asked) -> AgreementReport:
     """Count the pairs that were asked for. Kinds of evidence are never mixed; the others are counted beside."""
+    uncounted = up_to_date(asked.lines)
     found = counted(asked)
     kept = {key: sums for key, sums in found.items() if key.kind == asked.evidence}
     whole = total(kept.values(), scores=True)
@@ -85,7 +86,7 @@ def agreement_report(asked: Asked) -> AgreementReport:
         excluded=_excluded(by_kind, asked.evidence),
         evidence_counts={kind: by_kind[kind].confusion.n for kind in KINDS},
         adjudicated={cell: _settled(whole, cell) for cell in DIFFERING},
-        uncounted=left_to_count(),
+        uncounted=uncounted,
     )
 
 
@@ -111,10 +112,10 @@ def _settled(whole: Sums, cell: str) -> Settled:
 def group_tallies(kept: Mapping[Key, Sums], asked: Asked, group_by: str) -> tuple[Group, ...]:
     """The counted pairs as rows of one table, in the order of their keys. They sum to the whole."""
     key_of, name_of = _grouping(group_by, asked, kept)
-    groups: dict[str, list[Sums]] = defaultdict(list)
+    groups: dict[str, Sums] = defaultdict(Sums)
     for key, sums in kept.items():
-        groups[key_of(key) or ""].append(sums)
-    rows = ((key, total(groups[key]).confusion) for key in sorted(groups))
+        groups[key_of(key) or ""].standing.update(sums.standing)
+    rows = ((key, groups[key].confusion) for key in sorted(groups))
     return tuple(Group(key, name_of(key), confusion) for key, confusion in rows if confusion.n)
 
 
@@ -128,8 +129,7 @@ def _grouping(
         return lambda key: week_of(key.day), str
     if group_by == "inspector":
         called = usernames_for(asked.reader, {key.inspector_id for key in kept})
-        named = User.objects.filter(username__in=called.values())  # a pseudonym is nobody's user name
-        return lambda key: called.get(key.inspector_id), _called({user.username: str(user) for user in named})
+        return lambda key: called.get(key.inspector_id), _called(full_names(asked.reader, called.values()))
     if group_by == "model":
         slugs = {version.pk: version.name for version in asked.versions}
         return lambda key: slugs.get(key.version_id), _called({})

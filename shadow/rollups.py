@@ -73,13 +73,13 @@ def _answered_by(parts: Iterable[int]) -> QuerySet[Inspection, int]:
     return Inspection.objects.filter(state=State.RETAKE, serial__in=serials).values_list("pk", flat=True)
 
 
-def up_to_date(lines: Iterable[Line]) -> None:
+def up_to_date(lines: Iterable[Line]) -> int:
     """Let a reader of these lines find everything counted that was written before they asked.
 
-    Where more has changed than a reader may wait for, the workers count the rest; `left_to_count` says how much.
+    Where more has changed than a reader may wait for, the workers count the rest; returns how much that is.
     """
     follow_calendars(lines)
-    catch_up(most=FOR_A_READER)
+    return 0 if catch_up(most=FOR_A_READER) < FOR_A_READER else left_to_count()
 
 
 def left_to_count() -> int:
@@ -214,13 +214,15 @@ def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar], line: Li
     return len(known.keys() | {row.prediction_id for row in new})
 
 
-def tallies(rows: QuerySet[DayTally]) -> Iterator[tuple[Key, Sums]]:
-    """The tallies as keys and sums."""
+def tallies(rows: QuerySet[DayTally], *, evidence: bool = True) -> Iterator[tuple[Key, Sums]]:
+    """The tallies as keys and sums; what certificates count is left out where it is not wanted."""
     width = len(Key._fields)
-    for findings, scores, evidence, *rest in rows.values_list("findings", "scores", "evidence", *TALLY):
+    more = ("evidence",) if evidence else ()
+    for findings, scores, *rest in rows.values_list("findings", "scores", *more, *TALLY):
+        places = rest.pop(0) if evidence else {}
         standing = Counter({name: n for name, n in zip(STANDINGS, rest[width:], strict=True) if n})
         found = {cell: Counter(found) for cell, found in findings.items()}
-        yield Key(*rest[:width]), Sums(standing, found, scores, evidence)
+        yield Key(*rest[:width]), Sums(standing, found, scores, places)
 
 
 def _move_tallies(moved: Mapping[Key, Sums]) -> None:

@@ -90,8 +90,7 @@ def _folders() -> dict[str, Path]:
 
 def _copied(stored: str, folder: Path) -> bool:
     place = path_of(stored)
-    assert isinstance(place, Path)  # a bucket is not copied
-    return (folder / place.relative_to(settings.PHOTO_ROOT)).exists()
+    return isinstance(place, Path) and (folder / place.relative_to(settings.PHOTO_ROOT)).exists()
 
 
 def _counting(tell: Tell, what: str) -> Callable[[int], None]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-QUEUES = ("score", "train", "default")
+QUEUES = ("score", "default")  # those that the site of the bench has workers for
 
 
 def free_port() -> int:

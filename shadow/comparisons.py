@@ -1,10 +1,11 @@
 """A pair as reports count it, and the sums of many: what the rows come to, without a table of its own."""
 
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -61,19 +62,12 @@ class Key(NamedTuple):
     inspector_id: int | None
 
 
-class Summed(NamedTuple):
-    """What of a pair goes into sums; the names are columns of `Comparison`."""
+# What of a pair goes into sums, after its key: columns of `Comparison`.
+SUMMED = (*Key._fields, "standing", "finding", "evidence", "slot", "shift", "score")
+STANDING = SUMMED.index("standing")
+summed: Callable[[Counted], tuple[Any, ...]] = attrgetter(*SUMMED)
 
-    standing: str
-    score: float | None
-    finding: str
-    evidence: str
-    slot: int | None
-    shift: int
-
-
-def summed(row: Counted) -> Summed:
-    return Summed(row.standing, row.score, row.finding, row.evidence, row.slot, row.shift)
+Alike = tuple[str, str, str, int | None, int, int | None]  # standing, finding, evidence, slot, shift, bin of the score
 
 
 def place_of(slot: int | None, shift: int) -> str:
@@ -97,10 +91,6 @@ def bars_of(thresholds: Sequence[float], threshold: float) -> list[float]:
     return sorted({*thresholds, threshold})
 
 
-def key_of(row: Counted) -> Key:
-    return Key(row.line_id, row.version_id, row.day, row.kind, row.station_id, row.variant_id, row.inspector_id)
-
-
 @dataclass
 class Sums:
     """Pairs by standing, findings by cell and who was right, and by bin of the scores [judged ok, scratched, millionths];
@@ -114,34 +104,36 @@ class Sums:
     scores: dict[str, list[int]] = field(default_factory=dict)
     evidence: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, row: Sequence[Any], times: int = 1) -> None:
-        """Count a pair, or with -1 take it away; `row` has the fields of `Summed`."""
-        standing, score, finding, counts_as, slot, shift = row
-        self.standing[standing] += times
+    def add(self, alike: "Alike", pairs: int, millionths: int) -> None:
+        """Count some pairs that differ in no more than their scores within a bin, of which `millionths` is the sum."""
+        standing, finding, counts_as, slot, shift, bin = alike
+        self.standing[standing] += pairs
         if counts_as:
             place = self.evidence.setdefault(place_of(slot, shift), [0] * len(COUNTS))
-            place[COUNTS.index(counts_as)] += times
-        if standing in CELL_NAMES and score is not None:
-            bin = self.scores.setdefault(str(bin_of(score)), [0, 0, 0])
-            bin[1 if standing in SCRATCHED else 0] += times
-            bin[2] += times * round(score * MILLION)
+            place[COUNTS.index(counts_as)] += pairs
+        if bin is not None:
+            counts = self.scores.setdefault(str(bin), [0, 0, 0])
+            counts[1 if standing in SCRATCHED else 0] += pairs
+            counts[2] += millionths
             if finding:
-                self.findings.setdefault(standing, Counter())[finding] += times
+                self.findings.setdefault(standing, Counter())[finding] += pairs
 
-    def move(self, other: "Sums", *, scores: bool = True) -> None:
-        """Add another's counts to these; its counts may be negative. Scores are many: leave them where nobody asks."""
+    def move(self, other: "Sums", *, scores: bool = True, times: int = 1) -> None:
+        """Add another's counts to these, or with -1 take them away. Scores are many: leave them where nobody asks."""
         for standing, n in other.standing.items():
-            self.standing[standing] += n
+            self.standing[standing] += times * n
         for cell, found in other.findings.items():
-            self.findings.setdefault(cell, Counter()).update(found)
+            mine_found = self.findings.setdefault(cell, Counter())
+            for who, n in found.items():
+                mine_found[who] += times * n
         for place, (ok, scratched, micro) in other.scores.items() if scores else ():
             mine = self.scores.setdefault(place, [0, 0, 0])
-            mine[0] += ok
-            mine[1] += scratched
-            mine[2] += micro
+            mine[0] += times * ok
+            mine[1] += times * scratched
+            mine[2] += times * micro
         for place, counts in other.evidence.items():
             known = self.evidence.get(place, [0] * len(COUNTS))
-            self.evidence[place] = [mine + more for mine, more in zip(known, counts, strict=True)]
+            self.evidence[place] = [mine + times * more for mine, more in zip(known, counts, strict=True)]
 
     def tidy(self) -> "Sums":
         """The same without zeros."""
@@ -157,6 +149,26 @@ class Sums:
     @property
     def score_counts(self) -> ScoreCounts:
         return ScoreCounts.from_bins({int(place): (bin[0], bin[1], bin[2]) for place, bin in self.scores.items()})
+
+
+def sums_of(rows: Iterable[Sequence[Any]]) -> dict[Key, Sums]:
+    """The sums of pairs by their keys; a row has the columns of SUMMED.
+
+    Like ones are counted first and summed then, for of a day's pairs of one inspector most are alike.
+    """
+    alike: dict[tuple[tuple[Any, ...], int | None], list[int]] = {}
+    for row in rows:
+        score, bin = row[-1], None
+        if score is not None and row[STANDING] in CELL_NAMES:
+            bin = bin_of(score)
+        counts = alike.setdefault((tuple(row[:-1]), bin), [0, 0])
+        counts[0] += 1
+        if bin is not None:
+            counts[1] += round(score * MILLION)
+    found: dict[Key, Sums] = defaultdict(Sums)
+    for (fields, bin), (pairs, millionths) in alike.items():
+        found[Key(*fields[:STANDING])].add((*fields[STANDING:], bin), pairs, millionths)
+    return found
 
 
 ROW = (

@@ -34,6 +34,7 @@ class Pair(NamedTuple):
     None before any). `evidence_outcome` is what certificates count: the first judge's own answer, with the
     corrections made before anything of the model was served; where that is unsure, the next unseeing judge's.
     `served_before`: something of the model was served to a judge before a verdict that one of the two rests on.
+    `inspector` is nobody's name until `seen_by` tells it to a reader.
     """
 
     inspection_id: int
@@ -98,7 +99,6 @@ class Judged(NamedTuple):
     """What a part's verdicts come to."""
 
     inspector_id: int | None
-    inspector: str | None
     judged_at: datetime | None
     outcome: str | None
     evidence_outcome: str | None
@@ -109,7 +109,6 @@ class _Verdict(NamedTuple):
     pk: int
     inspection_id: int
     inspector_id: int | None
-    inspector: str | None
     outcome: str
     at: datetime
 
@@ -122,7 +121,7 @@ class _Correction(NamedTuple):
 
 
 Served = dict[tuple[int, int], datetime]  # (inspection, person): when model output was first served to them
-NOT_JUDGED = Judged(None, None, None, None, None, False)
+NOT_JUDGED = Judged(None, None, None, None, False)
 
 
 def pairs(
@@ -163,10 +162,22 @@ def pairs_of(
     )  # fmt: skip
     found = []
     for *fields, outcome, null_reason, retrospective, draw, blind, origin, demo in rows:
-        *said, served_before = judged.get(fields[0], NOT_JUDGED)
+        inspector, *said, served_before = judged.get(fields[0], NOT_JUDGED)
         live, finding = counts_as_live(origin, demo), findings.get(fields[1])
         blind = bool(blind) and (as_of is None or as_of.has("draw", draw))
-        told = (outcome or None, null_reason, *said, blind, served_before, origin, live, retrospective, finding)
+        told = (
+            outcome or None,
+            null_reason,
+            inspector,
+            None,
+            *said,
+            blind,
+            served_before,
+            origin,
+            live,
+            retrospective,
+            finding,
+        )
         found.append(Pair._make((*fields, *told)))
     return found
 
@@ -193,7 +204,7 @@ def judged_of(
     given = Verdict.objects.filter(_then("verdict", as_of), inspection__in=parts).exclude(occasion=Occasion.ADVISED)
     given = given.order_by("pk")
     verdicts: dict[int, list[tuple]] = defaultdict(list)
-    for row in given.values_list("pk", "inspection_id", "inspector_id", "inspector__username", "outcome", "at"):
+    for row in given.values_list("pk", "inspection_id", "inspector_id", "outcome", "at"):
         verdicts[row[1]].append(row)
     if besides is not None:
         first = _first_served(besides, as_of)
@@ -209,8 +220,8 @@ def judged_of(
 
 def _said_once(row: tuple) -> Judged:
     """One verdict and nothing else, as nearly every part has: what `_judgement` says of it, at a tenth of the time."""
-    _pk, _part, inspector_id, inspector, outcome, at = row
-    return Judged(inspector_id, inspector, at, outcome, outcome, False)
+    _pk, _part, inspector_id, outcome, at = row
+    return Judged(inspector_id, at, outcome, outcome, False)
 
 
 def _then(table: str, as_of: AsOf | None) -> Q:
@@ -242,7 +253,6 @@ def _judgement(verdicts: list[_Verdict], corrections: dict[int, list[_Correction
     first, deciding = verdicts[0], verdicts[-1 if finding.index is None else finding.index]
     return Judged(
         inspector_id=deciding.inspector_id,
-        inspector=deciding.inspector,
         judged_at=deciding.at,
         outcome=Outcome.UNSURE.value if finding.index is None else outcomes[finding.index],
         evidence_outcome=_evidence_outcome(verdicts, corrections, served),

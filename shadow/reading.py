@@ -1,16 +1,14 @@
 """Reads what was counted for a report: whole days from the tallies, the rest from the comparisons."""
 
-from collections import defaultdict
-
 from django.db.models import Q, QuerySet
 
 from inspection.models import Line
 from shadow.asked import Asked
-from shadow.comparisons import Counted, Key, Sums, key_of, summed
+from shadow.comparisons import SUMMED, Key, Sums, sums_of
 from shadow.days import Calendar
 from shadow.models import Comparison, DayTally
 from shadow.narrowing import within
-from shadow.rollups import COLUMNS, tallies
+from shadow.rollups import tallies
 
 
 def counted(asked: Asked) -> dict[Key, Sums]:
@@ -32,14 +30,10 @@ def counted(asked: Asked) -> dict[Key, Sums]:
 
 def _sums(asked: Asked, line: Line, which: Q) -> dict[Key, Sums]:
     """The sums of pairs read one by one, as the span's exact moments hold them."""
-    found: dict[Key, Sums] = defaultdict(Sums)
     rows = Comparison.objects.filter(
         which, within(asked.span), line=line, version__in=asked.versions, **asked.narrow.groups()
     )
-    for row in rows.values_list(*COLUMNS).iterator(chunk_size=5000):
-        counted = Counted(*row)
-        found[key_of(counted)].add(summed(counted))
-    return found
+    return sums_of(rows.values_list(*SUMMED).iterator(chunk_size=5000))
 
 
 def comparisons_of(asked: Asked) -> QuerySet[Comparison]:

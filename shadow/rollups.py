@@ -7,7 +7,7 @@ go one after the other.
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from django.db.models import Max, Min, QuerySet
 from inspection.models import Inspection, Line
 from inspection.moves import State
 from inspection.planning import KeyBeside, unindexed
-from shadow.comparisons import Counted, Key, Summed, Sums, compared, key_of, summed
+from shadow.comparisons import SUMMED, Counted, Key, Sums, compared, summed, sums_of
 from shadow.days import Calendar
 from shadow.models import Calendared, ChangedPart, Comparison, DayTally, Prediction
 from shadow.models.counted import Standing
@@ -150,13 +150,9 @@ def _days_of(line: Line) -> list[date]:
 def _sum_up(line: Line, day: date) -> tuple[int, bool]:
     """Make a day's tallies from its comparisons; says how many there are, and whether the tallies were wrong."""
     _go_alone()
-    found: dict[tuple, Sums] = defaultdict(Sums)
-    rows = Comparison.objects.filter(line=line, day=day).values_list(*Key._fields, *Summed._fields)
-    pairs, width = 0, len(Key._fields)
-    for row in rows.iterator(chunk_size=5000):
-        found[row[:width]].add(row[width:])
-        pairs += 1
-    sums = {Key(*key): of_it for key, of_it in found.items()}
+    rows = Comparison.objects.filter(line=line, day=day).values_list(*SUMMED)
+    sums = sums_of(rows.iterator(chunk_size=5000))
+    pairs = sum(each.standing.total() for each in sums.values())
     wrong = dict(tallies(DayTally.objects.filter(line=line, day=day))) != sums
     if wrong:
         DayTally.objects.filter(line=line, day=day).delete()
@@ -198,16 +194,15 @@ def _count(scope: Mapping[str, Any], calendars: Mapping[int, Calendar], line: Li
         beside = {name.replace("inspection", "part"): key for name, key in scope.items()}
         predictions = predictions.alias(part=KeyBeside("inspection__line")).filter(**beside)
     known = {row[0]: Counted(*row) for row in counted.values_list(*COLUMNS)}
-    moved: dict[Key, Sums] = defaultdict(Sums)
     new: list[Counted] = []
     for row in compared(predictions, calendars):
         if known.get(row.prediction_id) == row:
             del known[row.prediction_id]
         else:
             new.append(row)
-            moved[key_of(row)].add(summed(row))
-    for row in known.values():  # what it was before; or its prediction was purged
-        moved[key_of(row)].add(summed(row), -1)
+    moved = sums_of(map(summed, new))
+    for key, before in sums_of(map(summed, known.values())).items():  # what it was before, or its prediction was purged
+        moved[key].move(before, times=-1)
     Comparison.objects.filter(pk__in=known).delete()
     _insert(Comparison, COLUMNS, new)
     _move_tallies(moved)

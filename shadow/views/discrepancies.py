@@ -17,11 +17,10 @@ from shadow.adjudicating import adjudicate_all
 from shadow.asked import Asked
 from shadow.exhibits import exhibits
 from shadow.models import Finding, ModelVersion
-from shadow.pairs import seen_by
 from shadow.reasons import reasons_for
 from shadow.settled import sitting_of
 from shadow.showing import note_shown
-from shadow.views.filters import asked_params, choices, query_of
+from shadow.views.filters import asked_params, query_of
 from shadow.views.report_filters import narrow_choices
 
 MORE = ("model", "evidence", "station", "variant", "inspector", "lot", "score_from", "score_below", "from", "to")
@@ -45,8 +44,8 @@ def discrepancies(request: HttpRequest) -> HttpResponse:
     note_shown(user=by, inspections=[pair.inspection_id for pair in page.pairs], where="discrepancies")
     first = next((pair for pair in page.pairs if pair.differs and not pair.finding), None)
     return render(request, "shadow/discrepancies.html", {
-        **choices(request), "versions": ModelVersion.objects.defer("card"),  # a card takes 2 ms to parse
-        "exhibits": exhibits(seen_by(by, page.pairs)), "params": params, "query": query_of(params),
+        "versions": ModelVersion.objects.values_list("name", flat=True),
+        "exhibits": exhibits(page.pairs, sought.lines), "params": params, "query": query_of(params),
         "older": query_of(params, before=str(page.next)) if page.next else "", "at_start": "before" not in request.GET,
         "tabs": _tabs(sought, params), "first": first or next(iter(page.pairs), None), "ages": AGES,
         "narrow": narrow_choices(Asked(sought.lines, (), narrow=sought.narrow, reader=by)),

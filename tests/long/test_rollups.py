@@ -120,7 +120,7 @@ def by_the_rows(line):
     found = defaultdict(Counter)
     for pair in pairs(line=line):
         standing = "null" if pair.predicted is None else pair.cell or ("unjudged" if pair.outcome is None else "unsure")
-        key = (pair.model, pair.received_at.date(), pair.evidence_kind, pair.station, pair.inspector)
+        key = (pair.model, pair.received_at.date(), pair.evidence_kind, pair.station, pair.inspector_id)
         found[key][standing] += 1
         if pair.cell:
             found[key]["score", bin_of(pair.score), pair.outcome] += 1
@@ -138,7 +138,7 @@ def as_counted(line):
         for place, (ok, scratched, millionths) in row.scores.items():
             counter["score", int(place), "ok"], counter["score", int(place), "scratched"] = ok, scratched
             counter["millionths", int(place)] = millionths
-        station, inspector = row.station and row.station.slug, row.inspector and row.inspector.username
+        station, inspector = row.station and row.station.slug, row.inspector_id
         found[row.version.name, row.day, row.kind, station, inspector] = +counter
     return found
 

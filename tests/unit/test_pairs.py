@@ -71,7 +71,7 @@ def test_the_four_cells(make_part, answer, only, judge, ivy, verdict, score, cel
     pair = only()
     assert pair.cell == cell
     assert pair.differs is (cell in ("overkill", "escape"))
-    assert (pair.inspector, pair.outcome, pair.evidence_outcome) == ("ivy", verdict, verdict)
+    assert (pair.inspector_id, pair.outcome, pair.evidence_outcome) == (ivy.pk, verdict, verdict)
 
 
 def test_a_null_prediction_has_a_reason_and_no_cell(make_part, answer, only, judge, ivy):
@@ -89,7 +89,7 @@ def test_the_last_correction_holds(make_part, answer, only, judge, ivy, sam):
     actions.correct_verdict(verdict=verdict, outcome="scratched", reason="", by=ivy)
     actions.correct_verdict(verdict=verdict, outcome="ok", reason="dust", by=sam)
     pair = only()
-    assert (pair.outcome, pair.evidence_outcome, pair.inspector) == ("ok", "ok", "ivy")
+    assert (pair.outcome, pair.evidence_outcome, pair.inspector_id) == ("ok", "ok", ivy.pk)
 
 
 def test_undo_before_the_model_was_served_counts_everywhere(make_part, answer, only, judge, ivy):
@@ -135,7 +135,7 @@ def test_a_second_opinion_decides_and_is_evidence_while_blind(make_part, answer,
     judge(part, ivy, "unsure")
     judge(part, ian, "scratched")
     pair = only()
-    assert (pair.outcome, pair.evidence_outcome, pair.inspector) == ("scratched", "scratched", "ian")
+    assert (pair.outcome, pair.evidence_outcome, pair.inspector_id) == ("scratched", "scratched", ian.pk)
     assert pair.evidence_kind == "blind"
 
 
@@ -237,7 +237,7 @@ def test_an_imported_label_counts_without_an_inspector(make_part, answer, only):
     actions.import_history(inspection=part, label="scratched", by="ada")
     answer(part, 0.9, blind=None)
     pair = only()
-    assert (pair.cell, pair.inspector, pair.evidence_kind) == ("both_scratched", None, "retrospective")
+    assert (pair.cell, pair.inspector_id, pair.evidence_kind) == ("both_scratched", None, "retrospective")
 
 
 def test_pairs_come_by_arrival_and_within_the_span(make_part, answer, version, line):

@@ -62,10 +62,7 @@ def back_up(folder: Path, *, now: datetime, tell: Tell) -> dict[str, Any]:
     fresh = folder / f".{name}"
     fresh.unlink(missing_ok=True)
     _dump(fresh)
-    copied = {
-        what: _copy_new(source, folder / what, lambda n, what=what: tell(f"{n:,} of {what} are new"))
-        for what, source in _folders().items()
-    }
+    copied = {what: _copy_new(source, folder / what, _counting(tell, what)) for what, source in _folders().items()}
     kept = [secret for secret in SECRETS if _copy_secret(Path(settings.DATA_DIR) / secret, folder / secret)]
     rows = Photo.objects.filter(pk__lte=last).values_list("stored", flat=True).distinct()
     missing = [stored for stored in rows.iterator() if not (folder / _beneath(stored)).exists()]
@@ -87,6 +84,10 @@ def back_up(folder: Path, *, now: datetime, tell: Tell) -> dict[str, Any]:
 def _folders() -> dict[str, Path]:
     """What is copied file by file, by its name in the backup. Previews are made again by themselves."""
     return {"photos": Path(settings.PHOTO_ROOT) / "photos", "models": Path(settings.MODEL_ROOT)}
+
+
+def _counting(tell: Tell, what: str) -> Callable[[int], None]:
+    return lambda number: tell(f"{number:,} of {what} copied")
 
 
 def _beneath(stored: str) -> Path:
@@ -138,7 +139,7 @@ def restore(folder: Path, *, tell: Tell) -> dict[str, Any]:
     if tables := connection.introspection.table_names():
         raise BackupError(f"The database has {len(tables)} tables already. A backup goes into an empty one.")
     for what, target in _folders().items():
-        _copy_new(folder / what, target, lambda n, what=what: tell(f"{n:,} of {what}"))
+        _copy_new(folder / what, target, _counting(tell, what))
     for secret in manifest["secrets"]:
         # The site is empty, so nothing was drawn or signed with what the settings have just made.
         _copy_secret(folder / secret, Path(settings.DATA_DIR) / secret)

@@ -94,7 +94,7 @@ def _copied(stored: str, folder: Path) -> bool:
 
 
 def _counting(tell: Tell, what: str) -> Callable[[int], None]:
-    return lambda number: tell(f"{number:,} of {what} are new")
+    return lambda number: tell(f"{number:,} of {what} copied")
 
 
 def _dump(target: Path) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from automation.actions import score_and_settle
 from config.health import photo_store
+from inspection.actions import claim
 from inspection.bucket import Bucket
 from inspection.models import Inspection
 from inspection.photos import keep, path_of, preview_path
@@ -115,6 +116,16 @@ def test_or_by_a_signed_address_that_runs_out(bucket, make_part, client, sam, iv
         assert told.headers["Content-Type"] == "image/jpeg"
     with pytest.raises(HTTPError, match="403"):
         urllib.request.urlopen(answer["Location"].replace("X-Amz-Expires=300", "X-Amz-Expires=3000"))  # noqa: S310
+
+
+def test_who_judges_blind_is_never_led_to_a_digest(bucket, make_part, line, client, ivy, settings):
+    settings.PHOTO_DELIVERY = "redirect"
+    photo = make_part().photos.get()
+    claim(line=line, by=ivy)
+    client.force_login(ivy)
+    for address in (f"/photos/{photo.pk}/", f"/photos/{photo.pk}/preview/"):
+        answer = client.get(address)
+        assert (answer.status_code, answer.has_header("Location")) == (200, False)
 
 
 def test_readiness_tells_the_truth(bucket, monkeypatch, settings):

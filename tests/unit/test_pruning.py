@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from monitoring import pruning
 from monitoring.actions import open_alarm, write_channel
-from monitoring.models import Alarm, Channel, Delivery, Stream, Window
+from monitoring.models import Alarm, Bucket, Channel, Delivery, Stream, Window
 from monitoring.tasks import prune_figures
 
 NOW = timezone.now()
@@ -22,6 +22,8 @@ def windows(line):
     for span, days in ages.items():
         for age in days:
             Window.objects.create(stream=stream, span=span, start=NOW - timedelta(days=age), n=1)
+    for age in (1820, 1830):
+        Bucket.objects.create(stream=stream, start=NOW - timedelta(days=age), upto=0.5, n=1, seconds=0.1)
 
 
 @pytest.fixture
@@ -38,18 +40,18 @@ def left():
 
 def test_what_is_older_goes_and_alarms_stay(windows, notices, monkeypatch):
     monkeypatch.setattr(pruning, "AT_ONCE", 1)
-    assert pruning.prune(now=NOW) == {"windows_of_minutes": 2, "windows_of_days": 1, "notices": 2}
+    assert pruning.prune(now=NOW) == {"windows_of_minutes": 2, "windows_of_days": 1, "buckets": 1, "notices": 2}
     assert left() == [("day", 31), ("day", 400), ("day", 1820), ("minutes", 1), ("minutes", 29)]
     assert sorted(Delivery.objects.values_list("state", flat=True)) == ["due", "sent"]
     assert Alarm.objects.count() == 4
-    assert pruning.prune(now=NOW) == {"windows_of_minutes": 0, "windows_of_days": 0, "notices": 0}
+    assert pruning.prune(now=NOW) == {"windows_of_minutes": 0, "windows_of_days": 0, "buckets": 0, "notices": 0}
 
 
 def test_the_command_counts_before_it_deletes(windows, capsys, settings):
     settings.KEEP_MINUTES_DAYS = 10
     call_command("prune", "--dry-run", "--json")
     said = json.loads(capsys.readouterr().out)
-    assert said == {"windows_of_minutes": 3, "windows_of_days": 1, "notices": 0, "dry_run": True}
+    assert said == {"windows_of_minutes": 3, "windows_of_days": 1, "buckets": 1, "notices": 0, "dry_run": True}
     assert Window.objects.count() == 8
     call_command("prune")
     assert "windows of minutes: 3" in capsys.readouterr().out

@@ -15,7 +15,7 @@ APPS = ("inspection", "shadow", "monitoring", "automation")
 BASELINE = {
     "inspection": "0007_halt_requests",
     "shadow": "0009_comparisons_are_looked_up_once",
-    "monitoring": "0003_no_alarm_says_retrain",
+    "monitoring": "0004_times_by_bounds_and_limits_of_loads",
     "automation": "0006_policies_void_nothing",
 }
 PROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]

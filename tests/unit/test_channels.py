@@ -6,7 +6,7 @@ from inspection.models import AuditEvent
 from inspection.refusals import BadInput, NotAllowed
 from monitoring.actions import open_alarm, remove_channel, write_channel
 from monitoring.models import Channel, Delivery
-from tests.unit.test_webhooks import serving
+from tests.long.test_webhooks import serving
 
 MAIL = {"name": "Lead", "kind": "email", "target": "lead@example.com, b@example.com", "least": "alarm"}
 HOOK = {"name": "Hook", "kind": "webhook", "target": "https://hooks.example/T0/token", "least": "warning"}

@@ -18,7 +18,7 @@ from monitoring import delivering, notices, tasks
 from monitoring.actions import acknowledge_alarm, close_alarm, deliver_again, open_alarm, write_channel
 from monitoring.delivering import WAITS, deliver_to, due_channels
 from monitoring.models import Channel, Delivery
-from tests.unit.test_webhooks import serving
+from tests.long.test_webhooks import serving
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -12,6 +12,8 @@ from functools import cache
 
 import pytest
 import torch
+from django.apps import apps
+from django.conf import settings as site
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 from django.utils import timezone, translation
@@ -53,6 +55,12 @@ OF_MIGRATIONS = {"django_content_type", "auth_permission"}
 
 def pytest_addoption(parser):
     parser.addoption("--with-database", action="store_true", help="only the tests that ask a database something")
+
+
+def pytest_configure(config):
+    """--no-migrations from the start: set with the first database, it would end with that test's own settings."""
+    if config.getoption("nomigrations"):
+        site.MIGRATION_MODULES = dict.fromkeys(app.label for app in apps.get_app_configs())
 
 
 def pytest_collection_modifyitems(config, items):

@@ -5,6 +5,8 @@ import fcntl
 import os
 import shutil
 import signal
+import threading
+import time
 
 import pytest
 from django.conf import settings
@@ -13,7 +15,14 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from automation.simulation import ApiClient, wait_for_server
-from inspection.models import User
+from inspection import waiting
+from inspection.models import ApiToken, User
+from station.client import Client as StationClient
+from station.sending import Sender
+from station.settings import Settings
+from station.spool import Spool
+from station.state import read_state
+from station.taking import Taker
 from tests.journeys import factory as demo_factory
 from tests.journeys.sites import Site, free_port
 
@@ -153,3 +162,46 @@ def factory(demo_site, browser):
     yield factory
     for page in factory.pages.values():
         page.context.close()
+
+
+@pytest.fixture
+def rig(tmp_path, transactional_db, live_server, line, cam, monkeypatch):
+    """A watch folder, a spool and a sender on the live server, stepped by hand."""
+
+    class Rig:
+        def __init__(self):
+            self.watch = tmp_path / "watch"
+            self.watch.mkdir()
+            self.settings = Settings(
+                server=live_server.url,
+                line=line.slug,
+                spool=tmp_path / "spool",
+                watch=self.watch,
+                settle=0,
+                min_free_gb=0,
+            )
+            self.spool = Spool(self.settings.spool)
+            self.client = StationClient(live_server.url, timeout=10)
+            self.sender = Sender(self.spool, self.client, sent=lambda: None)
+
+        def taker(self, **settings):
+            told = {name: getattr(self.settings, name) for name in Settings.__annotations__} | settings
+            return Taker(Settings(**told), self.spool, taken=lambda: None)
+
+        def send_all(self):
+            while self.sender.step() == 0:
+                pass
+
+        def state(self):
+            return read_state(self.spool)
+
+    monkeypatch.setenv("STATION_TOKEN", ApiToken.issue(cam))
+    monkeypatch.setattr(waiting, "MAX_SECONDS", 0.5)  # a killed agent's question is not waited for any longer
+    made = Rig()
+    yield made
+    made.client.close()
+    made.spool.close()
+    deadline = time.monotonic() + 10
+    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "the server is still at work for an agent that is gone"
+        time.sleep(0.02)

@@ -142,6 +142,7 @@ CONTRACT = [
     ("advice", "get", "inspections/1/advice/", JUDGES),
     ("correct", "post", "verdicts/1/correction/", JUDGES),
     ("an inspection", "get", "inspections/1/", EVERYBODY),
+    ("how dispositions changed", "get", "dispositions/changes/", {"cam", "ada"}),
     ("renew several", "post", "queue/renew/", JUDGES),
     ("leave the queue", "post", "queue/leave/", JUDGES),
     ("urgent lots", "get", "queue/urgent-lots/", OVERSEERS),

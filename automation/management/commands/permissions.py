@@ -53,7 +53,7 @@ def needs_of(pattern: URLPattern) -> May | None:
 
 
 def patterns(resolver: Any, prefix: str) -> Iterator[tuple[str, URLPattern]]:
-    for pattern in resolver.urlpatterns:
+    for pattern in resolver.url_patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLPattern):
             yield route, pattern

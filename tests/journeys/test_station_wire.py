@@ -25,6 +25,8 @@ from inspection.models import ApiToken, Inspection
 from station.spool import Spool
 from station.telling import FOLLOWED, SIGNATURE, Asker, Filer, Follower, Poster, signature
 
+pytestmark = pytest.mark.journey
+
 ROOT = Path(__file__).parent.parent.parent
 PASS, REJECT, UNDECIDED, FAILED = range(4)
 

@@ -18,6 +18,8 @@ from station.spool import InUse, lock
 from station.taking import HOME, Taker
 from station.telling import Asker, Filer
 
+pytestmark = pytest.mark.journey
+
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -1,7 +1,7 @@
 """What people tell the watch: that something was changed on purpose, and how a line is to be watched."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from django import forms
@@ -69,6 +69,11 @@ class FigureRow:
     watched: bool
     critical: bool
     limit: forms.BoundField | None  # of a load
+
+    @property
+    def lacks_limit(self) -> bool:
+        """Whether it can raise no alarm, watched or not: a load of which nobody has said how much is too much."""
+        return self.limit is not None and self.limit.value() in (None, "") and self.figure.limit == inf
 
 
 class WatchPolicyForm(forms.Form):

@@ -1,6 +1,7 @@
 """The pages of the watch over HTTP: a line, a figure, all lines, the wall, and the two forms."""
 
 import csv
+import math
 import re
 from datetime import timedelta
 
@@ -222,6 +223,17 @@ def test_an_admin_sets_the_limits_of_loads(page, ada, sam, furnished):
     assert "limit 60" in text
     assert "over its limit" in text
     assert "60 %" in page(sam).get(f"{WATCH}policy/").content.decode()
+
+
+def test_a_load_without_a_limit_is_not_said_to_raise_alarms(page, ada, sam, furnished):
+    """Watched or not, nobody has said how much is too much: the row says what it waits for, until there is a limit."""
+    row = r"<td>Load of the processor</td>\s*<td>(.*?)</td>"
+    for person in (ada, sam):
+        text = page(person).get(f"{WATCH}policy/").content.decode()
+        assert "once it has a limit" in re.search(row, text)[1]
+    assert text.count("once it has a limit") == sum(figure.limit == math.inf for figure in FIGURES)
+    page(ada).post(f"{WATCH}policy/", SENT | {"limit_server.processor": "90"})
+    assert re.search(row, page(sam).get(f"{WATCH}policy/").content.decode())[1] == "yes"
 
 
 def test_the_form_shows_what_holds(page, ada, furnished):

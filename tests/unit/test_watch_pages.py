@@ -171,11 +171,26 @@ def test_everything_there_means_no_names(page, sam, furnished):
     assert Relearning.objects.get().figures == []
 
 
-@pytest.mark.parametrize("sent", [{"reason": " "}, {"reason": "x", "group": "moon"}, {"reason": "x", "station": 999}])
-def test_an_event_without_a_name_or_place_is_refused(page, sam, furnished, sent):
-    answer = page(sam).post(f"{WATCH}learn/", sent, follow=True)
-    assert not Relearning.objects.exists()
-    assert 'class="message error"' in answer.content.decode()
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"reason": " "}, "What was changed: This field is required"),
+        ({"reason": "new lamp", "group": "moon"}, "What it may have moved: Select a valid choice"),
+        ({"reason": "new lamp", "station": 999}, "Where: Select a valid choice"),
+    ],
+)
+def test_an_event_without_a_name_or_place_is_refused(page, sam, furnished, sent, words):
+    answer = page(sam).post(f"{WATCH}learn/", sent)
+    assert (answer.status_code, Relearning.objects.exists()) == (400, False)
+    assert words in answer.content.decode()
+
+
+def test_what_was_written_of_an_event_is_still_there_after_a_refusal(page, sam, furnished, station):
+    sent = {"reason": "more memory", "station": station.pk, "group": "software"}
+    text = page(sam).post(f"{WATCH}learn/", sent).content.decode()
+    assert "These figures are of the whole line: choose no station." in text
+    assert 'name="reason" value="more memory"' in text
+    assert '<option value="software" selected>' in text
 
 
 def test_an_inspector_may_not_name_events(page, ivy, furnished):

@@ -7,14 +7,13 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from inspection.models import Inspection, Photo
 from monitoring.actions.finding import moved_of
 from monitoring.alarms import AlarmRow, findings_read, rows_of
 from monitoring.course import course_of
 from monitoring.diagnosis import named
-from monitoring.figures import BY_NAME, STAGES, Figure, Kind, tells_answers
+from monitoring.figures import BY_NAME, STAGE_WORDS, STAGES, Figure, Kind, tells_answers
 from monitoring.models import Alarm, Baseline, Delivery, Finding, Remedy, Severity, Stream
 from monitoring.retraining import SUGGESTING
 from monitoring.sources import source_of
@@ -22,11 +21,6 @@ from monitoring.sources import source_of
 PHOTOS = 6  # of each kind
 TOLD_BY = {name: place for place, name in enumerate(("rate", "mean", "window", "features", "instant", "spread"))}
 PAST = 8  # alarms of the same line
-STAGE_WORDS = {
-    "server": gettext_lazy("Server"), "intake": gettext_lazy("Intake"), "decode": gettext_lazy("Decoding"),
-    "locate": gettext_lazy("Finding the phone"), "quality": gettext_lazy("Photo"), "network": gettext_lazy("Network"),
-    "score": gettext_lazy("Score"), "settle": gettext_lazy("Decision"), "judge": gettext_lazy("People"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

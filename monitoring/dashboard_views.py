@@ -25,7 +25,6 @@ from monitoring.dashboard_page import (
     KEY_FIGURES,
     ON_A_CARD,
     ON_THE_WALL,
-    STAGE_WORDS,
     Card,
     Page,
     Saying,
@@ -54,6 +53,7 @@ from monitoring.dashboards import (
     reach_of,
     traces_of,
 )
+from monitoring.figures import STAGE_WORDS
 from monitoring.watch_forms import LearnForm, WatchPolicyForm
 
 MOVED_SHOWN = 8  # on top; the rest stand in their stages

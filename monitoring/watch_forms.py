@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from inspection.models import Line
-from monitoring.dashboard_page import STAGE_WORDS
-from monitoring.figures import FIGURES, LIMITED, STAGES, Figure, Group, Kind
+from monitoring.figures import FIGURES, LIMITED, STAGE_WORDS, STAGES, Figure, Group, Kind
 from monitoring.models import WatchPolicy
 
 WHOLE = "line"

@@ -7,12 +7,13 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from inspection.models import Inspection, Photo
+from monitoring.actions.finding import moved_of
 from monitoring.alarms import AlarmRow, findings_read, rows_of
 from monitoring.course import course_of
-from monitoring.figures import BY_NAME, STAGES, Figure, Kind, tells_answers
+from monitoring.diagnosis import named
+from monitoring.figures import BY_NAME, STAGE_WORDS, STAGES, Figure, Kind, tells_answers
 from monitoring.models import Alarm, Baseline, Delivery, Finding, Remedy, Severity, Stream
 from monitoring.retraining import SUGGESTING
 from monitoring.sources import source_of
@@ -20,11 +21,6 @@ from monitoring.sources import source_of
 PHOTOS = 6  # of each kind
 TOLD_BY = {name: place for place, name in enumerate(("rate", "mean", "window", "features", "instant", "spread"))}
 PAST = 8  # alarms of the same line
-STAGE_WORDS = {
-    "server": gettext_lazy("Server"), "intake": gettext_lazy("Intake"), "decode": gettext_lazy("Decoding"),
-    "locate": gettext_lazy("Finding the phone"), "quality": gettext_lazy("Photo"), "network": gettext_lazy("Network"),
-    "score": gettext_lazy("Score"), "settle": gettext_lazy("Decision"), "judge": gettext_lazy("People"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,6 +101,12 @@ def movers_of(findings: Iterable[Finding]) -> list[Mover]:
     return sorted(movers, key=lambda mover: (_place(mover), mover.first.moved_at, mover.stream.key))
 
 
+def named_of(movers: Sequence[Mover]) -> Mover | None:
+    """The figure by which a diagnosis names the cause: not always the first on a part's way."""
+    known = {moved_of(finding): mover for mover in movers if mover.figure for finding in mover.findings}
+    return known[named([*known])] if known else next(iter(movers), None)
+
+
 def _place(mover: Mover) -> int:
     stage = mover.stream.figure.partition(".")[0]
     return STAGES.index(stage) if stage in STAGES else len(STAGES)
@@ -122,6 +124,7 @@ class Exhibit:
 class AlarmPage:
     row: AlarmRow
     movers: list[Mover]
+    named: Mover | None  # of which the alarm's sentence tells
     chosen: Mover | None  # of whose parts the photos are
     farthest: list[Exhibit]
     usual: list[Exhibit]
@@ -133,8 +136,8 @@ class AlarmPage:
 
     @property
     def followed(self) -> Mover | None:
-        """The figure whose course is told: the one whose photos are shown, else the first that moved."""
-        return self.chosen or next(iter(self.movers), None)
+        """The figure whose course is told: the one whose photos are shown, else the one that the sentence tells of."""
+        return self.chosen or self.named
 
     @property
     def shown(self) -> int:
@@ -148,13 +151,15 @@ class AlarmPage:
 
 
 def alarm_page(alarm: Alarm, *, of: int | None, now: datetime) -> AlarmPage:
-    """The page of an alarm; `of` chooses the stream whose farthest parts are shown, else the first that has some."""
+    """The page of an alarm; `of` chooses the stream whose farthest parts are shown, else the one that its sentence tells
+    of, else the first that has some."""
     movers = movers_of(findings_read().filter(alarm=alarm))
-    shown = [mover for mover in movers if mover.examples]
+    main = named_of(movers)
+    shown = sorted((mover for mover in movers if mover.examples), key=lambda mover: mover != main)
     chosen = next((mover for mover in shown if mover.stream.pk == of), shown[0] if shown else None)
     past = Alarm.objects.filter(line=alarm.line).exclude(pk=alarm.pk).prefetch_related("actions__by")
     return AlarmPage(
-        rows_of([alarm], now)[0], movers, chosen, exhibits(chosen.examples[:PHOTOS]) if chosen else [],
+        rows_of([alarm], now)[0], movers, main, chosen, exhibits(chosen.examples[:PHOTOS]) if chosen else [],
         exhibits(_usual(chosen)) if chosen else [], rows_of(past.select_related("line", "station")[:PAST], now),
     )  # fmt: skip
 
@@ -162,7 +167,7 @@ def alarm_page(alarm: Alarm, *, of: int | None, now: datetime) -> AlarmPage:
 def course_words(alarm: Alarm, *, of: int | None, now: datetime) -> str:
     """How a figure of an alarm goes on since it moved; empty where its parts cannot be read again."""
     movers = movers_of(findings_read().filter(alarm=alarm))
-    mover = next((mover for mover in movers if mover.stream_id == of), movers[0] if movers else None)
+    mover = next((mover for mover in movers if mover.stream_id == of), named_of(movers))
     return _course_words(mover, now) if mover else ""
 
 

@@ -11,7 +11,7 @@ from django.utils import dateformat
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext_lazy
+from django.utils.translation import ngettext
 
 from monitoring.dashboard_charts import Ticks, spark
 from monitoring.dashboards import (
@@ -28,21 +28,10 @@ from monitoring.dashboards import (
     Usual,
     pace,
 )
-from monitoring.figures import Figure, Kind
+from monitoring.figures import STAGE_WORDS, Figure, Kind
 from monitoring.models import Severity, Span
 from shadow.charts import percent
 
-STAGE_WORDS: dict[str, str | Promise] = {
-    "server": pgettext_lazy("stage", "Server"),
-    "intake": pgettext_lazy("stage", "Intake"),
-    "decode": pgettext_lazy("stage", "Decode"),
-    "locate": pgettext_lazy("stage", "Locate"),
-    "quality": pgettext_lazy("stage", "Quality"),
-    "network": pgettext_lazy("stage", "Network"),
-    "score": pgettext_lazy("stage", "Score"),
-    "settle": pgettext_lazy("stage", "Settle"),
-    "judge": pgettext_lazy("stage", "People"),
-}
 # What stands for a line where there is room for few: the photos, the speed, the answers, the agreement.
 KEY_FIGURES = ("quality.brightness", "settle.seconds", "score.reject", "judge.disagreement")
 ON_A_CARD, ON_THE_WALL = 5, 4

@@ -25,7 +25,6 @@ from monitoring.dashboard_page import (
     KEY_FIGURES,
     ON_A_CARD,
     ON_THE_WALL,
-    STAGE_WORDS,
     Card,
     Page,
     Saying,
@@ -54,6 +53,7 @@ from monitoring.dashboards import (
     reach_of,
     traces_of,
 )
+from monitoring.figures import STAGE_WORDS
 from monitoring.watch_forms import LearnForm, WatchPolicyForm
 
 MOVED_SHOWN = 8  # on top; the rest stand in their stages
@@ -75,16 +75,20 @@ def watch_line(request: HttpRequest, line: str) -> HttpResponseBase:
     shown = _asked(request, found, now)
     if request.GET.get("format") == "csv":
         return csv_response(f"watch-{found.slug}-{shown.period.key}", _sheet(shown))
-    policy = policy_of(found)
+    return _line_page(request, shown, LearnForm(line=found), now)
+
+
+def _line_page(request: HttpRequest, shown: Dashboard, learn: LearnForm, now: datetime) -> HttpResponse:
+    """The page; with a form that was refused it says so above all, for the form itself stands at its foot."""
     context = _live(shown, now) | {
         "query": urlencode(_kept(request)),
         "periods": PERIODS.values(),
-        "policy": policy,
-        "learn": LearnForm(line=found),
+        "policy": policy_of(shown.line),
+        "learn": learn,
         "may_supervise": may(caller(request), May.SUPERVISE),
         "other_lines": Line.objects.for_user(caller(request)).count() > 1,
     }
-    return render(request, "monitoring/watch_line.html", context)
+    return render(request, "monitoring/watch_line.html", context, status=400 if learn.errors else 200)
 
 
 @never_cache
@@ -229,9 +233,9 @@ def learn_anew(request: HttpRequest, line: str) -> HttpResponse:
     if form.is_valid():
         relearn(line=found, by=by, **form.event())
         messages.success(request, _("What is usual is learned anew from the next parts on."))
-    else:
-        messages.error(request, " ".join(str(words) for errors in form.errors.values() for words in errors))
-    return redirect("watch_line", found.slug)
+        return redirect("watch_line", found.slug)
+    now = timezone.now()
+    return _line_page(request, _asked(request, found, now), form, now)
 
 
 @needs(May.READ_EVIDENCE)

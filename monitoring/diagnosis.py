@@ -87,7 +87,7 @@ def diagnose(
     agreement_watched : whether people's verdicts could have shown a disagreement at all
     zone : of the line, for the time of day
     """
-    first = _first(findings)
+    first = named(findings)
     groups = _groups(findings)
     released = any(
         timedelta() <= finding.moved_at - release <= AFTER_RELEASE
@@ -110,7 +110,7 @@ def _figure(finding: Moved) -> Figure:
     return BY_NAME[finding.figure]
 
 
-def _first(findings: Sequence[Moved]) -> Moved:
+def named(findings: Sequence[Moved]) -> Moved:
     """What the alarm is named by: the plainest and gravest of the first stage that moved; among several that moved about
     as far (a dim lamp takes light and contrast alike) the one that the catalogue has first, for it explains the others."""
     place = min(map(_place, findings))

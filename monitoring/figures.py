@@ -7,8 +7,20 @@ from enum import StrEnum
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
-STAGES = ("server", "intake", "decode", "locate", "quality", "network", "score", "settle", "judge")  # a part's way
+STAGE_WORDS: dict[str, str | Promise] = {
+    "server": pgettext_lazy("stage", "Server"),
+    "intake": pgettext_lazy("stage", "Intake"),
+    "decode": pgettext_lazy("stage", "Decode"),
+    "locate": pgettext_lazy("stage", "Locate"),
+    "quality": pgettext_lazy("stage", "Quality"),
+    "network": pgettext_lazy("stage", "Network"),
+    "score": pgettext_lazy("stage", "Score"),
+    "settle": pgettext_lazy("stage", "Settle"),
+    "judge": pgettext_lazy("stage", "People"),
+}
+STAGES = tuple(STAGE_WORDS)  # a part's way
 
 
 class Group(StrEnum):

@@ -1,7 +1,7 @@
 """What people tell the watch: that something was changed on purpose, and how a line is to be watched."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from django import forms
@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from inspection.models import Line
-from monitoring.dashboard_page import STAGE_WORDS
-from monitoring.figures import FIGURES, LIMITED, STAGES, Figure, Group, Kind
+from monitoring.figures import FIGURES, LIMITED, STAGE_WORDS, STAGES, Figure, Group, Kind
 from monitoring.models import WatchPolicy
 
 WHOLE = "line"
@@ -69,6 +68,11 @@ class FigureRow:
     watched: bool
     critical: bool
     limit: forms.BoundField | None  # of a load
+
+    @property
+    def lacks_limit(self) -> bool:
+        """Whether it can raise no alarm, watched or not: a load of which nobody has said how much is too much."""
+        return self.limit is not None and self.limit.value() in (None, "") and self.figure.limit == inf
 
 
 class WatchPolicyForm(forms.Form):

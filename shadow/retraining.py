@@ -1,8 +1,9 @@
 """A training from its items to its weights: the one path of the command and of the trainings that a line starts."""
 
+import itertools
 import multiprocessing
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -54,11 +55,28 @@ def learn(
             for item in reminders(seed, renderings, Path(folder), _processes()):
                 drawn.append(item)
                 watcher.stage(Stage.DRAWING, len(drawn), renderings)
-        watcher.stage(Stage.READING)
+        watcher.stage(Stage.READING, 0, len(items) + len(drawn))
         return train(
             items, extra=drawn, locator=locator, seed=seed, epochs=epochs, start=start, sources=sources,
-            checkpoint=checkpoint, minutes=minutes, progress=watcher.epoch, heed=watcher.heed,
+            checkpoint=checkpoint, minutes=minutes, progress=watcher.epoch,
+            heed=_counted(watcher, len(items) + len(drawn), epochs),
         )  # fmt: skip
+
+
+def _counted(watcher: Watcher, photos: int, epochs: int) -> Callable[[], None]:
+    """`heed` as a training calls it: once after each photo that it reads, before it learns from any."""
+    calls = itertools.count(1)
+
+    def heed() -> None:
+        done = next(calls)
+        if done < photos:
+            watcher.stage(Stage.READING, done, photos)
+        elif done == photos:
+            watcher.stage(Stage.LEARNING, 0, epochs)
+        else:
+            watcher.heed()
+
+    return heed
 
 
 def _processes() -> int:

@@ -94,24 +94,24 @@ class Hold:
 
     def heed(self) -> None:
         """Renew the lease every few seconds. Raises Lost or Interrupted."""
-        if time.monotonic() < self.next:
-            return
+        if time.monotonic() >= self.next:
+            self._tell()
+
+    def stage(self, stage: Stage, done: int = 0, of: int = 0) -> None:
+        """Say what it does now. Steps of one stage are written no oftener than the row is looked at."""
+        if stage == Stage.LEARNING:  # one that goes on has learnt epochs before
+            done = max(done, len(self.run.curve))
+        if stage != self.run.stage or time.monotonic() >= self.next:
+            self._tell(stage=stage, done=done, of=of)
+
+    def _tell(self, **fields: Any) -> None:
         self.next = time.monotonic() + HEEDED
         if self.must_stop():
             raise Interrupted
         try:
-            self.write()
+            self.write(**fields)
         except OperationalError:  # the database is away for a moment; the lease lasts longer than that
             connection.close_if_unusable_or_obsolete()
-
-    def stage(self, stage: Stage, done: int = 0, of: int = 0) -> None:
-        """Say what it does now. Steps of one stage are written no oftener than the row is looked at."""
-        if stage == self.run.stage and time.monotonic() < self.next:
-            return
-        self.next = time.monotonic() + HEEDED
-        if self.must_stop():
-            raise Interrupted
-        self.write(stage=stage, done=done, of=of)
 
     def epoch(self, epoch: Epoch) -> None:
         """An epoch is over. A training that goes on begins to count where its checkpoint was written."""

@@ -82,6 +82,7 @@ def _how_far(run: TrainingRun) -> str:
     words = (
         {
             Stage.DRAWING: _("Reminder {done} of {of} is rendered."),
+            Stage.READING: _("Photo {done} of {of} is read."),
             Stage.LEARNING: _("Epoch {done} of at most {of} is learnt."),
         }.get(Stage(run.stage))
         if run.stage

@@ -17,6 +17,11 @@ from tests.journeys.sites import ROOT, within
 PASSWORD = "shadowline"
 SHARP = ("--scratched", "0.15", "--miss", "0", "--false-alarm", "0", "--unsure", "0", "--variant", "notch")
 
+EVERY_IMAGE = """Promise.all([...document.images].map(image => {
+    image.loading = "eager";
+    return image.decode().catch(() => {});
+}))"""  # below the fold they are fetched only when somebody scrolls there, and a picture would have gaps
+
 
 class Factory:
     """The demo on its own processes, and the people who run it."""
@@ -60,7 +65,9 @@ class Factory:
 
     def picture(self, name, path="/lines/line-b/automation/"):
         if os.environ.get("PICTURES"):
-            self.page_of("ada", path).screenshot(path=Path(os.environ["PICTURES"]) / f"{name}.png", full_page=True)
+            page = self.page_of("ada", path)
+            page.evaluate(EVERY_IMAGE)
+            page.screenshot(path=Path(os.environ["PICTURES"]) / f"{name}.png", full_page=True)
 
     def raise_to(self, level, *, pass_below=None, reject_from=None):
         """Ada proposes; where a second person has to agree, Sam does."""

@@ -24,7 +24,7 @@ DRIFTS = {  # options of the simulator, parts a run, runs at most; the figure, t
         "review the rule",
         "The rule of what is scratched",
     ),
-    "gradual": (["--drift-from", "0.1"], 1_000, 1, "Brightness", "keep the level", "New normal: it is to stay so"),
+    "gradual": (["--drift-from", "0.1"], 400, 1, "Brightness", "keep the level", "New normal: it is to stay so"),
 }
 asked = list(DRIFTS) if os.environ.get("DRIFTS") == "all" else os.environ.get("DRIFTS", "").split()
 

@@ -77,6 +77,18 @@ def test_the_farthest_photos_stand_beside_usual_ones(raised, found, page, sam, m
     assert not ModelOutputShown.objects.exists(), "how bright a photo is tells nothing of the model"
 
 
+def test_the_figure_that_the_sentence_tells_of_stands_out_and_its_photos_are_shown(raised, found, page, sam, make_part):
+    """Not the size of the file, which comes first on a part's way and moves with whatever a photo shows."""
+    alarm, large, dark = raised(), make_part("LARGE"), make_part("DARK")
+    found(alarm, "intake.size", examples=[large.pk])
+    found(alarm, "quality.brightness", examples=[dark.pk])
+    html = text(page(sam), f"/alarms/{alarm.pk}/")
+    assert html.count('<tr class="named">') == 1
+    assert "<strong>Brightness</strong>" in html.split('<tr class="named">')[1].split("</tr>")[0]
+    assert html.index("Size of the file") < html.index('<tr class="named">'), "in the order of a part's way"
+    assert ("DARK" in html, "LARGE" in html) == (True, False)
+
+
 def test_whoever_sees_parts_chosen_by_their_score_judges_them_blind_no_more(
     raised, found, page, sam, make_part, version
 ):

@@ -97,6 +97,21 @@ def test_a_training_ends_with_a_version_and_its_comparison(begin, shadowed, vers
     assert not Assignment.objects.filter(version=run.version).exists()
 
 
+def test_a_training_says_which_photo_it_reads_and_that_it_learns_before_its_first_epoch(begin, monkeypatch):
+    run, told = begin(renderings=2), []
+    monkeypatch.setattr(runs, "HEEDED", 0)
+
+    def look():
+        told.append(TrainingRun.objects.values_list("stage", "done", "of").get(pk=run.pk))
+        return False
+
+    runs.carry_out(run, must_stop=look)
+    read = [(done, of) for stage, done, of in told if stage == "reading" and of]
+    photos = run.snapshot.parts.count() + 2
+    assert read[: photos - 1] == [(number, photos) for number in range(photos - 1)]
+    assert told[told.index(("reading", photos - 1, photos)) + 1][0] == "learning"
+
+
 def test_a_training_that_was_stopped_goes_on_and_ends_with_the_same_weights(begin, shadowed, monkeypatch):
     whole = begin()
     runs.carry_out(whole)

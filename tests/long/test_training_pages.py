@@ -115,6 +115,11 @@ def test_the_progress_is_a_fragment_that_the_page_asks_for_again(page, run, sam)
     assert "data-over" not in inside
 
 
+def test_the_photos_that_are_read_are_counted(page, run, sam):
+    TrainingRun.objects.filter(pk=run.pk).update(state="running", stage="reading", done=7, of=1_730)
+    assert "Photo 7 of 1730 is read." in text(page(sam).get(url("training_progress", run)))
+
+
 def test_cancel_and_go_on(page, run, sam):
     page(sam).post(url("cancel_training", run))
     shown = text(page(sam).get(url("training", run)))

@@ -1,6 +1,7 @@
 """The pages of the watch over HTTP: a line, a figure, all lines, the wall, and the two forms."""
 
 import csv
+import math
 import re
 from datetime import timedelta
 
@@ -170,11 +171,26 @@ def test_everything_there_means_no_names(page, sam, furnished):
     assert Relearning.objects.get().figures == []
 
 
-@pytest.mark.parametrize("sent", [{"reason": " "}, {"reason": "x", "group": "moon"}, {"reason": "x", "station": 999}])
-def test_an_event_without_a_name_or_place_is_refused(page, sam, furnished, sent):
-    answer = page(sam).post(f"{WATCH}learn/", sent, follow=True)
-    assert not Relearning.objects.exists()
-    assert 'class="message error"' in answer.content.decode()
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"reason": " "}, "What was changed: This field is required"),
+        ({"reason": "new lamp", "group": "moon"}, "What it may have moved: Select a valid choice"),
+        ({"reason": "new lamp", "station": 999}, "Where: Select a valid choice"),
+    ],
+)
+def test_an_event_without_a_name_or_place_is_refused(page, sam, furnished, sent, words):
+    answer = page(sam).post(f"{WATCH}learn/", sent)
+    assert (answer.status_code, Relearning.objects.exists()) == (400, False)
+    assert words in answer.content.decode()
+
+
+def test_what_was_written_of_an_event_is_still_there_after_a_refusal(page, sam, furnished, station):
+    sent = {"reason": "more memory", "station": station.pk, "group": "software"}
+    text = page(sam).post(f"{WATCH}learn/", sent).content.decode()
+    assert "These figures are of the whole line: choose no station." in text
+    assert 'name="reason" value="more memory"' in text
+    assert '<option value="software" selected>' in text
 
 
 def test_an_inspector_may_not_name_events(page, ivy, furnished):
@@ -222,6 +238,17 @@ def test_an_admin_sets_the_limits_of_loads(page, ada, sam, furnished):
     assert "limit 60" in text
     assert "over its limit" in text
     assert "60 %" in page(sam).get(f"{WATCH}policy/").content.decode()
+
+
+def test_a_load_without_a_limit_is_not_said_to_raise_alarms(page, ada, sam, furnished):
+    """Watched or not, nobody has said how much is too much: the row says what it waits for, until there is a limit."""
+    row = r"<td>Load of the processor</td>\s*<td>(.*?)</td>"
+    for person in (ada, sam):
+        text = page(person).get(f"{WATCH}policy/").content.decode()
+        assert "once it has a limit" in re.search(row, text)[1]
+    assert text.count("once it has a limit") == sum(figure.limit == math.inf for figure in FIGURES)
+    page(ada).post(f"{WATCH}policy/", SENT | {"limit_server.processor": "90"})
+    assert re.search(row, page(sam).get(f"{WATCH}policy/").content.decode())[1] == "yes"
 
 
 def test_the_form_shows_what_holds(page, ada, furnished):

@@ -89,7 +89,8 @@ class Command(command.Command):
         """Nobody cancels a command but by ending it."""
 
     def stage(self, stage: Stage, done: int = 0, of: int = 0) -> None:
-        self.progress(f"{done} of {of} renderings" if of else f"{stage.label}")
+        counted = {Stage.DRAWING: "renderings", Stage.READING: "photos"}.get(stage)
+        self.progress(f"{done} of {of} {counted}" if counted else f"{stage.label}")
 
     def epoch(self, epoch: Epoch) -> None:
         auroc = "undefined" if epoch.calibrate_auroc is None else f"{epoch.calibrate_auroc:.4f}"

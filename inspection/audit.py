@@ -35,7 +35,7 @@ ACTIONS = (
     gettext_noop("halt requested"), gettext_noop("halt request granted"), gettext_noop("halt request declined"),
     gettext_noop("demo seeded"),
     gettext_noop("draw key noted"), gettext_noop("draw key rotated"),
-    gettext_noop("trail exported"),
+    gettext_noop("trail exported"), gettext_noop("data set exported"),
     gettext_noop("reference kept"),
     gettext_noop("reference retired"), gettext_noop("part seeded"), gettext_noop("second look asked"),
     gettext_noop("seeded part withdrawn"), gettext_noop("study started"), gettext_noop("study closed"),

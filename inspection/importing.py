@@ -1,7 +1,7 @@
 """Reads what an import names: a folder of photos, or a CSV that lists them with labels."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from inspection.refusals import BadInput
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 LABELS = {"", "ok", "scratched"}
+
+Box = tuple[float, float, float, float]  # x, y, width, height in 0..1
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,9 @@ class Row:
     mask: Path | None = None
     group: str = ""  # photos of one group show one part or phone and never straddle a split
     original: str = ""  # the part that the photo is of, however often it was photographed or altered
+    inspection: str = ""  # photos of one inspection of a part: their label is the part's, not each photo's
+    view: str = ""
+    boxes: tuple[Box, ...] = ()  # places in each of which a person saw a scratch
 
 
 def read_list(path: Path, labels: Path | None = None) -> list[Row]:
@@ -82,5 +87,43 @@ def _csv_row(path: Path, number: int, fields: dict[str, str]) -> Row:
         path=path.parent / name, name=name, label=label, serial=fields.get("serial") or Path(name).stem,
         lot=fields.get("lot", ""), split=fields.get("split", ""), mask=path.parent / mask if mask else None,
         group=fields.get("phone") or fields.get("group") or fields.get("original") or fields.get("serial") or name,
-        original=fields.get("original") or fields.get("serial") or name,
+        original=fields.get("original") or fields.get("serial") or name, inspection=fields.get("inspection", ""),
+        view=fields.get("view", ""), boxes=_boxes(path, number, fields.get("boxes", "")),
     )  # fmt: skip
+
+
+def boxes_as_text(boxes: Iterable[Box]) -> str:
+    """Boxes as the column `boxes` holds them.
+
+    >>> boxes_as_text([(0.1, 0.2, 0.3, 0.4), (0.5, 0.5, 0.25, 0.25)])
+    '0.1 0.2 0.3 0.4; 0.5 0.5 0.25 0.25'
+    """
+    return "; ".join(" ".join(map(str, box)) for box in boxes)
+
+
+def _boxes(path: Path, number: int, text: str) -> tuple[Box, ...]:
+    boxes = []
+    for each in filter(None, map(str.strip, text.split(";"))):
+        try:
+            x, y, width, height = map(float, each.split())
+        except ValueError:
+            raise BadInput(f"{path}, line {number}: the box {each!r} is not four numbers 'x y width height'.") from None
+        if not (0 <= x <= 1 and 0 <= y <= 1 and 0 <= width <= 1 and 0 <= height <= 1):
+            raise BadInput(f"{path}, line {number}: the box {each!r} is not within 0 to 1, in shares of the photo.")
+        boxes.append((x, y, width, height))
+    return tuple(boxes)
+
+
+def by_part(rows: Iterable[Row]) -> list[list[Row]]:
+    """The photos of each inspection; a photo that names none is one alone. Raises BadInput where its labels differ."""
+    parts: dict[tuple[str, str | int], list[Row]] = {}
+    for number, row in enumerate(rows):
+        parts.setdefault((row.serial, row.inspection or number), []).append(row)
+    for photos in parts.values():
+        if len({(row.label, row.lot, row.split) for row in photos}) > 1:
+            first = photos[0]
+            raise BadInput(
+                f"The photos of inspection {first.inspection!r} of {first.serial!r} name several labels, lots or splits. "
+                "Let them name one, or leave the column 'inspection' empty."
+            )
+    return list(parts.values())

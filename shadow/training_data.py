@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from inspection.importing import Row, read_list
 from inspection.models import DispositionOutcome, Inspection, Line, Outcome, Photo, Reference, Truth, Verdict
+from inspection.models.part import InspectionQuerySet
 from inspection.photos import path_of
 from inspection.refusals import BadInput
 from shadow.models import TrainingPart
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from shadow.vision.marks import Box
 
 AT_ONCE = 500  # parts read together: SQLite takes no longer lists
+WITH_A_PART = ("photos", "dispositions__verdict", "verdicts__defects__kind")  # what `labelled` looks at
 
 
 @dataclass(frozen=True)
@@ -54,33 +56,46 @@ def rows_of(data: Path, split: str | None) -> list[Row]:
 
 def items_of_csv(data: Path, split: str | None) -> list[TrainingItem]:
     """A photo each; photos of one phone, original or serial are one group and never straddle a split."""
-    return [TrainingItem(row.path, row.label == "scratched", row.group, row.mask) for row in rows_of(data, split)]
+    return [_item_of(row) for row in rows_of(data, split)]
+
+
+def _item_of(row: Row) -> TrainingItem:
+    part = f"{row.group}/{row.inspection}" if row.inspection else ""
+    return TrainingItem(row.path, row.label == "scratched", row.group, row.mask, part=part, boxes=row.boxes)
 
 
 def labelled_parts(line: Line, split: str | None = None) -> Iterator[Labelled]:
     """The judged parts of a line, each with the outcome that people gave it.
 
-    Where a supervisor settled a part's label that one holds, and an empty one takes the part out. Photos that measure
-    people are never taught: neither seeded parts nor the references behind them.
+    Where a supervisor settled a part's label that one holds, and an empty one takes the part out.
     """
-    settled = _settled(line)
-    taught = Exists(TrainingPart.objects.filter(inspection=OuterRef("pk")))
-    parts = Inspection.objects.unseeded().filter(Q(state="decided") | Q(taught), line=line)
-    parts = parts.exclude(Exists(Reference.objects.filter(inspection=OuterRef("pk"), retired_at=None)))
-    parts = parts.order_by("pk").prefetch_related("photos", "dispositions__verdict", "verdicts__defects__kind")
+    settled = settled_on(line)
+    parts = judged_parts(line).order_by("pk").prefetch_related(*WITH_A_PART)
     if split:
         parts = parts.filter(split=split)
     for part in parts.iterator(chunk_size=AT_ONCE):
-        if found := _labelled(part, settled.get(part.pk)):
+        if found := labelled(part, settled.get(part.pk)):
             yield found
 
 
-def _settled(line: Line) -> dict[int, TrainingPart]:
+def judged_parts(line: Line) -> InspectionQuerySet:
+    """Parts that were decided, or whose label a supervisor settled, and by which nobody is measured."""
+    taught = Exists(TrainingPart.objects.filter(inspection=OuterRef("pk")))
+    return unmeasuring_parts(line).filter(Q(state="decided") | Q(taught))
+
+
+def unmeasuring_parts(line: Line) -> InspectionQuerySet:
+    """Photos that measure people are never taught: neither seeded parts nor the references behind them."""
+    references = Reference.objects.filter(inspection=OuterRef("pk"), retired_at=None)
+    return Inspection.objects.unseeded().filter(line=line).exclude(Exists(references))
+
+
+def settled_on(line: Line) -> dict[int, TrainingPart]:
     """What supervisors settled, by part; the last row of a part holds."""
     return {row.inspection_id: row for row in TrainingPart.objects.filter(inspection__line=line).order_by("pk")}
 
 
-def _labelled(part: Inspection, settled: TrainingPart | None) -> Labelled | None:
+def labelled(part: Inspection, settled: TrainingPart | None) -> Labelled | None:
     """The machine's own decisions teach nothing."""
     by_people = [disposition for disposition in part.dispositions.all() if not disposition.by_machine]
     if settled:
@@ -112,9 +127,13 @@ def items_of_part(
             path_of(photo.stored), label == Truth.SCRATCHED, part.serial, split=split, part=str(part.pk),
             boxes=tuple(boxes.get(photo.pk, ())),
         )
-        for photo in photos
-        if photo.pk in boxes or not boxes  # a photo without a mark, beside one with, may show nothing
+        for photo in telling(photos, boxes)
     ]  # fmt: skip
+
+
+def telling(photos: Iterable[Photo], boxes: Mapping[int, Sequence[Box]]) -> list[Photo]:
+    """The photos of a part that its label tells of: one without a mark, beside one with, may show nothing."""
+    return [photo for photo in photos if photo.pk in boxes or not boxes]
 
 
 def items_of_line(line: Line, split: str | None) -> list[TrainingItem]:

@@ -95,6 +95,7 @@ def own_folders(tmp_path, settings):
 def no_power_cut(monkeypatch):
     """Nothing waits for the disk: what a power cut would leave is not asked here."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("os.sync", lambda: None)
 
 
 @pytest.fixture(autouse=True)

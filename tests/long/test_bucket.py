@@ -1,5 +1,6 @@
 """Photos in a bucket, on a real server of S3: kept before the row, served by permission, waited for when it is down."""
 
+import io
 import urllib.request
 from dataclasses import replace
 from urllib.error import HTTPError
@@ -8,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 from PIL import Image
 
 from automation.actions import score_and_settle
@@ -200,3 +202,15 @@ def test_it_comes_back_and_the_same_part_is_taken(keys, tmp_path_factory, api, c
         assert send(camera, "S1").status_code == 200
         for photo in [part.photos.get() for part in Inspection.objects.all()]:
             assert path_of(photo.stored).exists()
+
+
+def test_a_data_set_takes_its_photos_out_of_the_bucket(bucket, make_part, judge, ivy, tmp_path, settings):
+    part = make_part("A", photos=2)
+    judge(part, ivy, "ok")
+    call_command("export_dataset", str(tmp_path / "set"), "--line", "line-a", stdout=io.StringIO())
+    kept = [path_of(photo.stored).read_bytes() for photo in part.photos.all()]
+    assert [path.read_bytes() for path in sorted((tmp_path / "set" / "photos").rglob("*.jpeg"))] == kept
+    settings.PHOTO_BUCKET = unreachable()
+    with pytest.raises(CommandError, match="photo store cannot be used now"):
+        call_command("export_dataset", str(tmp_path / "again"), "--line", "line-a", stdout=io.StringIO())
+    assert [path.name for path in tmp_path.iterdir() if path.name.strip(".").startswith("again")] == []

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from inspection import actions, command
 from inspection.actions.intake import find_line
-from inspection.importing import Row, read_list
+from inspection.importing import Row, by_part, read_list
 from inspection.models import Line, Origin
 from inspection.refusals import BadInput, Refused
 
@@ -28,7 +28,7 @@ def _bytes_of(path: Path) -> bytes:
 class Command(command.Command):
     help = (
         "Import a folder of photos, or a CSV with the columns path,label[,mask_path,split,serial,...] (paths relative "
-        "to the CSV). Parts go to the queue; with --as-history labels become verdicts and nothing is queued. "
+        "to the CSV; rows with the same serial and `inspection` are photos of one part). Parts go to the queue; with --as-history labels become verdicts and nothing is queued. "
         "Importing the same list again adds nothing."
     )
 
@@ -44,12 +44,14 @@ class Command(command.Command):
         place = find_line(line)
         rows = read_list(path, labels)
         answer: dict[str, Any] = {"line": line, "imported": 0, "already_there": 0, "labelled": 0, "refused": []}
-        for number, row in enumerate(rows, 1):
+        done = 0
+        for photos in by_part(rows):
             try:
-                self._take(place, row, as_history, answer)
+                self._take(place, photos, as_history, answer)
             except Refused as refusal:
-                answer["refused"].append({"path": row.name, "reason": str(refusal)})
-            self.progress(f"{number} of {len(rows)} photos, {len(answer['refused'])} refused", last=number == len(rows))
+                answer["refused"] += [{"path": row.name, "reason": str(refusal)} for row in photos]
+            done += len(photos)
+            self.progress(f"{done} of {len(rows)} photos, {len(answer['refused'])} refused", last=done == len(rows))
         if answer["refused"]:
             first, count = answer["refused"][0], len(answer["refused"])
             answer["failed"] = f"{count} of {len(rows)} photos were refused; {first['path']}: {first['reason']}"
@@ -62,13 +64,14 @@ class Command(command.Command):
         return "\n".join([counts, *(f"refused: {row['path']}: {row['reason']}" for row in answer["refused"])])
 
     @transaction.atomic
-    def _take(self, line: Line, row: Row, as_history: bool, answer: dict[str, Any]) -> None:
-        data = _bytes_of(row.path)
+    def _take(self, line: Line, rows: list[Row], as_history: bool, answer: dict[str, Any]) -> None:
+        row, data = rows[0], [_bytes_of(photo.path) for photo in rows]
         origin = Origin.IMPORTED if as_history else Origin.LIVE
-        # The photo's digest is in the key: another batch may use the same file names, as cameras do.
-        key = f"{line.slug}/{origin}/{hashlib.sha256(data).hexdigest()}/{row.name}"[:200]
+        # The photos' digest is in the key: another batch may use the same file names, as cameras do.
+        key = f"{line.slug}/{origin}/{hashlib.sha256(b''.join(data)).hexdigest()}/{row.name}"[:200]
+        photos = [actions.NewPhoto(each, photo.view) for each, photo in zip(data, rows, strict=True)]
         part, new = actions.receive_inspection(
-            line=line, serial=row.serial, photos_sent=[actions.NewPhoto(data)], by=None, lot=row.lot,
+            line=line, serial=row.serial, photos_sent=photos, by=None, lot=row.lot,
             split=row.split, origin=origin, idempotency_scope="import", idempotency_key=key,
         )  # fmt: skip
         if not new:

@@ -190,6 +190,7 @@ def compared(predictions: QuerySet[Prediction], calendars: Mapping[int, Calendar
         state, serial, repeated,
     ) in predictions.order_by().annotate(repeated=Exists(EARLIER)).values_list(*ROW).iterator(chunk_size=5000):  # fmt: skip
         said, calendar = judged.get(part, NOT_JUDGED), calendars[line]
+        day, shift = calendar.day_and_shift(received)
         live = counts_as_live(origin, calendar.demo)
         evidence = ""
         if live and blind and not again and not repeated:
@@ -198,11 +199,11 @@ def compared(predictions: QuerySet[Prediction], calendars: Mapping[int, Calendar
                 said_of_it = outcome_after_cleaning(line, version, serial)
             evidence = counts_as(said_of_it, served=said.served_before, audited=bool(audited))
         yield Counted(
-            pk, part, line, version, station, variant, said.inspector_id, lot, calendar.day_of(received), received,
+            pk, part, line, version, station, variant, said.inspector_id, lot, day, received,
             said.judged_at, kind_of(origin, live, again, bool(blind) and not said.served_before),
             standing_of(said.outcome, answer), score, findings.get(pk, ""),
             evidence, slot_of(score, novelty, bars[version]) if evidence else None,
-            calendar.shift_of(received) if evidence else 0,
+            shift if evidence else 0,
         )  # fmt: skip
 
 

@@ -21,16 +21,16 @@ class Calendar:
         self.shifts = list(line.shifts.all())
 
     def day_of(self, moment: datetime) -> date:
-        local = moment.astimezone(self.zone)
-        for shift in self.shifts:
-            if shift.covers(local.time()):
-                return shift.day_of(moment)
-        return local.date()
+        return self.day_and_shift(moment)[0]
 
-    def shift_of(self, moment: datetime) -> int:
-        """The key of the shift that covers a moment; 0: none does."""
-        clock = moment.astimezone(self.zone).time()
-        return next((shift.pk for shift in self.shifts if shift.covers(clock)), 0)
+    def day_and_shift(self, moment: datetime) -> tuple[date, int]:
+        """The working day of a moment, and the key of the shift that covers it; 0: none does."""
+        local = moment.astimezone(self.zone)
+        clock = local.time()
+        for shift in self.shifts:
+            if shift.covers(clock):
+                return shift.day_of(local), shift.pk
+        return local.date(), 0
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspection.models import Defect, Line, Photo
+from inspection.prepared import GivenKeys, Prepared
 from shadow.models import HeatMap, Prediction
 from shadow.pairs import Pair
 
@@ -57,10 +58,10 @@ def exhibits(found: Sequence[Pair], lines: Iterable[Line] = ()) -> list[Exhibit]
     """The pairs with their photos, in five queries however many there are; four where their `lines` are given."""
     parts = [pair.inspection_id for pair in found]
     predictions = [pair.prediction_id for pair in found]
-    photos = _by(Photo.objects.filter(inspection__in=parts).order_by("position"), "inspection_id")
-    defects = _by(Defect.objects.filter(verdict__inspection__in=parts).select_related("kind"), "photo_id")
-    marks = dict(Prediction.objects.filter(pk__in=predictions).values_list("pk", "marks"))
-    heat = dict(HeatMap.objects.filter(prediction__in=predictions).values_list("prediction", "photos"))
+    photos = _by(_PHOTOS(parts=parts), "inspection_id")
+    defects = _by(_DEFECTS(parts=parts), "photo_id")
+    marks = dict(_MARKS(predictions=predictions))
+    heat = dict(_HEAT(predictions=predictions))
     line_of = {line.slug: line for line in lines} or Line.objects.in_bulk(
         {pair.line for pair in found}, field_name="slug"
     )
@@ -75,6 +76,16 @@ def exhibits(found: Sequence[Pair], lines: Iterable[Line] = ()) -> list[Exhibit]
         ), line_of[pair.line])
         for pair in found
     ]  # fmt: skip
+
+
+_PHOTOS = Prepared(lambda: Photo.objects.filter(inspection__in=GivenKeys("parts")).order_by("position"))
+_DEFECTS = Prepared(
+    lambda: Defect.objects.filter(verdict__inspection__in=GivenKeys("parts")).select_related("kind").order_by("pk")
+)
+_MARKS = Prepared(lambda: Prediction.objects.filter(pk__in=GivenKeys("predictions")).values_list("pk", "marks"))
+_HEAT = Prepared(
+    lambda: HeatMap.objects.filter(prediction__in=GivenKeys("predictions")).values_list("prediction", "photos")
+)
 
 
 def _by(rows: Iterable[Any], key: str) -> Mapping[int, list[Any]]:

@@ -4,10 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy
 
 from inspection.models import Line, Truth, User
 from inspection.planning import unindexed
+from inspection.prepared import Given, Prepared
 from shadow.models import Adjudication
 from shadow.truth import truth_of
 
@@ -55,16 +57,22 @@ def reasons_for(line: Line, reader: User) -> Mapping[str, Reasons]:
 
 def _given(line: Line) -> Iterable[tuple[str, str, int]]:
     """(what it says of the part, reason, by whom) of the line's last findings, newest first."""
-    newest = Adjudication.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    # Without statistics SQLite would begin with all parts of the line.
-    lately = Adjudication.objects.alias(on_line=unindexed("prediction__inspection__line")).filter(
-        pk__gt=newest - SEARCHED
-    )
-    rows = lately.filter(on_line=line.pk).order_by("-pk")
-    for finding, reason, by, answer in rows.values_list("finding", "reason", "by", "prediction__outcome")[:LOOKED_AT]:
+    (newest,) = _NEWEST.first() or (0,)
+    for finding, reason, by, answer in _LATELY(line=line.pk, after=newest - SEARCHED):
         # They differed when it was settled, whatever became of the verdict since.
         verdict = Truth.OK if answer == Truth.SCRATCHED else Truth.SCRATCHED
         yield truth_of(finding, verdict, answer) or AMBIGUOUS, reason, by
+
+
+def _lately() -> QuerySet[Adjudication, tuple[str, str, int, str]]:
+    # Without statistics SQLite would begin with all parts of the line.
+    lately = Adjudication.objects.alias(on_line=unindexed("prediction__inspection__line"))
+    lately = lately.filter(pk__gt=Given("after"), on_line=Given("line")).order_by("-pk")
+    return lately.values_list("finding", "reason", "by", "prediction__outcome")[:LOOKED_AT]
+
+
+_NEWEST = Prepared(lambda: Adjudication.objects.order_by("-pk").values_list("pk")[:1])
+_LATELY = Prepared(_lately)
 
 
 def _offered(given: list[str], first: Iterable[object]) -> tuple[str, ...]:

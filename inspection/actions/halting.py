@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import BigIntegerField, QuerySet
@@ -11,6 +12,7 @@ from django.utils.translation import gettext as _
 from inspection import audit
 from inspection.models import HaltAnswer, HaltRequest, Line, User
 from inspection.people import names_for
+from inspection.prepared import GivenKeys, Prepared
 from inspection.reasons import stated
 from inspection.refusals import Conflict, Unknown
 from inspection.roles import May, must
@@ -23,9 +25,12 @@ def open_halt_requests(lines: Iterable[Line]) -> QuerySet[HaltRequest]:
 
 def halts_asked(reader: User, lines: Iterable[Line]) -> list[tuple[HaltRequest, str]]:
     """The open requests on these lines, each with what the reader calls whoever asked."""
-    found = list(open_halt_requests(lines))
-    names = names_for(reader, [asked.by for asked in found])
+    found = _ASKED(lines=[line.pk for line in lines])
+    names = names_for(reader, [asked.by for asked in found]) if found else {}
     return [(asked, names[asked.by_id]) for asked in found]
+
+
+_ASKED = Prepared(lambda: open_halt_requests(cast(Any, GivenKeys("lines"))))
 
 
 def find_halt_request(pk: int, user: User) -> HaltRequest:

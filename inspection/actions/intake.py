@@ -18,6 +18,7 @@ from inspection.models import Inspection, Line, Origin, Photo, Station, User, Va
 from inspection.models.judgement import Occasion, Outcome
 from inspection.moves import State
 from inspection.photos import CleanPhoto, clean_photo
+from inspection.prepared import TEXT, Given, Prepared
 from inspection.refusals import BadInput, Conflict, Unknown
 from inspection.wake import wake_workers_on_commit
 
@@ -35,7 +36,7 @@ class NewPhoto:
 
 def find_line(slug: str, by: User | None = None) -> Line:
     """The line of that slug. Raises Unknown with the lines that the person may know of, NotAllowed when not bound."""
-    if found := (Line.objects.for_user(by) if by else Line.objects.all()).filter(slug=slug).first():
+    if found := _LINE_OF.first(user=by.pk, slug=slug) if by else Line.objects.filter(slug=slug).first():
         return found
     line = Line.objects.filter(slug=slug).first()
     if line is None:
@@ -45,6 +46,9 @@ def find_line(slug: str, by: User | None = None) -> Line:
     if by is not None:
         by.must_work_on(line)
     return line
+
+
+_LINE_OF = Prepared(lambda: Line.objects.for_user(Given("user")).filter(slug=Given("slug", TEXT)))
 
 
 def find_station(line: Line, slug: str) -> Station | None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from inspection.models import Station, Variant
 from inspection.people import usernames_for
+from inspection.prepared import GivenKeys, Prepared
 from shadow.asked import Asked
 from shadow.days import Calendar, Edge, Span
 from shadow.models import DayTally
@@ -51,10 +52,10 @@ class Choice:
 
 def narrow_choices(asked: Asked) -> list[Choice]:
     """What the report can be narrowed to. A lot is typed; it has no values."""
-    stations = Station.objects.filter(line__in=asked.lines).values_list("slug", "name")
+    stations = _STATIONS(lines=[line.pk for line in asked.lines])
     values = {
         "station": sorted(stations, key=lambda row: row[1]),
-        "variant": list(Variant.objects.order_by("name").values_list("slug", "name")),
+        "variant": _VARIANTS(),
         "inspector": _inspectors(asked),
         "lot": [],
     }
@@ -62,10 +63,22 @@ def narrow_choices(asked: Asked) -> list[Choice]:
     return [Choice(name, str(TERMS[name]), values[name], chosen[name]) for name in NARROWED]
 
 
+_STATIONS = Prepared(lambda: Station.objects.filter(line__in=GivenKeys("lines")).values_list("slug", "name"))
+_VARIANTS = Prepared(lambda: Variant.objects.order_by("name").values_list("slug", "name"))
+_JUDGED = Prepared(
+    lambda: (
+        DayTally.objects.filter(line__in=GivenKeys("lines"), inspector__isnull=False)
+        .order_by()
+        .values_list("inspector")
+        .distinct()
+    )
+)
+
+
 def _inspectors(asked: Asked) -> list[tuple[str, str]]:
     """Whose verdicts were counted, as this reader may know them, in the order of those words."""
-    judged = DayTally.objects.filter(line__in=asked.lines, inspector__isnull=False).order_by()
-    called = usernames_for(asked.reader, judged.values_list("inspector", flat=True).distinct())
+    judged = [inspector for (inspector,) in _JUDGED(lines=[line.pk for line in asked.lines])]
+    called = usernames_for(asked.reader, judged)
     return [(name, name) for name in sorted(called.values())]
 
 

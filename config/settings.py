@@ -87,7 +87,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "config.frame.frame",
             ],
-            # What nearly every template shows: as tags, since an include costs ten times as much.
+            # What nearly every template shows: as tags, since each include is a template and a context of its own.
             "builtins": ["inspection.templatetags.icons", "inspection.templatetags.moments"],
         },
     }

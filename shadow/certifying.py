@@ -7,11 +7,12 @@ from functools import cached_property
 from operator import add
 from typing import Any, NamedTuple
 
-from django.db.models import BooleanField, Count, Func, Min, QuerySet
+from django.db.models import BooleanField, Count, DateField, Func, Min, QuerySet
 from django.db.models.functions import Coalesce
 
 from inspection.models import Line
 from inspection.planning import unindexed
+from inspection.prepared import Given, Prepared
 from shadow.comparisons import COUNTS, slot_and_shift
 from shadow.days import Calendar
 from shadow.models import Comparison, DayTally, ModelVersion
@@ -81,11 +82,9 @@ class Counted:
 
     def _tallied(self) -> list[Row]:
         """The sums over inspectors, whom a certificate does not ask about."""
-        tallies = DayTally.objects.filter(line=self.line, version=self.version, kind__in=KINDS)
-        if self.since:
-            tallies = tallies.filter(day__gte=self.calendar.day_of(self.since) - 3 * DAY)
+        first = self.calendar.day_of(self.since) - 3 * DAY if self.since else date.min
         found: dict[tuple[Any, ...], list[int]] = {}
-        for day, station, variant, evidence in tallies.values_list("day", "station", "variant", "evidence"):
+        for day, station, variant, evidence in _TALLIES(line=self.line.pk, version=self.version.pk, first=first):
             for place, counts in evidence.items():
                 key = (day, station, variant, place)
                 known = found.get(key)
@@ -175,6 +174,13 @@ class Counted:
         # By an expression that no index holds: else PostgreSQL looks for the newest in the index of all evidence.
         newest = Coalesce("received_at", "received_at").desc()
         return escaped.order_by(newest, "-inspection_id").values_list("inspection_id", flat=True)
+
+
+_TALLIES = Prepared(
+    lambda: DayTally.objects.filter(
+        line=Given("line"), version=Given("version"), kind__in=KINDS, day__gte=Given("first", DateField())
+    ).values_list("day", "station", "variant", "evidence")
+)
 
 
 class Spans(dict[Stretch, Span]):

@@ -17,6 +17,7 @@ from monitoring.figures import BY_NAME, STAGE_WORDS, STAGES, Figure, Kind, tells
 from monitoring.models import Alarm, Baseline, Delivery, Finding, Remedy, Severity, Stream
 from monitoring.retraining import SUGGESTING
 from monitoring.sources import source_of
+from shadow.models import TrainingRun
 
 PHOTOS = 6  # of each kind
 TOLD_BY = {name: place for place, name in enumerate(("rate", "mean", "window", "features", "instant", "spread"))}
@@ -196,6 +197,11 @@ def _usual(mover: Mover) -> Sequence[int]:
 def exhibits(parts: Sequence[int]) -> list[Exhibit]:
     found = Inspection.objects.filter(pk__in=parts).select_related("line").prefetch_related("photos").in_bulk()
     return [Exhibit(found[pk], next(iter(found[pk].photos.all()), None)) for pk in parts if pk in found]
+
+
+def trainings_from(alarm: Alarm) -> list[TrainingRun]:
+    """What was trained because of it, the first one first."""
+    return list(TrainingRun.objects.filter(alarm=alarm.pk).order_by("pk"))
 
 
 def notices_of(alarm: Alarm) -> list[Delivery]:

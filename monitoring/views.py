@@ -19,7 +19,7 @@ from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, caller, may, needs
 from inspection.sheets import csv_response, harmless
 from monitoring.actions import acknowledge_alarm, policy_of, write_watch_policy
-from monitoring.alarm_page import alarm_page, course_words, notices_of, training_of, way_of
+from monitoring.alarm_page import alarm_page, course_words, notices_of, training_of, trainings_from, way_of
 from monitoring.alarms import alarms_of, by_line, find_alarm, gravest_first, rows_of, sentence
 from monitoring.forms import AcknowledgementForm
 from monitoring.models import AlarmQuerySet, Cause, Remedy, State
@@ -102,6 +102,7 @@ def alarm(request: HttpRequest, pk: int) -> HttpResponse:
         "page": page, "alarm": found, "row": page.row, "way": way_of(found), "causes": Cause.choices,
         "acknowledgement": AcknowledgementForm(), "may_supervise": may(by, May.SUPERVISE),
         "at_station": found.remedy in AT_STATION, "training": training_of(found), "notices": notices_of(found),
+        "trainings": trainings_from(found),
     })  # fmt: skip
 
 

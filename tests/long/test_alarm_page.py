@@ -13,6 +13,7 @@ from monitoring.course import Course
 from monitoring.models import Alarm, Baseline, Finding, Remedy, Stream
 from monitoring.proposals import proposals_for
 from monitoring.retraining import SUGGESTING
+from shadow.models import Snapshot, TrainingRun
 
 NOW = timezone.now()
 
@@ -143,6 +144,17 @@ def test_where_the_words_name_a_training_its_form_is_a_click_away(raised, page, 
     query = escape(urlencode({"alarm": alarm.pk, "reason": alarm.message}))
     form = f'href="/lines/line-a/trainings/new/?{query}"'
     assert (form in html) == ("Start a training" in html) == (remedy in SUGGESTING)
+
+
+def test_what_was_trained_because_of_it_stands_under_what_was_done(raised, page, sam, line):
+    alarm = raised(remedy="review_rule")
+    taken = Snapshot.objects.create(line=line, digest="x", size=1, by="sam", at=NOW)
+    given = {"line": line, "snapshot": taken, "by": "sam", "at": NOW, "options": {}}
+    run = TrainingRun.objects.create(name="fresh", alarm=alarm.pk, **given)
+    TrainingRun.objects.create(name="other", state="done", **given)
+    html = text(page(sam), f"/alarms/{alarm.pk}/")
+    assert f'<a href="/lines/line-a/trainings/{run.pk}/">sam started a training of fresh</a>: Waiting' in html
+    assert "training of other" not in html
 
 
 def test_an_alarm_that_is_over_offers_no_training(raised, page, sam):

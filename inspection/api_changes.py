@@ -23,7 +23,7 @@ SETTLED = timedelta(seconds=30)  # longer than any request: rows may commit out 
 MANY = 200  # in one answer
 
 
-class ChangeSerializer(serializers.Serializer):
+class DispositionChangeSerializer(serializers.Serializer):
     """A part's disposition that took the place of an earlier one, with the fields by which the part was sent."""
 
     inspection = serializers.IntegerField(source="inspection.pk")
@@ -38,7 +38,7 @@ class ChangeSerializer(serializers.Serializer):
 
 
 class ChangesSerializer(serializers.Serializer):
-    results = ChangeSerializer(many=True)
+    results = DispositionChangeSerializer(many=True)
     next = serializers.IntegerField(help_text="The 'after' of the next question.")
 
 
@@ -61,7 +61,7 @@ def changes(request: Request) -> Response:
     if may(user, May.JUDGE):
         actions.note_decisions_shown(inspections=[row.inspection for row in found], user=user, where="api")
     following = found[-1].pk if len(found) == MANY else upto
-    return Response({"results": ChangeSerializer(found, many=True).data, "next": following})
+    return Response({"results": DispositionChangeSerializer(found, many=True).data, "next": following})
 
 
 def newest_settled(now: datetime) -> int:

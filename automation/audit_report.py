@@ -69,7 +69,13 @@ def watch_state(state: dict[str, Any], alpha: float) -> Watch:
         return Watch(True, 100.0, words.format(limit=percent(escapes.alpha)))
     passes = state.get("passes", 0)
     if not passes:
-        return Watch(False, 0.0, _("Quiet: no audit of a part that the machine passed has been judged yet."))
+        return Watch(
+            False,
+            0.0,
+            _(
+                "Quiet: no audit of a part that the machine passed counts yet; each does once its verdict can be undone no more."
+            ),
+        )
     words = ngettext(
         "Quiet: of {passes} audited pass {found} escaped; of the last {window} audits {recent}, and {enough} would be an alarm.",
         "Quiet: of {passes} audited passes {found} escaped; of the last {window} audits {recent}, and {enough} would be an alarm.",

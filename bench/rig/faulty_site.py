@@ -42,11 +42,11 @@ def commands(app: str) -> dict[str, list[str]]:
 class Site:
     """The processes, each started again when it ends, as systemd would."""
 
-    def __init__(self, data: Path, port: int, app: str):
+    def __init__(self, data: Path, port: int, app: str, run: dict[str, list[str]] | None = None):
         self.data, self.port, self.url = data, port, f"http://127.0.0.1:{port}"
         self.env = os.environ | {"PORT": str(port), "LOG_LEVEL": "WARNING"}
         self.log = open(data.parent / "site.log", "ab")  # noqa: SIM115 - as long as the processes
-        self.commands = commands(app)
+        self.commands = run or commands(app)
         self.running = {name: self._start(name) for name in self.commands}
         self.ended = threading.Event()
         self.watch = threading.Thread(target=self._supervise, daemon=True)

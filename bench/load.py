@@ -152,14 +152,15 @@ FROM inspection_inspection part WHERE part.origin = 'simulated' AND part.receive
 def ages(begin: Any, end: Any) -> tuple[list[float], list[float], int]:
     """Seconds from intake to answer and to disposition of the parts received meanwhile, and how many those are."""
     found = rows(PARTS, begin, end)
-    moment = _moment
     answers = [(moment(answer) - moment(at)).total_seconds() for at, answer, _ in found if answer]
     told = [(moment(disposed) - moment(at)).total_seconds() for at, _, disposed in found if disposed]
     return answers, told, len(found)
 
 
-def _moment(value: Any) -> Any:
-    return value if not isinstance(value, str) else datetime.fromisoformat(value).replace(tzinfo=UTC)
+def moment(value: datetime | str) -> datetime:
+    """A moment as the row has it: SQLite's are text, or without their zone."""
+    read = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def of(seconds: list[float], share: float) -> float:

@@ -360,7 +360,7 @@ def run(folder: Path, pids: dict[str, int], asked: Any) -> dict[str, Any]:
 
     cameras, people, places = set_up(asked.stations, asked.people)
     port, made = free_port(), pictures(tuple(asked.size))
-    site = Site(folder / "data", port, "config", commands(asked.processes))
+    site = Site(folder / "data", port, commands(asked.processes))
     try:
         until(site.ready, 120, "A site that is ready")
         with gathered(Crowd(port, cameras, people, places, {"line-b"}, made)) as (told, clients):

@@ -88,7 +88,7 @@ WAITING = f"{TO_DO} AND (state = 'pending' OR leased_until < %s)"
 PICK = "SELECT id FROM shadow_scoringjob WHERE {} ORDER BY retrospective, id LIMIT %s"
 ABANDONED = PICK.format(f"{TO_DO} AND state = 'leased' AND leased_until < %s")
 PENDING = PICK.format(f"{TO_DO} AND state = 'pending'")
-LONG = f"SELECT id FROM shadow_scoringjob WHERE {TO_DO} AND state = 'leased' AND leased_until > %s"
+LONG = f"SELECT id FROM shadow_scoringjob WHERE {TO_DO} AND state = 'leased' AND leased_until > %s"  # noqa: S608
 LEASE = "SET state = 'leased', leased_until = %s, attempts = attempts + 1"
 RETURNING = "RETURNING shadow_scoringjob.id, inspection_id, version_id, retrospective, attempts"
 

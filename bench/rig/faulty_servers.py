@@ -182,6 +182,72 @@ class OwnPostgres:
             connection.close()
 
 
+class OwnStore:
+    """A server of S3 on a folder of its own, with a bucket for the photos."""
+
+    def __init__(self, folder: Path):
+        from tests import buckets
+
+        folder.mkdir()
+        port = free_port()
+        self.folder, self.command = folder, buckets.command(folder, port)
+        os.environ.update(AWS_ACCESS_KEY_ID=buckets.KEY, AWS_SECRET_ACCESS_KEY=buckets.SECRET)
+        self.start()
+        endpoint = f"http://127.0.0.1:{port}"
+        buckets.made(endpoint, "photos")
+        self.url = f"s3://photos?endpoint={endpoint}&region=us-east-1"
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self.running = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder)
+
+    def stop(self) -> None:
+        self.running.kill()
+        self.running.wait()
+
+    def away(self, seconds: float) -> None:
+        self.stop()
+        time.sleep(seconds)
+        self.start()
+
+    def silence(self, seconds: float) -> None:
+        self.running.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.running.send_signal(signal.SIGCONT)
+
+
+class Clocks:
+    """Clocks of the site's processes that may be set while they run, by libfaketime (Debian: libfaketime)."""
+
+    LIBRARIES = ("faketime/libfaketime.so.1", "libfaketime.so.1")
+
+    def __init__(self, folder: Path):
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+
+    @classmethod
+    def library(cls) -> Path | None:
+        places = [
+            Path(place) for place in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib")
+        ]
+        return next((place / name for place in places for name in cls.LIBRARIES if (place / name).exists()), None)
+
+    def set(self, name: str, seconds: int) -> None:
+        """So many seconds from the true time, from now on."""
+        half = self.folder / f"{name}.half"
+        half.write_text(f"{seconds:+d}s")
+        half.replace(self.folder / name)
+
+    def command(self, name: str, words: list[str]) -> list[str]:
+        """The command under a clock of its own. Monotonic clocks stay true, as a computer's do."""
+        self.set(name, 0)
+        told = {
+            "LD_PRELOAD": self.library(), "FAKETIME_TIMESTAMP_FILE": self.folder / name, "FAKETIME_NO_CACHE": 1,
+            "FAKETIME_DONT_FAKE_MONOTONIC": 1, "DONT_FAKE_MONOTONIC": 1, "FAKETIME_DONT_RESET": 1,
+        }  # fmt: skip
+        return ["env", *(f"{variable}={value}" for variable, value in told.items()), *words]
+
+
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[bool]:
     """A disk of its own in memory at the folder, where this user may mount one; yields whether there is one."""

@@ -15,8 +15,10 @@ FEWEST = 4  # jobs of a lease near the end of the queue
 LEASE_SECONDS = 60
 APART = timedelta(minutes=15)  # by which the clocks of two computers may differ
 MAX_ATTEMPTS = 3
-# Rows commit out of the order of their ids: what is younger than this is looked at again.
+# Rows commit out of the order of their ids: what is younger than this is looked at again, and so are the newest parts,
+# for a clock that was set back dates them as old. No site has so many intakes under way at once.
 LATE_COMMITS = timedelta(minutes=5)
+UNDER_WAY = 1000
 
 
 class LeasedJob(NamedTuple):
@@ -63,7 +65,8 @@ def _with_news(now: datetime) -> list[Any]:
     parts = Inspection.objects.filter(line=OuterRef("line"), pk__gt=OuterRef("scanned_to")).order_by("-pk")
     job = ScoringJob.objects.filter(inspection=OuterRef("pk"), version=OuterRef(OuterRef("version")))
     new = parts.filter(received_at__gte=OuterRef("assigned_at")).exclude(origin=Origin.IMPORTED).exclude(Exists(job))
-    old = parts.filter(received_at__lt=now - LATE_COMMITS).values("pk")[:1]
+    newest = Subquery(Inspection.objects.order_by("-pk").values("pk")[:1])
+    old = parts.filter(received_at__lt=now - LATE_COMMITS, pk__lte=newest - UNDER_WAY).values("pk")[:1]
     found = Assignment.objects.current().annotate(missing=Exists(new), settled=Subquery(old))
     return [assignment for assignment in found if assignment.missing or assignment.settled]
 

@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench.rig.door import Way  # noqa: E402 - the path is set first
 from bench.rig.faulty_servers import (  # noqa: E402 - the path is set first
     Clocks,
     Embedded,
@@ -187,7 +188,7 @@ def clocks_apart(world: World) -> None:
 
 def store_away(world: World) -> None:
     assert world.store
-    world.store.away(10)
+    world.store.away(60)
 
 
 def store_silent(world: World) -> None:
@@ -195,12 +196,28 @@ def store_silent(world: World) -> None:
     world.store.silence(10)
 
 
+def store_slow(world: World) -> None:
+    assert world.store
+    world.store.door.during(Way.SLOW, 15)
+
+
+def store_failing(world: World) -> None:
+    """Every request gets an HTTP 500."""
+    assert world.store
+    world.store.door.during(Way.FAILING, 15)
+
+
+def broker_cut_off(world: World) -> None:
+    """Two minutes behind a cable that is out; not even a refusal comes back."""
+    world.broker.door.during(Way.SILENT, 120)
+
+
 FAULTS: dict[str, Callable[[World], None]] = {
     fault.__name__: fault
     for fault in (
         web_killed, web_stopped, worker_killed, worker_stopped, sweeper_killed, beat_killed, all_killed, broker_restarted,
         broker_wiped, broker_silent, messages_doubled, database_restarted, database_full, disk_full, store_away,
-        store_silent, clock_ahead, clock_behind, clocks_apart, poison,
+        store_silent, store_slow, store_failing, broker_cut_off, clock_ahead, clock_behind, clocks_apart, poison,
     )
 }  # fmt: skip
 
@@ -210,6 +227,7 @@ def possible(database: str, broker: str, photos: str) -> list[str]:
     cannot = {
         "database_": database == "sqlite",
         "broker_silent": broker == "rabbitmq",  # the server is others', too
+        "broker_cut_off": broker == "embedded",  # a socket of the same computer
         "store_": photos == "folder",
         "disk_full": database != "sqlite" and photos == "s3",  # then nothing is written to it
         "clock": shutil.which("cc") is None,

@@ -30,6 +30,7 @@ from inspection.actions.preferring import note_pseudonyms_read, set_own_keys, se
 from inspection.actions.queue import (
     HeldLease,
     claim,
+    end_long_leases,
     end_urgency,
     free_lease,
     leave,
@@ -63,6 +64,7 @@ __all__ = [
     "decide_parts_by_machine",
     "decline_halt",
     "end_long_holds",
+    "end_long_leases",
     "end_urgency",
     "escalate_overdue_opinions",
     "free_lease",

@@ -44,6 +44,10 @@ class Sought:
     age: Span = EVERYTHING
     order: str = "newest"
 
+    @property
+    def line(self) -> Line | None:
+        return self.lines[0] if len(self.lines) == 1 else None
+
 
 @dataclass(frozen=True)
 class Page:

@@ -17,6 +17,7 @@ from inspection.models.judgement import (
 )
 from inspection.models.part import Inspection, Lease, Origin, Photo
 from inspection.models.people import ApiToken, User
+from inspection.models.reading import FiguresRead, Where
 from inspection.models.seeded import Purpose, Reference, SeededPart, Study, Truth
 from inspection.models.trail import AuditEvent, AuditSeal, OfNoPart
 
@@ -31,6 +32,7 @@ __all__ = [
     "Disposition",
     "DispositionOutcome",
     "Draw",
+    "FiguresRead",
     "HaltAnswer",
     "HaltRequest",
     "Inspection",
@@ -55,4 +57,5 @@ __all__ = [
     "User",
     "Variant",
     "Verdict",
+    "Where",
 ]

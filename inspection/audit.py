@@ -17,6 +17,7 @@ ACTIONS = (
     gettext_noop("containment closed"), gettext_noop("history imported"), gettext_noop("history purged"),
     gettext_noop("hold set"), gettext_noop("own keys set"), gettext_noop("own language set"),
     gettext_noop("pseudonyms read"), gettext_noop("inspector figures read"), gettext_noop("token issued"), gettext_noop("password reset"),
+    gettext_noop("person exported"), gettext_noop("erasure begun"), gettext_noop("person erased"),
     gettext_noop("sample added"), gettext_noop("sample removed"), gettext_noop("line set up"),
     gettext_noop("line changed"), gettext_noop("line removed"), gettext_noop("station set up"),
     gettext_noop("station changed"), gettext_noop("station removed"), gettext_noop("variant set up"),

@@ -151,6 +151,8 @@ def test_nothing_of_another_line_is_reached_by_its_number_or_name(other, client,
             if "<int:" in route or OTHER in to.lower():
                 asked += 2
                 answers = (client.get(to), post(client, to, body(other)))
+                for answer in answers:
+                    answer.close()
                 reached += [(to, answer.status_code) for answer in answers if answer.status_code not in REFUSED]
     assert reached == []
     assert trail() == before
@@ -168,7 +170,7 @@ def test_no_list_and_no_page_tells_of_another_line(other, client, bound):
                 # The trail's links carry the question itself.
                 text = told(answer).replace("?line=zirkon", "") if answer.status_code == 200 else ""
                 leaks += [to] if OTHER in text else []
-            post(client, to, body(other))
+            post(client, to, body(other)).close()
     assert leaks == []
     assert trail() == before
     assert not ModelOutputShown.objects.filter(user=bound).exists()

@@ -204,7 +204,6 @@ def test_the_page_asks_for_the_name_and_the_command_too(story, ada, page, monkey
 
 def unpacked(response) -> dict[str, str]:
     packed = zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content)))
-    response.close()
     return {name: packed.read(name).decode() for name in packed.namelist()}
 
 

@@ -152,7 +152,7 @@ def test_nothing_of_another_line_is_reached_by_its_number_or_name(other, client,
                 asked += 2
                 answers = (client.get(to), post(client, to, body(other)))
                 for answer in answers:
-                    answer.close()
+                    told(answer)  # read to its end, a file is closed
                 reached += [(to, answer.status_code) for answer in answers if answer.status_code not in REFUSED]
     assert reached == []
     assert trail() == before
@@ -170,7 +170,7 @@ def test_no_list_and_no_page_tells_of_another_line(other, client, bound):
                 # The trail's links carry the question itself.
                 text = told(answer).replace("?line=zirkon", "") if answer.status_code == 200 else ""
                 leaks += [to] if OTHER in text else []
-            post(client, to, body(other)).close()
+            told(post(client, to, body(other)))
     assert leaks == []
     assert trail() == before
     assert not ModelOutputShown.objects.filter(user=bound).exists()

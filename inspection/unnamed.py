@@ -1,7 +1,7 @@
 """An event of the audit trail without names: what its seal is over, and what an erasure leaves of it.
 
 Accounts have a pseudonym for ever, and a user name until they are erased. A seal is made over the pseudonyms, so it fits
-the row before its names are erased and after, and no name can be guessed from a digest (docs/adr/0018).
+the row before its names are erased and after, and no name can be guessed from a digest (docs/adr/0020).
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,6 +1,6 @@
 """Erases a person: the account closes at once, the names leave the history bit by bit, and the verdicts stay under the pseudonym.
 
-The trail's seals are over pseudonyms, so every chain fits before, meanwhile and after (docs/adr/0018).
+The trail's seals are over pseudonyms, so every chain fits before, meanwhile and after (docs/adr/0020).
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from inspection import audit
 from inspection.actions.setting_up import keep_an_admin
 from inspection.append_only import audited_purge
-from inspection.models import ApiToken, AuditEvent, Erasure, Lease, User
+from inspection.models import AuditEvent, Erasure, User
 from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, must
 from inspection.unnamed import ABOUT_USERS, OF_A_USER, USER_NAMES, erased
@@ -59,9 +59,10 @@ def _close(person: User) -> None:
 
 
 def _forget_sign_ins(person: User) -> None:
-    """Sessions, tokens, leases, and what the throttle of the sign-in page kept."""
-    ApiToken.objects.filter(user=person).delete()
-    Lease.objects.filter(user=person).delete()  # the parts are everybody's again
+    """What is the account's own and goes with it (tokens, leases, whatever signs it in), sessions, counted sign-ins."""
+    for field in User._meta.related_objects:
+        if field.related_model._meta.app_label == User._meta.app_label and field.on_delete is models.CASCADE:
+            field.related_model._base_manager.filter(**{field.field.name: person}).delete()
     for session in Session.objects.iterator():
         if session.get_decoded().get("_auth_user_id") == str(person.pk):
             session.delete()

@@ -8,6 +8,7 @@ from inspection.models import Study, User
 from inspection.people import usernames_for
 from shadow.asked import Asked
 from shadow.gauge_report import GaugeReport
+from shadow.keeping import first_day
 from shadow.models import DayTally
 from shadow.narrowing import Narrow
 from shadow.reports import AgreementReport
@@ -36,6 +37,8 @@ def persons_of_pairs(asked: Asked) -> set[int]:
     """Everybody whose verdicts may be among the pairs that are asked for."""
     up_to_date(asked.lines)
     rows = DayTally.objects.filter(line__in=asked.lines, version__in=asked.versions, **asked.narrow.groups())
+    if since := first_day(asked.lines[0]):
+        rows = rows.filter(day__gte=since)
     return {pk for pk in rows.order_by().values_list("inspector", flat=True).distinct() if pk is not None}
 
 

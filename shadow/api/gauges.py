@@ -33,7 +33,7 @@ from shadow.asked import one_of
 from shadow.desk import keep_known
 from shadow.gauge_report import GaugeReport, gauge_report
 from shadow.gauge_tables import progress_json, report_json, study_json, trial_rows
-from shadow.gauges import Wanted, find_study, line_asked, read_wanted
+from shadow.gauges import find_study, line_asked, read_wanted, wanted_of
 from shadow.narrowing import find_inspector
 from shadow.persons import persons_of_study
 from shadow.reference_pool import find_part, find_reference, pool_rows, references_of
@@ -166,7 +166,7 @@ def _start(request: Request) -> Response:
 def study(request: Request, pk: int) -> HttpResponseBase:
     """How far a study is and what it came to; CSV: each answer."""
     found = find_study(pk, caller(request))
-    report = gauge_report(Wanted(found.line, study=found), caller(request))
+    report = gauge_report(wanted_of(found), caller(request))
 
     def as_json(report: GaugeReport) -> dict[str, Any]:
         preliminary = standing_of(found, caller(request)).preliminary

@@ -1,13 +1,16 @@
 """Whoever reads figures of single persons is on record, and the person can read by whom."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 
 import pytest
 
 from inspection.figures_read import note_figures_read
 from inspection.models import AuditEvent, FiguresRead, Study, Where
+from inspection.refusals import BadInput
 from monitoring.pruning import prune
+from shadow.days import Span
+from shadow.keeping import as_far_as_kept
 
 START = datetime(2026, 3, 2, 8, 5, tzinfo=UTC)
 
@@ -101,3 +104,40 @@ def test_readings_are_kept_as_long_as_the_setting_says(line, ivy, sam, settings)
         note_figures_read(of=[ivy.pk], where=Where.REPORT, line=line, by=sam, now=START - timedelta(days=days))
     assert prune(now=START)["readings"] == 1
     assert FiguresRead.objects.count() == 1
+
+
+# ---- How far back they are told
+
+
+def test_figures_of_persons_go_back_as_far_as_the_setting_says(line, settings):
+    assert as_far_as_kept(Span(), line, START) == Span()
+    settings.KEEP_PERSONS_DAYS = 30
+    assert as_far_as_kept(Span(), line, START) == Span(start=date(2026, 1, 31))
+    assert as_far_as_kept(Span(start=date(2026, 2, 1)), line, START) == Span(start=date(2026, 2, 1))
+    for span in (Span(start=date(2026, 1, 30)), Span(end=date(2026, 1, 30))):
+        with pytest.raises(BadInput, match="told from 2026-01-31 on"):
+            as_far_as_kept(span, line, START)
+
+
+ASKS = [
+    "/reports/agreement/?from=2020-01-01&group_by=inspector",
+    "/api/v1/reports/agreement/?from=2020-01-01&inspector={ivy}",
+    "/api/v1/inspectors/?from=2020-01-01",
+    "/api/v1/discrepancies/?from=2020-01-01&inspector={ivy}",
+]
+
+
+@pytest.mark.parametrize("url", ASKS)
+def test_whoever_asks_for_more_is_told_so_and_figures_of_everybody_stay(url, page, judged, ivy, sam, settings):
+    settings.KEEP_PERSONS_DAYS = 30
+    assert page(sam).get(url.format(ivy=ivy.pseudonym)).status_code == 400
+    assert page(sam).get("/reports/agreement/?from=2020-01-01").status_code == 200
+
+
+def test_older_pairs_name_nobody(page, judged, ivy, sam, settings, monkeypatch):
+    settings.KEEP_PERSONS_DAYS = 30
+    text = page(sam).get("/api/v1/reports/pairs/").content.decode()
+    assert ivy.pseudonym in text
+    monkeypatch.setattr("shadow.pair_rows.first_day", lambda line: date(2100, 1, 1))
+    [row] = page(sam).get("/api/v1/reports/pairs/").json()["results"]
+    assert (row["serial"], row["inspector"]) == ("SN1", "")

@@ -29,7 +29,8 @@ def note_figures_read(
 ) -> int:
     """Somebody was shown figures of these persons, by their ids (None: an imported label, nobody's). How many rows are new."""
     hour = (now or timezone.now()).replace(minute=0, second=0, microsecond=0)
-    asked = {"reader": by, "where": where, "line": line.slug if line else "", "hour": hour}
+    slug = line.slug if line else ""
+    asked = {"reader": by, "where": where, "line": slug, "hour": hour}
     persons = {person for person in of if person is not None and person != by.pk}
     fresh = persons - set(FiguresRead.objects.filter(person__in=persons, **asked).values_list("person", flat=True))
     if fresh:
@@ -38,7 +39,7 @@ def note_figures_read(
             [FiguresRead(person_id=pk, **asked) for pk in sorted(fresh)], ignore_conflicts=True
         )
         called = User.objects.filter(pk__in=fresh).order_by("pseudonym").values_list("pseudonym", flat=True)
-        audit.record(action, by=by, line=asked["line"], subject=f"figures: {where}", of=list(called))
+        audit.record(action, by=by, line=slug, subject=f"figures: {where}", of=list(called))
     return len(fresh)
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from automation.management.commands.permissions import needs_of, patterns
 from automation.models import Change, Policy
 from inspection import actions
-from inspection.models import AuditEvent, Containment, Line, ModelOutputShown, Study
+from inspection.models import ApiToken, AuditEvent, Containment, Line, ModelOutputShown, Study
 from inspection.roles import May, Role, may
 from monitoring.actions import open_alarm
 from monitoring.models import Finding, Stream
@@ -33,6 +33,7 @@ NUMBERED = {
     "references": "reference",
     "samples": "sample",
     "studies": "study",
+    "tokens": "token",
     "trainings": "run",
     "verdicts": "verdict",
     "figures": "stream",
@@ -70,11 +71,13 @@ def other(shadowed, version, make_part, judge, answer, make_photo, set_level, ia
     policy = Policy.objects.filter(line=line).first()
     change = Change.objects.create(line=line, from_policy=policy, kind="raise", proposed={}, reason="zirkon", by=sam)
     request = actions.request_halt(line=line, by=ian, reason="zirkon lamp")
+    ApiToken.issue(ian)
+    token = ApiToken.objects.get()  # of somebody else
     containment = Containment.objects.create(inspection=part, reason="zirkon escape")
     found = {
         "alarm": alarm, "containment": containment, "prediction": prediction, "request": request, "part": part,
         "photo": part.photos.get(), "reference": reference, "sample": sample, "study": study, "run": run,
-        "verdict": verdict, "stream": stream, "change": change,
+        "verdict": verdict, "stream": stream, "change": change, "token": token,
     }  # fmt: skip
     return {name: row.pk for name, row in found.items()}
 

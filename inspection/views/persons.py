@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from inspection import actions
-from inspection.models import Erasure, User, Verdict
+from inspection.figures_read import note_figures_read
+from inspection.models import Erasure, User, Verdict, Where
 from inspection.person_file import person_file
 from inspection.refusals import Refused
 from inspection.roles import May, caller, needs
@@ -38,6 +39,9 @@ def _file(person: User, by: User) -> HttpResponseBase:
 def erase_person(request: HttpRequest, pk: int) -> HttpResponse:
     """What an erasure takes and what it leaves; with the user name typed again it is begun."""
     person = get_object_or_404(User, pk=pk)
+    note_figures_read(
+        of=[person.pk], where=Where.ACCOUNTS, by=caller(request), action="pseudonyms_read"
+    )  # shown beside the name
     erasure, refusal = Erasure.objects.filter(person=person).first(), None
     if request.method == "POST":
         try:

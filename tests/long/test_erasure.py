@@ -186,6 +186,7 @@ def test_the_page_asks_for_the_name_and_the_command_too(story, ada, page, monkey
     client = page(ada)
     url = f"/setup/users/{story.pk}/erase/"
     assert "Type unaquist to confirm" in client.get(url).content.decode()
+    assert AuditEvent.objects.get(action="pseudonyms_read").data == {"of": [story.pseudonym]}
     refused = client.post(url, {"confirmed": "una"})
     assert (refused.status_code, Erasure.objects.count()) == (400, 0)
     monkeypatch.setattr("builtins.input", lambda asked: "no")

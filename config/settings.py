@@ -228,6 +228,10 @@ SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}")  # where peop
 KEEP_MINUTES_DAYS = env.int("KEEP_MINUTES_DAYS", default=30)
 KEEP_DAYS_DAYS = env.int("KEEP_DAYS_DAYS", default=5 * 365 + 1)
 KEEP_NOTICES_DAYS = env.int("KEEP_NOTICES_DAYS", default=365)
+# How long the audit trail is kept, in whole months; 0: for ever.
+KEEP_AUDIT_DAYS = env.int("KEEP_AUDIT_DAYS", default=0)
+if 0 < KEEP_AUDIT_DAYS < 365 or KEEP_AUDIT_DAYS < 0:
+    raise ImproperlyConfigured("KEEP_AUDIT_DAYS is 0, for ever, or 365 at least: certificates rest on the trail.")
 
 # A site that is served over TLS says HTTPS=1: plain requests are sent on to it, and browsers remember it for a year.
 HTTPS = env.bool("HTTPS", default=False)

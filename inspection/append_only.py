@@ -172,11 +172,11 @@ def open_door() -> Iterator[None]:
 
 
 @contextmanager
-def audited_purge(*, by: str, reason: str) -> Iterator[None]:
-    """Delete history on purpose, in one transaction with the audit row that says who and why."""
+def audited_purge(*, by: str, reason: str, **told: Any) -> Iterator[None]:
+    """Delete history on purpose, in one transaction with the audit row that says who and why, and what else is told."""
     from inspection import audit
 
     with transaction.atomic():
-        audit.record("history_purged", by=by, reason=reason)
+        audit.record("history_purged", by=by, reason=reason, **told)
         with open_door():
             yield

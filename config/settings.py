@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from config import logs
+from config import logs, pooling
 from config.environment import (
     cores,
     env,
@@ -95,13 +95,14 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'shadowline.sqlite3'}")}
 # Connections live on from request to request: to open one costs as much as a verdict, with SQLite too.
-DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_MAX_AGE"] = pooling.KEPT
+DATABASE_POOL = env.str("DATABASE_POOL", default="")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     sqlite_options(DATABASES["default"])
 else:
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # Statements of inspection.prepared are prepared by the server, too, when a connection has asked them so often.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 5)
+    pooling.connect(DATABASES["default"], DATABASE_POOL)
+    if DATABASE_POOL.isdecimal():
+        pooling.mind_forks()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "inspection.User"

@@ -161,14 +161,16 @@ def prepare_connections() -> None:
 def open_door() -> Iterator[None]:
     """Let deletions through on this thread's connection. Only `audited_purge` and the tests' flush call it."""
     _door.open = True
+    # Of the transaction alone where there is one: a pooler may lend the connection to somebody else after it.
+    how = "SET LOCAL" if connection.in_atomic_block else "SET"
     try:
         if connection.vendor == "postgresql":
-            connection.cursor().execute("SET shadowline.purging = 'on'")
+            connection.cursor().execute(f"{how} shadowline.purging = 'on'")
         yield
     finally:
         _door.open = False
         if connection.vendor == "postgresql" and connection.is_usable():
-            connection.cursor().execute("SET shadowline.purging = 'off'")
+            connection.cursor().execute(f"{how} shadowline.purging = 'off'")
 
 
 @contextmanager

@@ -106,14 +106,14 @@ def many(years: int) -> None:
 
 
 def ended() -> None:
-    old = [part for part in months.parts(TABLE) if part.start][1]
+    old = [part for part in months.parts(TABLE) if part.start][2]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {old.name}")
         rows = cursor.fetchone()[0]
     begun = time.perf_counter()
     months.briefly(lambda: months.drop(old))
     print(f"\na month of {rows:,} rows dropped in {time.perf_counter() - begun:.3f} s")
-    begun, where = time.perf_counter(), f"at < '{months.parts(TABLE)[2].end.isoformat()}'"
+    begun, where = time.perf_counter(), f"at < '{months.parts(TABLE)[3].end.isoformat()}'"
     run("SET shadowline.purging = 'on'")
     run(f"DELETE FROM {TABLE} WHERE {where}")
     print(f"the next one deleted by rows in {time.perf_counter() - begun:.3f} s, its space not yet given back")

@@ -148,6 +148,7 @@ def main() -> None:
         done = subprocess.run([sys.executable, "-c", SET_UP], cwd=ROOT, env=env, check=True, capture_output=True, text=True)
         token = done.stdout.strip()
         ways = {"one a thread": env, "a pool of 4 a process": env | {"DATABASE_POOL": "4"}}
+        ways["one a thread, 4 threads"] = env | {"WEB_THREADS": "4"}
         between = None
         if shutil.which("pgbouncer"):
             between, through = bouncer(url, folder, 8)

@@ -1,7 +1,7 @@
 """How a process holds its connections to PostgreSQL: one a thread, a pool of a few, or through PgBouncer.
 
-`DATABASE_POOL` says which. Nothing: each thread keeps its own, which costs nothing and is measured to be the fastest. A number:
-so many at most for all threads of a process together. `transaction`: a PgBouncer stands before the database and lends a
+`DATABASE_POOL` says which. Nothing: each thread keeps its own. A number: so many at most
+for all threads of a process together, whoever finds none free waits. `transaction`: a PgBouncer stands before the database and lends a
 connection for one transaction, so nothing may be kept on it: no prepared statements, no cursors of the server.
 """
 

@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "inspection.middleware.RefusalPages",
+    "inspection.replica.note_writers",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -103,6 +104,17 @@ else:
     pooling.connect(DATABASES["default"], DATABASE_POOL)
     if DATABASE_POOL.isdecimal():
         pooling.mind_forks()
+# Reports, exports and dashboards read from a streaming replica, while it is at most so many seconds behind.
+REPLICA_URL = env.str("REPLICA_URL", default="")
+REPLICA_LAG = env.int("REPLICA_LAG", default=10)
+if REPLICA_URL:
+    DATABASES["replica"] = env.db_url("REPLICA_URL")
+    if "sqlite3" in DATABASES["default"]["ENGINE"] + DATABASES["replica"]["ENGINE"]:
+        raise ImproperlyConfigured("REPLICA_URL names a replica of PostgreSQL, and DATABASE_URL has to name its primary.")
+    pooling.connect(DATABASES["replica"], DATABASE_POOL)
+    DATABASES["replica"]["OPTIONS"].setdefault("connect_timeout", 2)  # seconds; whoever reads a report waits for them
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+    DATABASE_ROUTERS = ["inspection.replica.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "inspection.User"

@@ -211,6 +211,7 @@ SPECTACULAR_SETTINGS = {
 # The wake-up of the workers after an intake: a name, so that `inspection` imports nothing above it.
 WAKE_UP_TASK = "automation.tasks.score_waiting_parts"
 BROKER_URL = env.str("BROKER_URL", default="")
+BROKER_QUORUM = env.bool("BROKER_QUORUM", default=False)  # RabbitMQ: quorum queues, which outlive one of its nodes
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"

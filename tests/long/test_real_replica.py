@@ -31,7 +31,7 @@ replica.LOOK = replica.AWAY = 0
 line = Line.objects.create(slug="line-a", name="A")
 sam = User.objects.create_user(username="sam", password="x" * 12)
 give_role(sam, Role.SUPERVISOR)
-client = Client()
+client = Client(SERVER_NAME="127.0.0.1")
 client.force_login(sam)
 
 def run(statement):

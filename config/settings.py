@@ -246,6 +246,10 @@ KEEP_NOTICES_DAYS = env.int("KEEP_NOTICES_DAYS", default=365)
 KEEP_AUDIT_DAYS = env.int("KEEP_AUDIT_DAYS", default=0)
 if 0 < KEEP_AUDIT_DAYS < 365 or KEEP_AUDIT_DAYS < 0:
     raise ImproperlyConfigured("KEEP_AUDIT_DAYS is 0, for ever, or 365 at least: certificates rest on the trail.")
+# How long a person can look up who read figures of theirs; the audit trail tells it, too, and stays.
+KEEP_READINGS_DAYS = env.int("KEEP_READINGS_DAYS", default=2 * 365)
+# How far back figures of single persons are told; 0: as far as there are verdicts, which stay for the evidence.
+KEEP_PERSONS_DAYS = env.int("KEEP_PERSONS_DAYS", default=0)
 
 # A site that is served over TLS says HTTPS=1: plain requests are sent on to it, and browsers remember it for a year.
 HTTPS = env.bool("HTTPS", default=False)

@@ -28,7 +28,11 @@ AWAY = 10.0  # seconds after which a replica that did not answer is asked again
 WROTE = "wrote"  # the cookie of a person who has just written
 APPS = {"inspection", "shadow", "monitoring"}
 # What says who may and what holds now, also in the frame around a report.
-NEVER = {"user", "apitoken", "line", "station", "haltrequest", "haltanswer", "alarm"}
+# And what a report looks up before it writes: who was told what, by whom figures were read.
+NEVER = {
+    "user", "apitoken", "line", "station", "haltrequest", "haltanswer", "alarm", "figuresread", "erasure",
+    "modeloutputshown",
+}  # fmt: skip
 log = structlog.get_logger("shadowline.replica")
 _reading: ContextVar[bool] = ContextVar("reading from the replica", default=False)
 _look_lock = threading.Lock()

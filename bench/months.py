@@ -17,6 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
 from datetime import timedelta  # noqa: E402
+from functools import partial  # noqa: E402
 
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
@@ -100,7 +101,7 @@ def many(years: int) -> None:
     run("SET shadowline.purging = 'off'")
     partitioning.by_month(TABLE, "at", now=first - timedelta(days=40))
     for later in range(12 * years + 2):
-        months.briefly(lambda month=months.month_of(first, later): months.make_part(TABLE, "at", month))
+        months.briefly(partial(months.make_part, TABLE, "at", months.month_of(first, later)))
     run(f"INSERT INTO {TABLE} OVERRIDING SYSTEM VALUE SELECT * FROM kept")
     run("DROP TABLE kept")
 

@@ -99,7 +99,9 @@ def load(port: int, token: str, clients: int, seconds: float) -> tuple[list[floa
     def ask() -> None:
         while time.monotonic() < end:
             begun = time.perf_counter()
-            answer = pool.request("GET", "/api/v1/inspections/?line=line-a", headers={"Authorization": f"Token {token}"})
+            answer = pool.request(
+                "GET", "/api/v1/inspections/?line=line-a", headers={"Authorization": f"Token {token}"}
+            )
             took.append(time.perf_counter() - begun)
             statuses[answer.status] = statuses.get(answer.status, 0) + 1
 
@@ -145,7 +147,9 @@ def main() -> None:
         env = os.environ | {"DATA_DIR": str(data), "SECRET_KEY": "b" * 50, "DEBUG": "0", "LOG_LEVEL": "ERROR"}
         env |= {"DJANGO_SETTINGS_MODULE": "config.settings", "DATABASE_POOL": ""}
         subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=env, check=True)
-        done = subprocess.run([sys.executable, "-c", SET_UP], cwd=ROOT, env=env, check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", SET_UP], cwd=ROOT, env=env, check=True, capture_output=True, text=True
+        )
         token = done.stdout.strip()
         ways = {"one a thread": env, "a pool of 4 a process": env | {"DATABASE_POOL": "4"}}
         ways["one a thread, 4 threads"] = env | {"WEB_THREADS": "4"}

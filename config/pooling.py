@@ -12,7 +12,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 KEPT = 60  # seconds; to open a connection costs as much as a verdict, with SQLite too
 WAIT = 5.0  # seconds for a free connection of the pool; then 503, and whoever asked comes again
-PREPARED_AFTER = 5  # statements of inspection.prepared are prepared by the server, too, when a connection asked them so often
+PREPARED_AFTER = (
+    5  # statements of inspection.prepared are prepared by the server, too, when a connection asked them so often
+)
 _of_the_parent: list[Any] = []  # kept, for whoever collects a pool stops its threads, which are not in this process
 
 

@@ -110,7 +110,9 @@ REPLICA_LAG = env.int("REPLICA_LAG", default=10)
 if REPLICA_URL:
     DATABASES["replica"] = env.db_url("REPLICA_URL")
     if "sqlite3" in DATABASES["default"]["ENGINE"] + DATABASES["replica"]["ENGINE"]:
-        raise ImproperlyConfigured("REPLICA_URL names a replica of PostgreSQL, and DATABASE_URL has to name its primary.")
+        raise ImproperlyConfigured(
+            "REPLICA_URL names a replica of PostgreSQL, and DATABASE_URL has to name its primary."
+        )
     pooling.connect(DATABASES["replica"], DATABASE_POOL)
     DATABASES["replica"]["OPTIONS"].setdefault("connect_timeout", 2)  # seconds; whoever reads a report waits for them
     DATABASES["replica"]["TEST"] = {"MIRROR": "default"}

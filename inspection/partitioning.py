@@ -20,9 +20,7 @@ from inspection import append_only, months
 
 TRIES, PAUSE = 30, 2.0  # a writer waits LOCK_MS at most, and then has PAUSE seconds for itself
 SPARE = timedelta(days=7)  # so long before its end no month becomes the first part: rows beyond it would be refused
-CONSTRAINTS = (
-    "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype IN ('u', 'f')"
-)
+CONSTRAINTS = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype IN ('u', 'f')"
 INDEXES = (
     "SELECT c.relname, pg_get_indexdef(c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
     "WHERE i.indrelid = %s::regclass "

@@ -49,7 +49,9 @@ def _purge(limit: datetime) -> int:
         return 0  # committed this moment: next time
     links, rows = seals.purged(), old.count()
     going = AuditSeal.objects.filter(event_id__in=old.values("pk")).order_by().values("line")
-    for line, last, number in going.annotate(Max("number"), Count("pk")).values_list("line", "number__max", "pk__count"):
+    for line, last, number in going.annotate(Max("number"), Count("pk")).values_list(
+        "line", "number__max", "pk__count"
+    ):
         earlier = links.get(line, (0, 0))
         links[line] = (max(last, earlier[0]), earlier[1] + number)
     told = {"before": limit.isoformat(), "events": rows, "links": links}

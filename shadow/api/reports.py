@@ -10,9 +10,9 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from inspection.replica import from_replica
 from inspection.figures_read import note_figures_read
 from inspection.models import Where
+from inspection.replica import from_replica
 from inspection.roles import May, caller, needs_to
 from inspection.sheets import csv_response, harmless
 from shadow import audit_pdf, sheets

@@ -8,9 +8,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from inspection.replica import from_replica
 from inspection.figures_read import note_figures_read
 from inspection.models import Where
+from inspection.replica import from_replica
 from inspection.roles import May, caller, may, needs
 from shadow.asked import GROUPINGS, read_asked
 from shadow.dossier import Dossier, dossier

@@ -46,10 +46,18 @@ assert answers[1].status_code != 503, answers[1].status_code
 
 
 def run(program: str, pool: str, tmp_path: Path) -> None:
-    env = os.environ | {"DATABASE_POOL": pool, "DATA_DIR": str(tmp_path), "SECRET_KEY": "x" * 50, "DEBUG": "0", "LOG_LEVEL": "CRITICAL"}
+    env = os.environ | {
+        "DATABASE_POOL": pool,
+        "DATA_DIR": str(tmp_path),
+        "SECRET_KEY": "x" * 50,
+        "DEBUG": "0",
+        "LOG_LEVEL": "CRITICAL",
+    }
     env["DJANGO_SETTINGS_MODULE"] = "config.settings"
     env["DATABASE_URL"] = env["DATABASE_URL"].rpartition("/")[0] + "/postgres"  # whoever is refused needs no tables
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -57,7 +57,12 @@ def test_only_rabbitmq_has_quorum_queues(settings):
 @pytest.mark.servers
 @pytest.mark.skipif(bool(missing(["RabbitMQ"])), reason="RabbitMQ does not answer")
 def test_a_worker_takes_its_tasks_from_a_quorum_queue(tmp_path):
-    env = os.environ | {"BROKER_URL": SERVERS["RabbitMQ"], "BROKER_QUORUM": "1", "DATA_DIR": str(tmp_path), "DEBUG": "1"}
+    env = os.environ | {
+        "BROKER_URL": SERVERS["RabbitMQ"],
+        "BROKER_QUORUM": "1",
+        "DATA_DIR": str(tmp_path),
+        "DEBUG": "1",
+    }
     env.pop("DATABASE_URL", None)
     words = [sys.executable, "-c", PROGRAM, f"test-{uuid.uuid4().hex[:8]}-"]
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)

@@ -100,7 +100,11 @@ def servers(tmp_path_factory):
     user = {}
     if os.getuid() == 0:
         try:
-            user = {"user": pwd.getpwnam("postgres").pw_uid, "group": pwd.getpwnam("postgres").pw_gid, "extra_groups": []}
+            user = {
+                "user": pwd.getpwnam("postgres").pw_uid,
+                "group": pwd.getpwnam("postgres").pw_gid,
+                "extra_groups": [],
+            }
         except KeyError:
             pytest.skip("there is no user postgres to run the servers as")
 
@@ -132,7 +136,21 @@ def pair(servers):
     try:
         servers("initdb", "-D", str(first), "-U", "postgres", "-A", "trust", "--no-sync")
         start(first, ports[0])
-        servers("pg_basebackup", "-h", "127.0.0.1", "-p", str(ports[0]), "-U", "postgres", "-D", str(second), "-R", "--no-sync", "-c", "fast")
+        servers(
+            "pg_basebackup",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(ports[0]),
+            "-U",
+            "postgres",
+            "-D",
+            str(second),
+            "-R",
+            "--no-sync",
+            "-c",
+            "fast",
+        )
         start(second, ports[1])
         urls = [f"postgres://postgres@127.0.0.1:{port}/postgres" for port in ports]
         yield *urls, lambda: stop(second)

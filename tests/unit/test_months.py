@@ -137,7 +137,14 @@ def test_an_old_month_keeps_its_days_and_goes_with_them(by_month, line, settings
     for span, at in ((Span.MINUTES, old), (Span.DAY, old), (Span.MINUTES, months.month_of(NOW))):
         Window.objects.create(stream=stream, span=span, start=at, n=1)
     connection.check_constraints()  # checks that wait for the commit would hold a month back
-    expected = {"windows_of_minutes": 1, "windows_of_days": 0, "buckets": 0, "notices": 0, "readings": 0, "audit_events": 0}
+    expected = {
+        "windows_of_minutes": 1,
+        "windows_of_days": 0,
+        "buckets": 0,
+        "notices": 0,
+        "readings": 0,
+        "audit_events": 0,
+    }
     assert pruning.prune(now=NOW, dry_run=True) == expected
     assert pruning.prune(now=NOW) == expected
     assert sorted(Window.objects.values_list("span", flat=True)) == ["day", "minutes"]

@@ -44,12 +44,13 @@ def forget_pools() -> None:
     from django.db import connections  # late: the settings import this module
     from django.db.backends.postgresql.base import DatabaseWrapper
 
-    _of_the_parent.append(dict(DatabaseWrapper._connection_pools))
-    DatabaseWrapper._connection_pools.clear()
+    pools: dict[str, Any] = vars(DatabaseWrapper)["_connection_pools"]  # Django's own, and its types do not tell of it
+    _of_the_parent.append(dict(pools))
+    pools.clear()
     for connection in connections.all(initialized_only=True):
         if connection.connection is not None:
             _of_the_parent.append(connection.connection)
-            connection.connection = None  # type: ignore[assignment]  # as before the first query
+            connection.connection = None  # as before the first query
 
 
 def mind_forks() -> None:

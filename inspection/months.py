@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -42,7 +43,7 @@ class Part:
 def tables() -> dict[str, str]:
     """The column of the moment, by table, of every model that is kept by month."""
     return {
-        model._meta.db_table: model._meta.get_field(model.by_month).column
+        model._meta.db_table: model.by_month  # a plain field's column is its name
         for model in apps.get_models()
         if hasattr(model, "by_month")
     }
@@ -88,12 +89,11 @@ def name_of(table: str, month: datetime) -> str:
 
 def make_months(*, now: datetime, ahead: int = AHEAD) -> list[str]:
     """Make the parts of this month and of those ahead that are not there, and return their names. Harmless when repeated."""
-    made = []
+    made: list[str] = []
     for table, column in tables().items():
         if parts(table):
             for later in range(ahead + 1):
-                month = month_of(now, later)
-                made += briefly(lambda t=table, c=column, m=month: make_part(t, c, m)) or []
+                made += briefly(partial(make_part, table, column, month_of(now, later))) or []
     return made
 
 

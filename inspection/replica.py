@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from django.conf import settings
@@ -76,7 +76,7 @@ def from_replica(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
             _away(error)
             return view(request, *args, **kwargs)
         if isinstance(response, StreamingHttpResponse):
-            response.streaming_content = _each(response.streaming_content)
+            response.streaming_content = _each(cast(Iterable[Any], response.streaming_content))
         response["X-As-Of"] = as_of.isoformat(timespec="seconds")
         return response
 

@@ -119,10 +119,18 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 # Whether supervisors read people's names beside their figures; else pseudonyms (see docs/operator.md).
 SUPERVISORS_SEE_NAMES = env.bool("SUPERVISORS_SEE_NAMES", default=False)
+AXES_HANDLER = "inspection.guessing.Guesses"
+AXES_CLIENT_IP_CALLABLE = "inspection.guessing.client_address"
+# So many proxies of the site's own stand before it: what they saw is who asks. None: the connection is.
+PROXIES = env.int("PROXIES", default=0)
 AXES_FAILURE_LIMIT = 10
+SPRAY_LIMIT = 100  # wrong ones of one address, whatever the names: a shift that signs in behind one address has fewer
+WRONG_TOKEN_LIMIT = 30  # different ones of one address
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or whoever keeps trying would keep out who shares the address
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "old_password"]  # besides the password: never kept
 AXES_VERBOSE = False
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 

@@ -44,6 +44,7 @@ from inspection.actions.samples import add_sample, remove_sample
 from inspection.actions.seeding import ask_second_look, mix_seeds, withdraw_seeds
 from inspection.actions.setting_up import remove, reset_password, set_up, set_up_user
 from inspection.actions.studies import close_study, open_rounds, start_study
+from inspection.actions.tokens import issue_token, withdraw_token
 
 __all__ = [
     "MAX_PHOTOS",
@@ -70,6 +71,7 @@ __all__ = [
     "hand_parts_to_people",
     "hand_to_people",
     "import_history",
+    "issue_token",
     "judge",
     "keep_reference",
     "leave",
@@ -103,4 +105,5 @@ __all__ = [
     "start_study",
     "take_containment",
     "withdraw_seeds",
+    "withdraw_token",
 ]

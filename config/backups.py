@@ -24,6 +24,7 @@ from django.db import connection
 from automation import draws
 from automation.draw_keys import secret_file
 from automation.models import DrawKey
+from config.environment import secret
 from inspection import seals
 from inspection.models import Photo
 from inspection.photos import path_of
@@ -169,9 +170,9 @@ def check(manifest: dict[str, Any]) -> Checked:
     """Hold the rows against the photos, and the audit trail against the heads that the manifest remembers."""
     stored = list(Photo.objects.values_list("stored", flat=True).distinct())
     missing = [digest for digest in stored if not path_of(digest).exists()]
-    secret = os.environ.get("DRAW_SECRET") or secret_file().read_text().strip()  # the settings' may be older
+    key = secret("DRAW_SECRET") or secret_file().read_text().strip()  # the settings' may be older
     last = DrawKey.objects.last()
-    same = last is None or last.key == draws.key_id(secret.encode())
+    same = last is None or last.key == draws.key_id(key.encode())
     return Checked(len(stored), missing, seals.verify_trail(manifest["heads"].items()).broken, same)
 
 

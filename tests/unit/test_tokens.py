@@ -126,7 +126,7 @@ def test_a_bound_token_reaches_no_other_line(holding, ada, line, elsewhere, make
         "claim": client.post("/api/v1/queue/claim/", {"line": "line-b"}).status_code,
         "read": client.get(f"/api/v1/inspections/{there.pk}/").status_code,
         "judge": client.post(f"/api/v1/inspections/{there.pk}/verdicts/", VERDICT).status_code,
-        "skip": client.post(f"/api/v1/inspections/{there.pk}/skip/", {"reason": "x"}).status_code,
+        "skip": client.post(f"/api/v1/inspections/{there.pk}/skip/", {"reason": "x", "lease": "0" * 32}).status_code,
         "automation": client.get("/api/v1/lines/line-b/automation/").status_code,
         "report": client.get("/api/v1/reports/agreement/?line=line-b").status_code,
     }

@@ -144,9 +144,9 @@ def restore(folder: Path, *, tell: Tell) -> dict[str, Any]:
         raise BackupError(f"The database has {len(tables)} tables already. A backup goes into an empty one.")
     for what, target in _folders().items():
         _copy_new(folder / what, target, _counting(tell, what))
-    for secret in manifest["secrets"]:
+    for name in manifest["secrets"]:
         # The site is empty, so nothing was drawn or signed with what the settings have just made.
-        _copy_secret(folder / secret, Path(settings.DATA_DIR) / secret)
+        _copy_secret(folder / name, Path(settings.DATA_DIR) / name)
     tell("the database")
     connection.close()
     if connection.vendor == "sqlite":

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from inspection.bucket import Bucket
 
 env = environ.Env()
+ROLES = ("station", "inspector", "supervisor", "admin")  # of inspection.roles, which needs the settings first
 
 
 def secret(name: str) -> str:
@@ -47,6 +48,14 @@ def database(url: str) -> dict:
             "DATABASE_URL cannot be read. Write it as postgres://user:password@host:5432/name, with signs such as / @ # of"
             " the password as %2F %40 %23."
         )
+    return found
+
+
+def roles(name: str) -> list[str]:
+    """The roles that a setting names, with commas. Raises ImproperlyConfigured for a word that is none."""
+    found = env.list(name, default=[])
+    if unknown := sorted(set(found) - set(ROLES)):
+        raise ImproperlyConfigured(f"{name} names {unknown[0]!r}. The roles are {', '.join(ROLES)}.")
     return found
 
 

@@ -14,6 +14,7 @@ from config.environment import (
     mail_options,
     photo_delivery,
     photo_store,
+    roles,
     secret,
     secret_from_file,
     sqlite_options,
@@ -71,6 +72,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "inspection.middleware.SamePerson",
     "inspection.middleware.PersonsLanguage",
+    "inspection.middleware.SecondFactorAsked",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "inspection.middleware.RefusalPages",
@@ -123,6 +125,8 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 # Whether supervisors read people's names beside their figures; else pseudonyms (see docs/operator.md).
 SUPERVISORS_SEE_NAMES = env.bool("SUPERVISORS_SEE_NAMES", default=False)
+# Roles that have to sign in with a second factor; anybody else may.
+TOTP_REQUIRED_FOR = roles("TOTP_REQUIRED_FOR")
 AXES_HANDLER = "inspection.guessing.Guesses"
 AXES_CLIENT_IP_CALLABLE = "inspection.guessing.client_address"
 # So many proxies of the site's own stand before it: what they saw is who asks. None: the connection is.
@@ -134,7 +138,13 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or whoever keeps trying would keep out who shares the address
-AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "old_password"]  # besides the password: never kept
+AXES_SENSITIVE_PARAMETERS = [
+    "username",
+    "ip_address",
+    "code",
+    "old_password",
+    "again",
+]  # besides the password: never kept
 AXES_VERBOSE = False
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from functools import wraps
 from typing import cast
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
@@ -103,6 +104,11 @@ def caller(request: HttpRequest | Request) -> User:
 def judges_blind(user) -> bool:
     """Whether the user judges and does not oversee: of a part's decision they may learn their own share alone."""
     return may(user, May.JUDGE) and not oversees(user)
+
+
+def asks_second_factor(user) -> bool:
+    """Whether one of the user's roles has to sign in with a second factor (TOTP_REQUIRED_FOR)."""
+    return bool(settings.TOTP_REQUIRED_FOR) and bool(roles_of(user) & set(settings.TOTP_REQUIRED_FOR))
 
 
 def must(user, what: May) -> None:

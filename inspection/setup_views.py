@@ -138,7 +138,7 @@ SECTIONS = [
     ),
     Section(
         "token", "tokens", gettext_lazy("token"), gettext_lazy("Tokens"),
-        gettext_lazy("What programs sign in by: each with its account, what it is there for, and when it was last used."),
+        gettext_lazy("What programs sign in by: whose, what for, and when it was last used."),
         TokenForm, lambda: ApiToken.objects.select_related("user").prefetch_related("lines"),
     ),
 ]  # fmt: skip

@@ -62,7 +62,7 @@ class Guesses(AxesDatabaseHandler):
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
         """Wrong ones by name and address, or by address alone if those are nearer to their limit."""
         own = super().get_failures(request, credentials)
-        sprayed = _sprayed(request.axes_ip_address, get_cool_off_threshold(request))
+        sprayed = _sprayed(client_address(request), get_cool_off_threshold(request))
         return max(own, sprayed * settings.AXES_FAILURE_LIMIT // settings.SPRAY_LIMIT)
 
 

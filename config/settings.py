@@ -138,13 +138,8 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or whoever keeps trying would keep out who shares the address
-AXES_SENSITIVE_PARAMETERS = [
-    "username",
-    "ip_address",
-    "code",
-    "old_password",
-    "again",
-]  # besides the password: never kept
+# What was entered is never kept; the password is left out by itself.
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "old_password", "again"]
 AXES_VERBOSE = False
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 

@@ -50,12 +50,13 @@ def _known(request: Request, digest: str, now: datetime) -> ApiToken:
     """The token of that digest. An address that guessed too often gets none but those that are in daily use: a stranger
     behind the same proxy cannot keep the stations from sending."""
     token = ApiToken.objects.select_related("user").filter(digest=digest).first()
-    known = token is not None and token.user.is_active and not token.withdrawn_at
-    used = known and token.last_used_at is not None and now - token.last_used_at < IN_USE
+    if token is not None and (token.withdrawn_at or not token.user.is_active):
+        token = None
+    used = token is not None and token.last_used_at is not None and now - token.last_used_at < IN_USE
     if not used and guessing.too_many_tokens(request):
         words = _("Too many wrong tokens came from this address. Try again later.")
         raise Throttled(wait=guessing.minutes() * 60, detail=words)
-    if token is None or not known:
+    if token is None:
         guessing.note_wrong_token(request, digest)
         raise AuthenticationFailed(_("This token is unknown or was withdrawn. Ask an admin for a new one."))
     return token

@@ -48,14 +48,11 @@ def issue_token(
     for line in lines:
         user.must_work_on(line)
     secret = ApiToken.issue(user, days=days, now=now, lines=lines, scope=scope, label=label.strip()[:80])
-    told = {
-        "days": days,
-        "scope": str(scope),
-        "lines": sorted(line.slug for line in lines),
-        "label": label.strip()[:80],
-    }
     token = ApiToken.objects.get(digest=ApiToken.digest_of(secret))
-    audit.record("token_issued", by=by, subject=f"user {user.username}", token=token.pk, **told)
+    audit.record(
+        "token_issued", by=by, subject=f"user {user.username}", token=token.pk, days=days, scope=str(scope),
+        lines=sorted(line.slug for line in lines), label=token.label,
+    )  # fmt: skip
     return secret
 
 

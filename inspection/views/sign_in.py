@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
@@ -26,7 +26,7 @@ PENDING, SECONDS = "second_step", 600  # between password and code
 class SignIn(LoginView):
     redirect_authenticated_user = True
 
-    def form_valid(self, form: AuthenticationForm) -> HttpResponseRedirect:
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
         if not isinstance(user, User) or not actions.has_second_factor(user):
             return super().form_valid(form)
@@ -41,9 +41,11 @@ class SignIn(LoginView):
 
 def _pending(request: HttpRequest) -> User | None:
     """Whose password was right a moment ago; nobody's when it has been changed since."""
-    told = request.session.get(PENDING) or {}
-    user = User.objects.filter(pk=told.get("user"), is_active=True).first()
-    if user is None or told["until"] < time.time():
+    told = request.session.get(PENDING)
+    if not told or told["until"] < time.time():
+        return None
+    user = User.objects.filter(pk=told["user"], is_active=True).first()
+    if user is None:
         return None
     return user if constant_time_compare(told["hash"], user.get_session_auth_hash()) else None
 

@@ -3,6 +3,7 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,6 +55,13 @@ def test_a_known_weakness_is_named_with_the_version_that_mends_it(service, lamp)
     found, how_far = dependencies.audit("--path", lamp, "--vulnerability-service", "osv", "--osv-url", url)
     assert found == ["lamp 1.0: OSV-1, mended in 1.1"]
     assert how_far == "1 of 1 packages were held against the known weaknesses."
+
+
+def test_a_service_that_knows_no_package_has_found_nothing_out(monkeypatch):
+    """As the tool answers behind a proxy that says 404 to everything: no weakness, and exit code 0."""
+    answer = SimpleNamespace(stdout=json.dumps({"dependencies": [{"name": "lamp", "skip_reason": "not found"}]}))
+    monkeypatch.setattr(dependencies, "python", lambda *words: answer)
+    assert dependencies.audit() == ([], "Known weaknesses were not asked: the service knows none of the 1 packages.")
 
 
 def test_a_service_that_is_away_fails_nothing_and_is_said(lamp):

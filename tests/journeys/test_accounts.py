@@ -29,10 +29,13 @@ def test_a_second_factor_by_the_keyboard_alone(sign_in, ada, scheme):
         to(name)
         page.keyboard.press(key)
 
+    def shows(heading: str) -> None:
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+
     page.goto("/account/")
     wrong["account"] = faults(page)
     press("Set up a second factor")
-    expect(page.get_by_role("heading", name="Set up a second factor")).to_be_visible()
+    expect(page.get_by_label("Code", exact=True)).to_be_focused()
     wrong["picture"] = faults(page)
     secret = second_factor.unseal(SecondFactor.objects.get().sealed_secret)
     assert page.locator(".secret").inner_text().replace(" ", "") == secret
@@ -41,9 +44,11 @@ def test_a_second_factor_by_the_keyboard_alone(sign_in, ada, scheme):
     code = page.locator(".recovery-codes li").first.inner_text()
     wrong["codes"] = faults(page)
     press("I have kept them")
+    shows("Your account")
     wrong["account with a factor"] = faults(page)
     page.context.clear_cookies()
     page.goto("/login/?next=/setup/tokens/")
+    expect(page.get_by_label("User name")).to_be_focused()
     page.keyboard.type("ada")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
@@ -53,10 +58,12 @@ def test_a_second_factor_by_the_keyboard_alone(sign_in, ada, scheme):
     page.keyboard.type("000000")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("not right")
+    expect(page.get_by_label("Code", exact=True)).to_be_focused()
     page.keyboard.type(code)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Tokens")).to_be_visible()
+    shows("Tokens")
     press("Add the first token")
+    shows("New token")
     wrong["new token"] = faults(page)
     to("Account")
     page.keyboard.type("ada")
@@ -64,5 +71,6 @@ def test_a_second_factor_by_the_keyboard_alone(sign_in, ada, scheme):
     assert page.get_by_label("The token").input_value().startswith("sl_")
     wrong["issued"] = faults(page)
     press("I have copied it")
+    shows("Tokens")
     wrong["tokens"] = faults(page)
     assert told(wrong) == ""

@@ -51,6 +51,26 @@ def database(url: str) -> dict:
     return found
 
 
+def broker(url: str) -> str:
+    """BROKER_URL, or several with semicolons. Raises ImproperlyConfigured for one whose host and port cannot be told from the
+    password, which the broker's client would repeat."""
+    for one in filter(None, url.split(";")):
+        if "://" not in one or not _has_a_port_or_none(one):
+            raise ImproperlyConfigured(
+                "BROKER_URL cannot be read. Write it as redis://:password@host:6379/0 or amqp://user:password@host:5672//,"
+                " with signs such as / @ # of the password as %2F %40 %23."
+            )
+    return url
+
+
+def _has_a_port_or_none(url: str) -> bool:
+    try:
+        port = urlsplit(url).port
+    except ValueError:  # a word stands where the port should
+        return False
+    return port is None or port > 0
+
+
 def roles(name: str) -> list[str]:
     """The roles that a setting names, with commas. Raises ImproperlyConfigured for a word that is none."""
     found = env.list(name, default=[])

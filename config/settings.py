@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import logs
 from config.environment import (
+    broker,
     cores,
     database,
     env,
@@ -214,7 +215,7 @@ SPECTACULAR_SETTINGS = {
 
 # The wake-up of the workers after an intake: a name, so that `inspection` imports nothing above it.
 WAKE_UP_TASK = "automation.tasks.score_waiting_parts"
-BROKER_URL = secret("BROKER_URL")
+BROKER_URL = broker(secret("BROKER_URL"))
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"

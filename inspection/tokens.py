@@ -73,4 +73,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
     name = "token"
 
     def get_security_definition(self, auto_schema) -> dict:
-        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token YOUR-TOKEN"}
+        told = (
+            "Token YOUR-TOKEN. It may what its account may, as far as its scope and its lines reach; beyond that: 403."
+        )
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": told}

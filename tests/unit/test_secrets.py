@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
 from config import logs
-from config.environment import database, mail_options, secret
+from config.environment import broker, database, mail_options, secret
 
 SENTINEL = "sentinel-7c1f9e"
 
@@ -61,6 +61,9 @@ def test_both_or_a_file_that_says_nothing_is_refused(in_file, monkeypatch, tmp_p
         (database, f"postgres://user:{SENTINEL}@host:port/name"),
         (database, SENTINEL),
         (database, f"oracel://user:{SENTINEL}@host/name"),
+        (broker, f"redis://:{SENTINEL}/x@host:6379/0"),
+        (broker, f"amqp://user:x@host:5672//;amqp://user:{SENTINEL}/x@host:5672//"),
+        (broker, SENTINEL),
         (mail_options, f"smtp://user:{SENTINEL}/x@host:587"),
         (mail_options, f"{SENTINEL}:password@host"),
         (mail_options, f"imap://user:{SENTINEL}@host"),
@@ -68,6 +71,21 @@ def test_both_or_a_file_that_says_nothing_is_refused(in_file, monkeypatch, tmp_p
 )
 def test_a_url_that_cannot_be_read_is_not_repeated(reader, url):
     assert SENTINEL not in refused(reader, url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "redis://:a%2Fb@host:6379/0",
+        "amqp://u:p@host//",
+        "redis+socket:///tmp/x.sock",
+        "amqp://a//;amqp://b//",
+        "memory://",
+    ],
+)
+def test_a_broker_that_can_be_read_is_left_as_it_is(url):
+    assert broker(url) == url
 
 
 @pytest.fixture

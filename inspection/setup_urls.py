@@ -4,6 +4,7 @@ from django.urls import path
 
 from inspection import setup_views as views
 from inspection import token_views
+from inspection.views import persons
 
 
 def pages(one: str, many: str, *, removable: bool = True) -> list:
@@ -35,4 +36,6 @@ urlpatterns = [
     path("tokens/", views.setup_list, {"section": "token"}, name="setup_tokens"),
     path("tokens/new/", token_views.issue_token, name="setup_token_new"),
     path("tokens/<int:pk>/withdraw/", token_views.withdraw_token, name="withdraw_token"),
+    path("users/<int:pk>/data/", persons.setup_user_file, name="setup_user_file"),
+    path("users/<int:pk>/erase/", persons.erase_person, name="erase_person"),
 ]

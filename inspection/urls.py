@@ -6,7 +6,9 @@ from django.urls import path
 from inspection.views import (
     account,
     containing,
+    own_data,
     parts,
+    persons,
     photos,
     preferences,
     queue,
@@ -53,6 +55,8 @@ urlpatterns = [
     path("preferences/", preferences.preferences, name="preferences"),
     path("preferences/keys/", preferences.own_keys, name="own_keys"),
     path("preferences/language/", preferences.own_language, name="own_language"),
+    path("preferences/data/", own_data.own_data, name="own_data"),
+    path("preferences/data/file/", persons.own_file, name="own_file"),
     path("account/", account.account, name="account"),
     path("account/password/", account.own_password, name="own_password"),
     path("account/second-factor/", account.second_factor_page, name="second_factor"),

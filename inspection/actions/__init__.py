@@ -11,6 +11,7 @@ from inspection.actions.accounts import (
     turn_off_second_factor,
 )
 from inspection.actions.containing import close_containment, contain_escapes, open_containment, take_containment
+from inspection.actions.erasing import begin_erasure, erase_some, go_on_erasing
 from inspection.actions.halting import decline_halt, grant_halts, request_halt
 from inspection.actions.intake import MAX_PHOTOS, NewPhoto, import_history, receive_inspection
 from inspection.actions.judging import (
@@ -40,6 +41,7 @@ from inspection.actions.preferring import note_pseudonyms_read, set_own_keys, se
 from inspection.actions.queue import (
     HeldLease,
     claim,
+    end_long_leases,
     end_urgency,
     free_lease,
     leave,
@@ -65,6 +67,7 @@ __all__ = [
     "NewPhoto",
     "add_sample",
     "ask_second_look",
+    "begin_erasure",
     "begin_second_factor",
     "claim",
     "close_containment",
@@ -76,9 +79,12 @@ __all__ = [
     "decide_parts_by_machine",
     "decline_halt",
     "end_long_holds",
+    "end_long_leases",
     "end_urgency",
+    "erase_some",
     "escalate_overdue_opinions",
     "free_lease",
+    "go_on_erasing",
     "grant_halts",
     "hand_parts_to_people",
     "hand_to_people",

@@ -48,6 +48,23 @@ class User(AbstractUser):
             raise NotAllowed(words.format(line=line.name))
 
 
+class Erasure(models.Model):
+    """A person asked to be forgotten: their account is closed, and their names leave the history bit by bit until `done_at`."""
+
+    person = models.OneToOneField(User, on_delete=models.PROTECT, related_name="erasure")
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField(default=timezone.now)
+    seen_to = models.BigIntegerField(default=0, help_text="The last event of the trail that was looked at.")
+    events = models.PositiveBigIntegerField(default=0, help_text="Events that held a name of theirs.")
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"erasure of {self.person.pseudonym}"
+
+
 class Scope(models.TextChoices):
     """What a token is for: never more than its account may, and less where it says so (`inspection.roles.narrowed`)."""
 

@@ -2,7 +2,7 @@
 
 A model says so by `by_month`, the column of its moment. Elsewhere than on PostgreSQL it is one table, and nothing here does
 anything. Whatever changes the parts waits LOCK_MS for its lock and then gives up until the next time: a statement that
-waits for a lock holds up all that come after it, and a line must not wait for house-keeping. See docs/adr/0018.
+waits for a lock holds up all that come after it, and a line must not wait for house-keeping. See docs/adr/0021.
 """
 
 # ruff: noqa: S608 - names come from the models and the database's own catalogue, moments from datetime

@@ -30,8 +30,8 @@ APPS = {"inspection", "shadow", "monitoring"}
 # What says who may and what holds now, also in the frame around a report.
 # And what a report looks up before it writes: who was told what, by whom figures were read.
 NEVER = {
-    "user", "apitoken", "line", "station", "haltrequest", "haltanswer", "alarm", "figuresread", "erasure",
-    "modeloutputshown",
+    "user", "apitoken", "secondfactor", "recoverycode", "line", "station", "haltrequest", "haltanswer", "alarm",
+    "figuresread", "erasure", "modeloutputshown",
 }  # fmt: skip
 log = structlog.get_logger("shadowline.replica")
 _reading: ContextVar[bool] = ContextVar("reading from the replica", default=False)

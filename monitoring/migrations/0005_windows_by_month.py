@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("monitoring", "0004_times_by_bounds_and_limits_of_loads"),
-        ("inspection", "0009_events_by_month"),
+        ("inspection", "0010_events_by_month"),
     ]
 
     operations = [migrations.RunPython(turn_over, back, atomic=False)]

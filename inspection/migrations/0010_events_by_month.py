@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
     atomic = False  # its key is built beside the writers, which no transaction can
 
     dependencies = [
-        ("inspection", "0008_readings_and_erasures"),
+        ("inspection", "0009_accounts"),
     ]
 
     operations = [migrations.RunPython(turn_over, back, atomic=False)]

@@ -260,12 +260,13 @@ def advice(request: Request, pk: int) -> Response:
     prediction = actions.serve_advice(inspection=part, user=_person(request), where="advice")
     if prediction is None:
         return Response(status=204)
-    photos = range(part.photos.count())
+    # An earlier inspection system gives no heat map.
+    photos, mapped = range(part.photos.count()), hasattr(prediction, "heat_map")
     return Response(
         {
             "score": prediction.score,
             "outcome": prediction.outcome,
-            "heatmap": [reverse("advice_heat_map", args=[part.pk, position]) for position in photos],
+            "heatmap": [reverse("advice_heat_map", args=[part.pk, position]) for position in photos] if mapped else [],
             "marks": prediction.marks,
         }
     )

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery, Value
+from django.utils.translation import gettext as _
 
 from inspection.models import Inspection, Origin
-from shadow.models import Assignment, JobState, ModelVersion, ScoringJob
+from inspection.refusals import Conflict
+from shadow.models import Assignment, AwaitedAnswer, JobState, ModelVersion, Prediction, ScoringJob, VersionKind
 
 BATCH = 16  # jobs of a lease at most
 FEWEST = 4  # jobs of a lease near the end of the queue
@@ -39,11 +41,13 @@ ON CONFLICT (inspection_id, version_id) DO NOTHING
 
 
 def make_missing_jobs(*, now: datetime) -> int:
-    """One job for each part received since a version's assignment that has none; return how many were made.
+    """One job for each part received since a version's assignment that has none; return how many were made. No worker scores
+    for an earlier system: its answers are awaited.
 
     Every batch calls it, so where nothing is new it only reads.
     """
     made = 0
+    await_missing(now=now)
     for assignment in _with_news(now):
         with transaction.atomic(), connection.cursor() as cursor:
             if assignment.missing:
@@ -57,13 +61,44 @@ def make_missing_jobs(*, now: datetime) -> int:
     return made
 
 
+def await_missing(*, now: datetime) -> int:
+    """Note each part received since an earlier system's assignment that it has not answered, and return how many.
+
+    A seeded part is a photo that stands in front of nobody's camera: an earlier system never sees it.
+    """
+    awaited = AwaitedAnswer.objects.filter(inspection=OuterRef("pk"), version=OuterRef("of"))
+    answered = Prediction.objects.filter(inspection=OuterRef("pk"), version=OuterRef("of"))
+    found = 0
+    for assignment in Assignment.objects.current().filter(version__kind=VersionKind.IMPORTED):
+        parts = (
+            Inspection.objects.unseeded().filter(line=assignment.line_id, pk__gt=assignment.scanned_to).order_by("pk")
+        )
+        missing = parts.filter(received_at__gte=assignment.assigned_at).exclude(origin=Origin.IMPORTED)
+        missing = missing.annotate(of=Value(assignment.version_id)).exclude(Exists(awaited)).exclude(Exists(answered))
+        rows = [
+            AwaitedAnswer(inspection_id=part, version_id=assignment.version_id, since=since)
+            for part, since in missing.values_list("pk", "received_at")
+        ]
+        AwaitedAnswer.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+        settled = parts.filter(received_at__lt=now - LATE_COMMITS).order_by("-pk").values_list("pk", flat=True).first()
+        if settled:
+            mine = Assignment.objects.filter(pk=assignment.pk, scanned_to__lt=settled)
+            mine.update(scanned_to=settled)
+        found += len(rows)
+    return found
+
+
 def _with_news(now: datetime) -> list[Any]:
     """Assignments with parts that lack a job (`missing`), or whose search may start further on (at `settled`)."""
     parts = Inspection.objects.filter(line=OuterRef("line"), pk__gt=OuterRef("scanned_to")).order_by("-pk")
     job = ScoringJob.objects.filter(inspection=OuterRef("pk"), version=OuterRef(OuterRef("version")))
     new = parts.filter(received_at__gte=OuterRef("assigned_at")).exclude(origin=Origin.IMPORTED).exclude(Exists(job))
     old = parts.filter(received_at__lt=now - LATE_COMMITS).values("pk")[:1]
-    found = Assignment.objects.current().annotate(missing=Exists(new), settled=Subquery(old))
+    found = (
+        Assignment.objects.current()
+        .exclude(version__kind=VersionKind.IMPORTED)
+        .annotate(missing=Exists(new), settled=Subquery(old))
+    )
     return [assignment for assignment in found if assignment.missing or assignment.settled]
 
 
@@ -71,8 +106,15 @@ def _with_news(now: datetime) -> list[Any]:
 def make_replay_jobs(*, version: ModelVersion, parts: Sequence[int], now: datetime) -> int:
     """Jobs that score past parts: their answers are retrospective and never certify.
 
-    The live jobs are made first, or a replay would take a part that has just arrived from the machine's decision.
+    The live jobs are made first, or a replay would take a part that has just arrived from the machine's decision. Raises
+    Conflict for an earlier system, which has nothing to score with.
     """
+    if version.is_imported:
+        words = _(
+            "{version} is an earlier inspection system: it cannot be replayed. Import what it answered then with "
+            "import_predictions."
+        )
+        raise Conflict(words.format(version=version))
     make_missing_jobs(now=now)
     jobs = [ScoringJob(inspection_id=part, version=version, retrospective=True) for part in parts]
     before = ScoringJob.objects.filter(version=version).count()

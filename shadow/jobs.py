@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Subquery, Value
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from inspection.models import Inspection, Origin
@@ -47,57 +47,47 @@ def make_missing_jobs(*, now: datetime) -> int:
     Every batch calls it, so where nothing is new it only reads.
     """
     made = 0
-    await_missing(now=now)
     for assignment in _with_news(now):
-        with transaction.atomic(), connection.cursor() as cursor:
+        with transaction.atomic():
             if assignment.missing:
-                since = connection.ops.adapt_datetimefield_value(assignment.assigned_at)
-                version, line = assignment.version_id, assignment.line_id
-                cursor.execute(MAKE_JOBS, [version, False, line, assignment.scanned_to, since, version])
-                made += max(cursor.rowcount, 0)
+                made += _await_answers(assignment) if assignment.imported else _make_jobs(assignment)
             if assignment.settled:
                 mine = Assignment.objects.filter(pk=assignment.pk, scanned_to__lt=assignment.settled)
                 mine.update(scanned_to=assignment.settled)
     return made
 
 
-def await_missing(*, now: datetime) -> int:
-    """Note each part received since an earlier system's assignment that it has not answered, and return how many.
+def _make_jobs(assignment: Assignment) -> int:
+    since = connection.ops.adapt_datetimefield_value(assignment.assigned_at)
+    version, line = assignment.version_id, assignment.line_id
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE_JOBS, [version, False, line, assignment.scanned_to, since, version])
+        return max(cursor.rowcount, 0)
 
-    A seeded part is a photo that stands in front of nobody's camera: an earlier system never sees it.
-    """
-    awaited = AwaitedAnswer.objects.filter(inspection=OuterRef("pk"), version=OuterRef("of"))
-    answered = Prediction.objects.filter(inspection=OuterRef("pk"), version=OuterRef("of"))
-    found = 0
-    for assignment in Assignment.objects.current().filter(version__kind=VersionKind.IMPORTED):
-        parts = (
-            Inspection.objects.unseeded().filter(line=assignment.line_id, pk__gt=assignment.scanned_to).order_by("pk")
-        )
-        missing = parts.filter(received_at__gte=assignment.assigned_at).exclude(origin=Origin.IMPORTED)
-        missing = missing.annotate(of=Value(assignment.version_id)).exclude(Exists(awaited)).exclude(Exists(answered))
-        rows = [
-            AwaitedAnswer(inspection_id=part, version_id=assignment.version_id, since=since)
-            for part, since in missing.values_list("pk", "received_at")
-        ]
-        AwaitedAnswer.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
-        settled = parts.filter(received_at__lt=now - LATE_COMMITS).order_by("-pk").values_list("pk", flat=True).first()
-        if settled:
-            mine = Assignment.objects.filter(pk=assignment.pk, scanned_to__lt=settled)
-            mine.update(scanned_to=settled)
-        found += len(rows)
-    return found
+
+def _await_answers(assignment: Assignment) -> int:
+    """Note the parts that an earlier system has not answered yet. A seeded part stands in front of nobody's camera: it never
+    sees one."""
+    version = assignment.version_id
+    awaited = AwaitedAnswer.objects.filter(inspection=OuterRef("pk"), version=version)
+    answered = Prediction.objects.filter(inspection=OuterRef("pk"), version=version)
+    parts = Inspection.objects.unseeded().filter(line=assignment.line_id, pk__gt=assignment.scanned_to)
+    parts = parts.filter(received_at__gte=assignment.assigned_at).exclude(origin=Origin.IMPORTED)
+    missing = parts.exclude(Exists(awaited)).exclude(Exists(answered)).order_by("pk").values_list("pk", "received_at")
+    rows = [AwaitedAnswer(inspection_id=part, version_id=version, since=since) for part, since in missing]
+    AwaitedAnswer.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+    return len(rows)
 
 
 def _with_news(now: datetime) -> list[Any]:
-    """Assignments with parts that lack a job (`missing`), or whose search may start further on (at `settled`)."""
+    """Assignments with parts that lack a job (`missing`), or whose search may start further on (at `settled`); an earlier
+    system's parts never get one."""
     parts = Inspection.objects.filter(line=OuterRef("line"), pk__gt=OuterRef("scanned_to")).order_by("-pk")
     job = ScoringJob.objects.filter(inspection=OuterRef("pk"), version=OuterRef(OuterRef("version")))
     new = parts.filter(received_at__gte=OuterRef("assigned_at")).exclude(origin=Origin.IMPORTED).exclude(Exists(job))
     old = parts.filter(received_at__lt=now - LATE_COMMITS).values("pk")[:1]
-    found = (
-        Assignment.objects.current()
-        .exclude(version__kind=VersionKind.IMPORTED)
-        .annotate(missing=Exists(new), settled=Subquery(old))
+    found = Assignment.objects.current().annotate(
+        missing=Exists(new), settled=Subquery(old), imported=Q(version__kind=VersionKind.IMPORTED)
     )
     return [assignment for assignment in found if assignment.missing or assignment.settled]
 

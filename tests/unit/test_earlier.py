@@ -223,15 +223,15 @@ def test_no_worker_is_given_its_parts_and_they_are_awaited(live, make_part, late
     jobs.make_missing_jobs(now=later(1))
     assert not ScoringJob.objects.exists()
     assert AwaitedAnswer.objects.get().inspection_id == part.pk
-    assert jobs.await_missing(now=later(2)) == 0
+    assert jobs.make_missing_jobs(now=later(2)) == 0
     send(live, part, 0.2)
     assert not AwaitedAnswer.objects.exists()
-    assert jobs.await_missing(now=later(3)) == 0
+    assert jobs.make_missing_jobs(now=later(3)) == 0
 
 
 def test_the_search_for_parts_to_await_does_not_grow_with_history(live, make_part, later):
     part = make_part()
-    jobs.await_missing(now=later(600))
+    jobs.make_missing_jobs(now=later(600))
     assert Assignment.objects.get().scanned_to == part.pk
 
 
@@ -260,7 +260,7 @@ def test_it_decides_in_time_and_a_person_otherwise(line, live, make_part, set_le
     passed, unsure, silent = make_part(), make_part(), make_part()
     batch = [Sent(inspection=passed.pk, score=0.05), Sent(inspection=unsure.pk, score=0.3)]
     automation.take_answers(version=live, answers=batch, by="test")
-    jobs.await_missing(now=later(1))
+    jobs.make_missing_jobs(now=later(1))
     automation.end_waiting(now=later(11))
     for part, state in ((passed, "decided"), (unsure, "waiting"), (silent, "waiting")):
         part.refresh_from_db()

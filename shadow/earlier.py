@@ -45,8 +45,8 @@ class Declaration:
         """What a reader needs to know, in the words of a card."""
         told = "ok or scratched, taken as the scores 0 and 1" if self.says == "outcome" else "a score from 0 to 1"
         return {
-            "kind": "an earlier inspection system: its answers are sent to Shadowline, which has neither its code nor weights",
             "about": self.about or "-",
+            "says": self.says,
             "answers": told,
             "answers_within": f"{self.within} s of a part's arrival; later is no answer",
             "not_known": "scores are not calibrated probabilities; no heat map; no measure of photos unlike any seen before; "

@@ -59,7 +59,7 @@ def register_earlier(
         version = ModelVersion.objects.create(
             name=declaration.name, kind=VersionKind.IMPORTED, weights_sha256=declaration.sha256,
             threshold=declaration.threshold, thresholds=list(declaration.thresholds), answers_within=declaration.within,
-            card=declaration.card() | {"says": declaration.says}, by=audit.name_of(by), at=now or timezone.now(),
+            card=declaration.card(), by=audit.name_of(by), at=now or timezone.now(),
         )  # fmt: skip
         audit.record(
             "earlier_system_registered", by=by, subject=f"version {version.name}", declaration=declaration.sha256,

@@ -126,7 +126,9 @@ def test_a_new_model_shadows_it_and_the_two_are_switched(
     add_candidate(line=line, version=version, by=ada, reason="a new model")
     part = make_part()
     take_answers(version=old, answers=[Sent(inspection=part.pk, score=0.02)], by="test")
-    settle_batch(predictions=[Prediction.objects.create(inspection=part, version=version, score=0.8, outcome="scratched")])
+    settle_batch(
+        predictions=[Prediction.objects.create(inspection=part, version=version, score=0.8, outcome="scratched")]
+    )
     judge(part, ivy, "scratched")
     compared = compare_versions(line, old, version, now=timezone.now())
     assert (compared.versus.only_blue, compared.versus.only_green) == (1, 0)

@@ -261,12 +261,12 @@ def advice(request: Request, pk: int) -> Response:
     if prediction is None:
         return Response(status=204)
     # An earlier inspection system gives no heat map.
-    photos, mapped = range(part.photos.count()), hasattr(prediction, "heat_map")
+    photos = range(0 if prediction.version.is_imported else part.photos.count())
     return Response(
         {
             "score": prediction.score,
             "outcome": prediction.outcome,
-            "heatmap": [reverse("advice_heat_map", args=[part.pk, position]) for position in photos] if mapped else [],
+            "heatmap": [reverse("advice_heat_map", args=[part.pk, position]) for position in photos],
             "marks": prediction.marks,
         }
     )

@@ -26,6 +26,7 @@ from automation.reports import standing
 from inspection import actions as floor
 from inspection.models import Origin
 from inspection.refusals import Conflict
+from monitoring.sources import _looks_at_photos
 from shadow import jobs
 from shadow.earlier import Sent
 from shadow.models import Prediction
@@ -195,3 +196,12 @@ def test_its_pages_and_reports(shadowing, page, ada, sam):
     assert client.post("/earlier-systems/new/", form)["Location"] == "/models/by-page/"
     assert find_version("by-page").answers_within == 15
     assert page(sam).get("/earlier-systems/new/").status_code == 403
+
+
+def test_the_photos_are_watched_by_a_trained_version_beside_it(line, registered, version, set_level, ada):
+    set_level(line, "shadow", registered)
+    assert _looks_at_photos(line) is None
+    add_candidate(line=line, version=version, by=ada, reason="a new model")
+    assert _looks_at_photos(line) == version.pk
+    set_level(line, "shadow", version)
+    assert _looks_at_photos(line) == version.pk

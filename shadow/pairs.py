@@ -182,7 +182,7 @@ def pairs_of(
             live,
             retrospective,
             finding,
-            late,
+            bool(late),
         )
         found.append(Pair._make((*fields, *told)))
     return found

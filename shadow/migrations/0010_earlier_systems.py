@@ -43,9 +43,8 @@ class Migration(migrations.Migration):
             model_name="prediction",
             name="late",
             field=models.BooleanField(
-                db_default=False,
-                default=False,
-                help_text="Sent after a verdict: it can speak against its version, never for it.",
+                help_text="Of one that was sent: after a verdict, so it can speak against its version, never for it. Null: scored here.",
+                null=True,
             ),
         ),
         migrations.CreateModel(

@@ -85,9 +85,8 @@ class Prediction(AppendOnly):
     retrospective = models.BooleanField(default=False)
     # An answer that was sent when a verdict was there already may have been made from it.
     late = models.BooleanField(
-        default=False,
-        db_default=False,
-        help_text="Sent after a verdict: it can speak against its version, never for it.",
+        null=True,
+        help_text="Of one that was sent: after a verdict, so it can speak against its version, never for it. Null: scored here.",
     )
     at = models.DateTimeField(default=timezone.now)
 

@@ -205,3 +205,30 @@ def test_the_photos_are_watched_by_a_trained_version_beside_it(line, registered,
     assert _looks_at_photos(line) == version.pk
     set_level(line, "shadow", version)
     assert _looks_at_photos(line) == version.pk
+
+
+def test_of_two_answers_at_once_one_is_written_and_the_other_refused(at_once, registered, line, set_level, make_part):
+    set_level(line, "shadow", registered)
+    part = make_part()
+
+    def send(score):
+        return lambda: take_answers(version=registered, answers=[Sent(inspection=part.pk, score=score)], by="test")
+
+    found = at_once(send(0.1), send(0.9))
+    assert sorted(recorded.rows[0].fate.status for recorded in found) == ["recorded", "refused"]
+    assert Prediction.objects.count() == 1
+
+
+def test_an_answer_and_the_end_of_its_time_at_once_leave_one_of_the_two(
+    at_once, registered, line, set_level, make_part
+):
+    set_level(line, "shadow", registered)
+    part = make_part()
+    jobs.make_missing_jobs(now=timezone.now())
+    in_time, over = part.received_at + timedelta(seconds=9), part.received_at + timedelta(seconds=11)
+    answers = [Sent(inspection=part.pk, score=0.1)]
+    found = at_once(
+        lambda: take_answers(version=registered, answers=answers, by="test", now=in_time), lambda: end_waiting(now=over)
+    )
+    assert not [error for error in found if isinstance(error, Exception)]
+    assert Prediction.objects.filter(inspection=part).count() == 1

@@ -229,7 +229,8 @@ def test_no_worker_is_given_its_parts_and_they_are_awaited(live, make_part, late
     assert jobs.make_missing_jobs(now=later(3)) == 0
 
 
-def test_the_search_for_parts_to_await_does_not_grow_with_history(live, make_part, later):
+def test_the_search_for_parts_to_await_does_not_grow_with_history(live, make_part, later, monkeypatch):
+    monkeypatch.setattr(jobs, "UNDER_WAY", 0)
     part = make_part()
     jobs.make_missing_jobs(now=later(600))
     assert Assignment.objects.get().scanned_to == part.pk

@@ -229,7 +229,7 @@ def _note(
         by_line[parts[prediction.inspection_id].line.slug].append(prediction)
     for slug, rows in by_line.items():
         said = json.dumps([[row.inspection_id, row.score, row.null_reason] for row in rows])
-        counts = Counter(late=sum(row.late for row in rows), retrospective=sum(row.retrospective for row in rows))
+        counts = Counter(late=sum(bool(row.late) for row in rows), retrospective=sum(row.retrospective for row in rows))
         subject = f"version {version.name}" if len(rows) > 1 else f"inspection {rows[0].inspection_id}"
         audit.record(
             "earlier_answers_recorded", by=by, line=slug, subject=subject, version=version.name, answers=len(rows),

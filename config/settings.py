@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from config import logs
+from config import logs, pooling
 from config.environment import (
     broker,
     cores,
@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "inspection.middleware.RefusalPages",
+    "inspection.replica.note_writers",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -102,13 +103,27 @@ TEMPLATES = [
 
 DATABASES = {"default": database(_database_url or f"sqlite:///{DATA_DIR / 'shadowline.sqlite3'}")}
 # Connections live on from request to request: to open one costs as much as a verdict, with SQLite too.
-DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_MAX_AGE"] = pooling.KEPT
+DATABASE_POOL = env.str("DATABASE_POOL", default="")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     sqlite_options(DATABASES["default"])
 else:
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # Statements of inspection.prepared are prepared by the server, too, when a connection has asked them so often.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 5)
+    pooling.connect(DATABASES["default"], DATABASE_POOL)
+    if DATABASE_POOL.isdecimal():
+        pooling.mind_forks()
+# Reports, exports and dashboards read from a streaming replica, while it is at most so many seconds behind.
+REPLICA_URL = secret("REPLICA_URL")
+REPLICA_LAG = env.int("REPLICA_LAG", default=10)
+if REPLICA_URL:
+    DATABASES["replica"] = database(REPLICA_URL)
+    if "sqlite3" in DATABASES["default"]["ENGINE"] + DATABASES["replica"]["ENGINE"]:
+        raise ImproperlyConfigured(
+            "REPLICA_URL names a replica of PostgreSQL, and DATABASE_URL has to name its primary."
+        )
+    pooling.connect(DATABASES["replica"], DATABASE_POOL)
+    DATABASES["replica"]["OPTIONS"].setdefault("connect_timeout", 2)  # seconds; whoever reads a report waits for them
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+    DATABASE_ROUTERS = ["inspection.replica.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "inspection.User"
@@ -217,6 +232,7 @@ SPECTACULAR_SETTINGS = {
 # The wake-up of the workers after an intake: a name, so that `inspection` imports nothing above it.
 WAKE_UP_TASK = "automation.tasks.score_waiting_parts"
 BROKER_URL = broker(secret("BROKER_URL"))
+BROKER_QUORUM = env.bool("BROKER_QUORUM", default=False)  # RabbitMQ: quorum queues, which outlive one of its nodes
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -248,6 +264,10 @@ SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}")  # where peop
 KEEP_MINUTES_DAYS = env.int("KEEP_MINUTES_DAYS", default=30)
 KEEP_DAYS_DAYS = env.int("KEEP_DAYS_DAYS", default=5 * 365 + 1)
 KEEP_NOTICES_DAYS = env.int("KEEP_NOTICES_DAYS", default=365)
+# How long the audit trail is kept, in whole months; 0: for ever.
+KEEP_AUDIT_DAYS = env.int("KEEP_AUDIT_DAYS", default=0)
+if 0 < KEEP_AUDIT_DAYS < 365 or KEEP_AUDIT_DAYS < 0:
+    raise ImproperlyConfigured("KEEP_AUDIT_DAYS is 0, for ever, or 365 at least: certificates rest on the trail.")
 # How long a person can look up who read figures of theirs; the audit trail tells it, too, and stays.
 KEEP_READINGS_DAYS = env.int("KEEP_READINGS_DAYS", default=2 * 365)
 # How far back figures of single persons are told; 0: as far as there are verdicts, which stay for the evidence.

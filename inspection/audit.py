@@ -14,7 +14,7 @@ ACTIONS = (
     gettext_noop("part skipped"), gettext_noop("lease freed"), gettext_noop("second opinion overdue"),
     gettext_noop("lot marked urgent"), gettext_noop("lot urgency ended"), gettext_noop("containment opened"),
     gettext_noop("containment taken"),
-    gettext_noop("containment closed"), gettext_noop("history imported"), gettext_noop("history purged"),
+    gettext_noop("containment closed"), gettext_noop("history imported"), gettext_noop("history purged"), gettext_noop("rows moved to their month"),
     gettext_noop("hold set"), gettext_noop("own keys set"), gettext_noop("own language set"),
     gettext_noop("pseudonyms read"), gettext_noop("inspector figures read"), gettext_noop("token issued"), gettext_noop("password reset"),
     gettext_noop("person exported"), gettext_noop("erasure begun"), gettext_noop("person erased"),

@@ -31,6 +31,7 @@ EVERY = {  # seconds
     "inspection.tasks.make_previews": 2.0,
     "inspection.tasks.mix_seeds": 5.0,
     "inspection.tasks.keep_house": 30.0,
+    "inspection.tasks.make_months": 3600.0,
     "monitoring.tasks.watch": 30.0,
     "monitoring.tasks.start_suggested": 60.0,
     "monitoring.tasks.deliver": 10.0,
@@ -59,6 +60,13 @@ def transport_options(url: str) -> dict[str, Any]:
     }
 
 
+def queues(url: str) -> dict[str, dict[str, Any]]:
+    """The queues as they are declared. With BROKER_QUORUM those of RabbitMQ are kept by most of its nodes."""
+    quorum = settings.BROKER_QUORUM and url.startswith("amqp")
+    arguments = {"queue_arguments": {"x-queue-type": "quorum"}} if quorum else {}
+    return {name: {"routing_key": name, **arguments} for name in QUEUES}
+
+
 def defaults() -> dict[str, Any]:
     """What Celery is told beyond the CELERY_ settings. Asked late: the settings import this package."""
     url = broker_url()
@@ -68,7 +76,7 @@ def defaults() -> dict[str, Any]:
         "broker_connection_timeout": CONNECT_SECONDS,
         "broker_connection_max_retries": None,  # a worker waits for its broker for ever
         "task_publish_retry": False,
-        "task_queues": {name: {"routing_key": name} for name in QUEUES},
+        "task_queues": queues(url),
         "task_routes": ROUTES,
         "beat_schedule_filename": str(settings.DATA_DIR / "beat-schedule"),
         # A repetition that nobody took up before the next but one is due is worth nothing.

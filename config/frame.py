@@ -1,6 +1,7 @@
 """What the frame around every page shows: the line and its state, where the role may go, who is in."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from django.http import HttpRequest
@@ -116,6 +117,11 @@ class Frame:
         match = getattr(request, "resolver_match", None)
         self.page = match.url_name if match else None
         self.line_in_path = match.kwargs.get("line") if match else None
+
+    @property
+    def as_of(self) -> datetime | None:
+        """Of when the page's figures are, where they come from a replica."""
+        return getattr(self.request, "as_of", None)
 
     @property
     def theme(self) -> str:

@@ -32,6 +32,7 @@ from automation import policies
 from automation.levels import Level
 from config.celery import CONNECT_SECONDS
 from config.watched import Figures
+from inspection import months
 from inspection.append_only import missing_triggers
 from inspection.models import Inspection, Line
 from monitoring.models import Alarm
@@ -91,6 +92,15 @@ def history() -> str:
     return f"{len(missing)} triggers are missing: run manage.py migrate" if missing else OK
 
 
+def parts_of_tables() -> str:
+    """Whether the tables that PostgreSQL keeps by month have this month and the next."""
+    try:
+        missing = months.missing_months(timezone.now())
+    except DatabaseError:
+        return "cannot be read"
+    return f"{missing[0]} is missing: run manage.py make_months, and see whether beat runs" if missing else OK
+
+
 def photo_store() -> str:
     """Whether photos can be kept. A bucket is asked once in PROBE_SECONDS, however often we are: each asking costs."""
     if settings.PHOTO_BUCKET:
@@ -115,6 +125,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "database": database,
     "migrations": migrations,
     "history": history,
+    "months": parts_of_tables,
     "photo_store": photo_store,
 }
 

@@ -12,6 +12,7 @@ from django.apps import apps
 from django.db import connection, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.backends.utils import CursorWrapper
 
 # SQLite has no session variables: its triggers ask this thread's flag through a function of the connection. A
 # connection from outside has no such function, so there the trigger fails and the row stays: closed by default.
@@ -100,17 +101,48 @@ def install_triggers(**kwargs: Any) -> None:
             if table in existing:
                 for name in _trigger_names(table):
                     cursor.execute(statement(table, name))
+                guard_parts(table)
+
+
+def guard_parts(table: str) -> None:
+    """The parts of a table by month take over its triggers of rows; that of TRUNCATE each has to be given."""
+    if connection.vendor == "postgresql" and table in append_only_tables():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regproc('shadowline_refuse')")
+            known = cursor.fetchone()[0]  # not before the end of a new site's first migrate
+            for part in sorted(_parts(cursor).get(table, ())) if known else ():
+                cursor.execute(_postgresql_trigger(part, f"{table}_refuses_truncate"))
+
+
+def _parts(cursor: CursorWrapper) -> dict[str, set[str]]:
+    """The names of the parts of every table that has some."""
+    cursor.execute("SELECT inhparent::regclass::text, inhrelid::regclass::text FROM pg_inherits")
+    found: dict[str, set[str]] = {}
+    for table, part in cursor.fetchall():
+        found.setdefault(table, set()).add(part)
+    return found
 
 
 def missing_triggers() -> list[str]:
-    """The names of triggers that should guard history and do not; empty is healthy. `/readyz` asks this."""
-    wanted = {name for table in append_only_tables() for name in _trigger_names(table)}
-    catalogue = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    if connection.vendor == "postgresql":
-        catalogue = "SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D'"
+    """The names of triggers that should guard history and do not; empty is healthy. `/readyz` asks this.
+
+    One that a part of a table lacks is told with the part's name.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(catalogue)
-        return sorted(wanted - {row[0] for row in cursor.fetchall()})
+        if connection.vendor != "postgresql":
+            wanted = {name for table in append_only_tables() for name in _trigger_names(table)}
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            return sorted(wanted - {row[0] for row in cursor.fetchall()})
+        parts = _parts(cursor)
+        guarded = [(table, place) for table in append_only_tables() for place in (table, *parts.get(table, ()))]
+        cursor.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgenabled <> 'D'")
+        there = set(cursor.fetchall())
+    return sorted(
+        name if place == table else f"{name} of {place}"
+        for table, place in guarded
+        for name in _trigger_names(table)
+        if (place, name) not in there
+    )
 
 
 def prepare_connections() -> None:
@@ -129,22 +161,24 @@ def prepare_connections() -> None:
 def open_door() -> Iterator[None]:
     """Let deletions through on this thread's connection. Only `audited_purge` and the tests' flush call it."""
     _door.open = True
+    # Of the transaction alone where there is one: a pooler may lend the connection to somebody else after it.
+    how = "SET LOCAL" if connection.in_atomic_block else "SET"
     try:
         if connection.vendor == "postgresql":
-            connection.cursor().execute("SET shadowline.purging = 'on'")
+            connection.cursor().execute(f"{how} shadowline.purging = 'on'")
         yield
     finally:
         _door.open = False
         if connection.vendor == "postgresql" and connection.is_usable():
-            connection.cursor().execute("SET shadowline.purging = 'off'")
+            connection.cursor().execute(f"{how} shadowline.purging = 'off'")
 
 
 @contextmanager
-def audited_purge(*, by: str, reason: str) -> Iterator[None]:
-    """Delete history on purpose, in one transaction with the audit row that says who and why."""
+def audited_purge(*, by: str, reason: str, **told: Any) -> Iterator[None]:
+    """Delete history on purpose, in one transaction with the audit row that says who and why, and what else is told."""
     from inspection import audit
 
     with transaction.atomic():
-        audit.record("history_purged", by=by, reason=reason)
+        audit.record("history_purged", by=by, reason=reason, **told)
         with open_door():
             yield

@@ -14,7 +14,7 @@ ACTIONS = (
     gettext_noop("part skipped"), gettext_noop("lease freed"), gettext_noop("second opinion overdue"),
     gettext_noop("lot marked urgent"), gettext_noop("lot urgency ended"), gettext_noop("containment opened"),
     gettext_noop("containment taken"),
-    gettext_noop("containment closed"), gettext_noop("history imported"), gettext_noop("history purged"),
+    gettext_noop("containment closed"), gettext_noop("history imported"), gettext_noop("history purged"), gettext_noop("rows moved to their month"),
     gettext_noop("hold set"), gettext_noop("own keys set"), gettext_noop("own language set"),
     gettext_noop("pseudonyms read"), gettext_noop("inspector figures read"), gettext_noop("token issued"), gettext_noop("password reset"),
     gettext_noop("person exported"), gettext_noop("erasure begun"), gettext_noop("person erased"),
@@ -26,6 +26,7 @@ ACTIONS = (
     gettext_noop("defect kind changed"), gettext_noop("defect kind removed"), gettext_noop("sample changed"),
     gettext_noop("user set up"), gettext_noop("user changed"), gettext_noop("alarm opened"),
     gettext_noop("alarm became critical"), gettext_noop("alarm acknowledged"), gettext_noop("alarm closed"),
+    gettext_noop("earlier system registered"), gettext_noop("earlier answers recorded"),
     gettext_noop("version registered"), gettext_noop("version evaluated"), gettext_noop("version assigned"),
     gettext_noop("assignments ended"), gettext_noop("discrepancy adjudicated"), gettext_noop("change proposed"),
     gettext_noop("change approved"), gettext_noop("level raise"), gettext_noop("level lower"),
@@ -47,6 +48,9 @@ ACTIONS = (
     gettext_noop("watch policy written"), gettext_noop("figures relearned"), gettext_noop("alarm became worse"),
     gettext_noop("baseline widened"), gettext_noop("channel set up"), gettext_noop("channel changed"),
     gettext_noop("channel removed"), gettext_noop("channel secret renewed"),
+    gettext_noop("token withdrawn"), gettext_noop("own password set"), gettext_noop("second factor set up"),
+    gettext_noop("second factor turned off"), gettext_noop("second factor reset"), gettext_noop("recovery codes renewed"),
+    gettext_noop("recovery code used"),
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -62,7 +63,14 @@ class TrailReport:
 
     sealed: int = 0
     unsealed: int = 0
+    purged: int = 0  # by retention, as its own events tell
     broken: list[str] = field(default_factory=list)
+
+
+def purged() -> dict[str, tuple[int, int]]:
+    """Of each line whose old events retention has let go: up to which link, and how many in all."""
+    last = AuditEvent.objects.filter(action="history_purged", data__has_key="links").order_by("-pk").first()
+    return {line: (link, number) for line, (link, number) in last.data["links"].items()} if last else {}
 
 
 def heads() -> dict[str, str]:
@@ -78,6 +86,7 @@ def verify_trail(heads_known: Iterable[tuple[str, str]] = ()) -> TrailReport:
     lines with digests that were their heads once: each has to be among the links.
     """
     report, accounts = TrailReport(unsealed=unsealed().count()), known()
+    told, gone = purged(), Counter[str]()
     line: str | None = None
     number, previous = 0, ""
     for seal, event in _links():
@@ -87,7 +96,9 @@ def verify_trail(heads_known: Iterable[tuple[str, str]] = ()) -> TrailReport:
         gap = seal.number != number + 1
         if gap:
             report.broken.append(f"{where}: link {number + 1} is missing")
-        if event is None:
+        if event is None and seal.number <= told.get(seal.line, (0, 0))[0]:
+            gone[seal.line] += 1
+        elif event is None:
             report.broken.append(f"{where}: event {seal.event_id} is missing")
         elif (
             not gap and digest_of(event, previous, accounts) != seal.digest
@@ -95,6 +106,11 @@ def verify_trail(heads_known: Iterable[tuple[str, str]] = ()) -> TrailReport:
             report.broken.append(f"{where}: event {seal.event_id} does not match its seal")
         number, previous = seal.number, seal.digest
         report.sealed += 1
+    for of_line, (last, number) in told.items():
+        if gone[of_line] != number:
+            where = f"links up to {last} of {of_line or 'the factory'}"
+            report.broken.append(f"{where}: {number} events were purged by retention, and {gone[of_line]} are missing")
+    report.purged = gone.total()
     for of_line, digest in heads_known:
         if not AuditSeal.objects.filter(line=of_line, digest=digest).exists():
             where = of_line or "the factory"

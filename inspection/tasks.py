@@ -1,8 +1,9 @@
 """The floor's periodic work."""
 
 from celery import shared_task
+from django.utils import timezone
 
-from inspection import actions, seals
+from inspection import actions, months, seals
 from inspection.previews import make_missing_previews
 
 
@@ -32,3 +33,9 @@ def mix_seeds() -> None:
     """Mix seeded parts in after the live parts that have come, and go on with the running studies."""
     actions.mix_seeds()
     actions.open_rounds()
+
+
+@shared_task(time_limit=60)
+def make_months() -> None:
+    """Make the next months of the tables that PostgreSQL keeps by month."""
+    months.make_months(now=timezone.now())

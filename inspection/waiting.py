@@ -4,6 +4,7 @@ import threading
 import time
 
 from django.conf import settings
+from django.db import connection
 
 from inspection.models import Disposition, Inspection
 
@@ -19,6 +20,8 @@ def wait_for_disposition(inspection: Inspection, seconds: float) -> bool:
     try:
         deadline = time.monotonic() + min(max(seconds, 0), MAX_SECONDS)
         while time.monotonic() < deadline and not Disposition.objects.filter(inspection=inspection).exists():
+            if connection.settings_dict["OPTIONS"].get("pool"):
+                connection.close()  # it goes back to the pool: whoever sleeps needs none
             time.sleep(PERIOD)
     finally:
         _places.release()

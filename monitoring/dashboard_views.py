@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from inspection.actions.intake import find_line
 from inspection.models import Line
 from inspection.refusals import Refused, Unknown
+from inspection.replica import from_replica
 from inspection.roles import May, caller, may, must, needs
 from inspection.sheets import csv_response, harmless
 from monitoring.actions.watching import policy_of, relearn, write_watch_policy
@@ -69,6 +70,7 @@ def period_of(request: HttpRequest) -> Period:
 
 @needs(May.READ_EVIDENCE)
 @require_safe
+@from_replica
 def watch_line(request: HttpRequest, line: str) -> HttpResponseBase:
     """The sentence, the way of a part, and every figure with its band; `format=csv`: its windows."""
     found, now = find_line(line, caller(request)), timezone.now()
@@ -94,6 +96,7 @@ def _line_page(request: HttpRequest, shown: Dashboard, learn: LearnForm, now: da
 @never_cache
 @needs(May.READ_EVIDENCE)
 @require_safe
+@from_replica
 def watch_line_live(request: HttpRequest, line: str) -> HttpResponse:
     """What of the page changes, which it asks for again."""
     found, now = find_line(line, caller(request)), timezone.now()
@@ -134,6 +137,7 @@ def _sheet(shown: Dashboard):
 
 @needs(May.READ_EVIDENCE)
 @require_safe
+@from_replica
 def watch_figure(request: HttpRequest, line: str, pk: int) -> HttpResponseBase:
     """One figure at one place: its course with axes, what is usual and since when, and each window."""
     found, now, period = find_line(line, caller(request)), timezone.now(), period_of(request)
@@ -165,6 +169,7 @@ class LineSeen:
 
 @needs(May.READ_EVIDENCE)
 @require_safe
+@from_replica
 def watch_lines(request: HttpRequest) -> HttpResponse:
     return render(request, "monitoring/watch_lines.html", _seen(request, ON_A_CARD))
 
@@ -172,12 +177,14 @@ def watch_lines(request: HttpRequest) -> HttpResponse:
 @never_cache
 @needs(May.READ_EVIDENCE)
 @require_safe
+@from_replica
 def watch_lines_live(request: HttpRequest) -> HttpResponse:
     return render(request, "monitoring/_watch_lines.html", _seen(request, ON_A_CARD))
 
 
 @needs(May.READ_EVIDENCE)
 @require_safe
+@from_replica
 def wall(request: HttpRequest) -> HttpResponse:
     """For a screen that nobody touches: no controls, big letters. It asks again by itself, and says when it cannot."""
     return render(request, "monitoring/wall.html", _seen(request, ON_THE_WALL))
@@ -186,6 +193,7 @@ def wall(request: HttpRequest) -> HttpResponse:
 @never_cache
 @needs(May.READ_EVIDENCE)
 @require_safe
+@from_replica
 def wall_live(request: HttpRequest) -> HttpResponse:
     """Each look keeps the session alive: a screen on the wall cannot sign in again."""
     request.session.modified = True

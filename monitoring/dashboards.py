@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 
-from django.db import connection
+from django.db import connections
 from django.db.models import Max, Min, Q, Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -331,7 +331,7 @@ def _points(streams: list[Stream], period: Period, since: datetime, until: datet
     if not streams:
         return points
     statement, values = rows.values_list("stream_id", "start", "n", "missing", "total").query.sql_with_params()
-    with connection.cursor() as cursor:
+    with connections[rows.db].cursor() as cursor:
         cursor.execute(statement, values)
         middles: dict[datetime, datetime] = {}
         for stream, start, n, missing, total in cursor.fetchall():

@@ -27,6 +27,8 @@ class AuditEvent(AppendOnly):
     subject = models.CharField(max_length=120, blank=True)
     data = models.JSONField(default=dict)
 
+    by_month = "at"
+
     class Meta:
         ordering = ["pk"]
         indexes = [

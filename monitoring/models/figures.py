@@ -54,6 +54,8 @@ class Window(models.Model):
     low = models.FloatField(null=True)
     high = models.FloatField(null=True)
 
+    by_month = "start"
+
     class Meta:
         ordering = ["start"]
         constraints = [

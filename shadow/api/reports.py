@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from inspection.figures_read import note_figures_read
 from inspection.models import Where
+from inspection.replica import from_replica
 from inspection.roles import May, caller, needs_to
 from inspection.sheets import csv_response, harmless
 from shadow import audit_pdf, sheets
@@ -68,6 +69,7 @@ def _file(data: bytes, kind: str, name: str) -> HttpResponse:
 )  # fmt: skip
 @api_view(["GET"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
+@from_replica
 def agreement(request: Request) -> HttpResponseBase:
     """How far people and a model agree: the 2x2 table, rates with 95 % intervals, groups, and what was left out."""
     format = one_of("format", request.query_params.get("format") or "json", tuple(WAYS))
@@ -82,6 +84,7 @@ def agreement(request: Request) -> HttpResponseBase:
 )
 @api_view(["GET"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
+@from_replica
 def pairs(request: Request) -> HttpResponseBase:
     """The pairs that the report of the same query counts: a page of them, or all as CSV.
 

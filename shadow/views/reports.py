@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from inspection.figures_read import note_figures_read
 from inspection.models import Where
+from inspection.replica import from_replica
 from inspection.roles import May, caller, may, needs
 from shadow.asked import GROUPINGS, read_asked
 from shadow.dossier import Dossier, dossier
@@ -27,6 +28,7 @@ FILES = ("pdf", "xlsx", "csv", "json")
 
 @needs(May.READ_EVIDENCE)
 @require_safe
+@from_replica
 def agreement_report(request: HttpRequest) -> HttpResponse:
     """How far people and the model agree: one sentence, the 2x2, the ceiling, trends, scores, a table."""
     params = request.GET.dict() if request.GET.get("group_by") == "line" else asked_params(request)

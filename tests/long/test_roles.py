@@ -22,6 +22,7 @@ pytestmark = pytest.mark.one_database
 # Open to anybody who reaches the server, and why.
 OPEN_URLS = {
     "login": "one signs in there",
+    "login_code": "and enters the code of a second factor",
     "logout": "harmless to strangers",
     "set_language": "one chooses the language of the sign-in page",
     "script_words": "the sign-in page has scripts too; the words are those of the source",
@@ -163,6 +164,8 @@ CONTRACT = [
     ("a study", "get", "studies/1/", OVERSEERS),
     ("close a study", "post", "studies/1/close/", OVERSEERS),
     ("models", "get", "models/", OVERSEERS),
+    ("register an earlier system", "post", "models/", ADMIN),
+    ("answer for an earlier system", "post", "models/v1/predictions/", {"cam", "ada"}),
     ("trainings", "get", "lines/line-a/trainings/", OVERSEERS),
     ("start a training", "post", "lines/line-a/trainings/", OVERSEERS),
     ("a training", "get", "lines/line-a/trainings/1/", OVERSEERS),

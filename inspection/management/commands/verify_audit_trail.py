@@ -26,6 +26,8 @@ class Command(command.Command):
     def run(self, *, head: list[str], heads: bool, **options: Any) -> dict[str, Any]:
         report = seals.verify_trail([_known(text) for text in head])
         answer: dict[str, Any] = {"sealed": report.sealed, "unsealed": report.unsealed, "broken": report.broken}
+        if report.purged:
+            answer["purged"] = report.purged
         if heads:
             answer["heads"] = seals.heads()
         if report.broken:

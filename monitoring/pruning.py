@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from monitoring.models import Bucket, Delivery, Span, Window
+from monitoring.models import Bucket, Delivery, Parcel, Sending, Span, Window
 
 AT_ONCE = 5_000  # rows of one statement
 
@@ -21,6 +21,7 @@ def outdated(*, now: datetime) -> dict[str, QuerySet]:
         "windows_of_minutes": Window.objects.filter(span=Span.MINUTES, start__lt=before(settings.KEEP_MINUTES_DAYS)),
         "windows_of_days": Window.objects.filter(span=Span.DAY, start__lt=before(settings.KEEP_DAYS_DAYS)),
         "buckets": Bucket.objects.filter(start__lt=before(settings.KEEP_DAYS_DAYS)),
+        "parcels": Parcel.objects.exclude(state=Sending.DUE).filter(due_at__lt=before(settings.KEEP_NOTICES_DAYS)),
         "notices": Delivery.objects.exclude(state=Delivery.State.DUE).filter(
             due_at__lt=before(settings.KEEP_NOTICES_DAYS)
         ),

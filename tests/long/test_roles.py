@@ -41,6 +41,7 @@ ARGUMENTS = {
     "name": "v1",
     "digest": "0" * 64,
     "language": "en",
+    "kind": "alarm",
 }
 
 

@@ -1,0 +1,84 @@
+"""What became of parts, as other systems of the factory take it: one flat record a disposition, in the order of the rows.
+
+The rows are history and are never rewritten, so a reader who remembers the last `id` follows them without loss. Nobody is
+named: a record says that a person decided, not who.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from inspection.models import Disposition, Line, Origin
+from inspection.moves import OPEN, State
+from inspection.planning import unindexed
+
+SETTLED = timedelta(seconds=30)  # longer than any request: rows may commit out of the order of their keys
+# The names that docs/integration.md promises; new ones are added at the end.
+COLUMNS = (
+    "id", "inspection", "key", "serial", "lot", "variant", "line", "station", "captured_at", "disposition", "decided_by",
+    "reason", "defects", "at", "changed", "holds",
+)  # fmt: skip
+
+
+def newest_settled(now: datetime) -> int:
+    """The key of the newest disposition before which none can appear any more; 0 without one."""
+    rows = Disposition.objects.filter(at__lte=now - SETTLED).order_by("-pk")
+    return rows.values_list("pk", flat=True).first() or 0
+
+
+def last_before(moment: datetime) -> int:
+    """A key up to which every disposition was made before that moment; 0 without one."""
+    rows = Disposition.objects.filter(at__lt=moment - SETTLED).order_by("-pk")
+    return rows.values_list("pk", flat=True).first() or 0
+
+
+def of_production(*, after: int, upto: int, lines: QuerySet[Line]) -> QuerySet[Disposition]:
+    """The dispositions in (after, upto] of the lines' own parts, oldest first: no import, no replay, no seeded part."""
+    earlier = Disposition.objects.filter(inspection=OuterRef("inspection"), pk__lt=OuterRef("pk"))
+    newer = Disposition.objects.filter(inspection=OuterRef("inspection"), pk__gt=OuterRef("pk"))
+    live = Q(inspection__origin=Origin.LIVE) | Q(inspection__origin=Origin.SIMULATED, inspection__line__demo=True)
+    # By the range of keys: SQLite else begins with all the parts of a line.
+    rows = Disposition.objects.alias(on_line=unindexed("inspection__line"))
+    rows = rows.filter(live, pk__gt=after, pk__lte=upto, on_line__in=lines.values("pk"))
+    rows = rows.annotate(changed=Exists(earlier), superseded=Exists(newer))
+    rows = rows.select_related("inspection__line", "inspection__station", "inspection__variant")
+    return rows.prefetch_related("verdict__defects__kind", "verdict__defects__photo").order_by("pk")
+
+
+def in_chunks(rows: QuerySet[Disposition], size: int) -> Iterator[list[Disposition]]:
+    """The rows, some at a time in memory, each chunk a short query of its own: a slow reader holds no cursor open."""
+    after = 0
+    while found := list(rows.filter(pk__gt=after)[:size]):
+        yield found
+        after = found[-1].pk
+
+
+def record_of(row: Disposition) -> dict[str, Any]:
+    """One row of `of_production` as a record.
+
+    `changed`: it took the place of an earlier one. `holds`: it was the part's disposition when this was read; a row that
+    was replaced, or whose verdict was taken back, does not hold.
+    """
+    part, by_person = row.inspection, not row.by_machine
+    taken_back = by_person and State(part.state) in OPEN
+    return {
+        "id": row.pk, "inspection": part.pk, "key": part.idempotency_key, "serial": part.serial, "lot": part.lot,
+        "variant": part.variant.slug if part.variant else "", "line": part.line.slug,
+        "station": part.station.slug if part.station else "", "captured_at": part.captured_at.isoformat(),
+        "disposition": row.outcome, "decided_by": "person" if by_person else "machine", "reason": row.reason,
+        "defects": _defects(row), "at": row.at.isoformat(), "changed": row.changed,  # type: ignore[attr-defined]
+        "holds": not (row.superseded or taken_back),  # type: ignore[attr-defined]
+    }  # fmt: skip
+
+
+def _defects(row: Disposition) -> list[dict[str, Any]]:
+    """What the person marked whose verdict decided. The box is x, y, width, height in shares of the photo."""
+    return [
+        {
+            "photo": mark.photo.position + 1, "view": mark.photo.view, "kind": mark.kind.slug, "severity": mark.severity,
+            "box": mark.box,
+        }
+        for mark in (row.verdict.defects.all() if row.verdict else ())
+    ]  # fmt: skip

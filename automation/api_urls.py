@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from automation import api
+from automation import api, api_export
 
 urlpatterns = [
     path("lines/<slug:slug>/automation/", api.line_automation, name="api_line_automation"),
@@ -13,4 +13,5 @@ urlpatterns = [
     path("lines/<slug:slug>/automation/standby/", api.standby, name="api_standby"),
     path("lines/<slug:slug>/automation/what-if/", api.what_if, name="api_what_if"),
     path("inspections/<int:pk>/advice/", api.advice, name="api_advice"),
+    path("dispositions/export/", api_export.export, name="api_export_dispositions"),
 ]

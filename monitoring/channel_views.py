@@ -18,7 +18,7 @@ from inspection.setup_views import SECTIONS, Section
 from monitoring.actions import deliver_again, remove_channel, renew_secret, write_channel
 from monitoring.delivering import send_test, words_of
 from monitoring.forms import ChannelForm
-from monitoring.models import Channel, Delivery, Parcel, Sending
+from monitoring.models import Channel, Parcel, Sending
 from monitoring.webhooks import Undelivered
 
 PER_PAGE = 50

@@ -157,7 +157,7 @@ def test_a_receiver_that_is_away_is_tried_for_a_day(hook, decided):
 
 
 def test_a_pause_loses_no_disposition_and_who_leaves_them_out_begins_anew(receiver, hook, decided, ada):
-    port, got = receiver
+    port, _got = receiver
     channel = hook(port)
     channel.paused = True
     write_channel(channel=channel, by=ada)

@@ -7,6 +7,7 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 from config import logs
+from config.api_description import DESCRIPTION
 from config.environment import (
     cores,
     env,
@@ -181,6 +182,8 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Shadowline",
     "VERSION": "1",
+    "DESCRIPTION": DESCRIPTION,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api_description.complete"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "ENUM_NAME_OVERRIDES": {
@@ -191,6 +194,7 @@ SPECTACULAR_SETTINGS = {
         "AlarmState": "monitoring.models.State",
         "Grade": "shadow.api.gauge_serializers.GRADES",
         "StudyState": "shadow.api.gauge_serializers.STUDY_STATES",
+        "AutomationLevel": "automation.api_shapes.LEVEL_NAMES",
         "TrainingState": "shadow.models.training.RunState",
     },
 }

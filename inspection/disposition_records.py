@@ -43,7 +43,7 @@ def of_production(*, after: int, upto: int, lines: QuerySet[Line]) -> QuerySet[D
     rows = Disposition.objects.alias(on_line=unindexed("inspection__line"))
     rows = rows.filter(live, pk__gt=after, pk__lte=upto, on_line__in=lines.values("pk"))
     rows = rows.annotate(changed=Exists(earlier), superseded=Exists(newer))
-    rows = rows.select_related("inspection__line", "inspection__station", "inspection__variant")
+    rows = rows.select_related("verdict", "inspection__line", "inspection__station", "inspection__variant")
     return rows.prefetch_related("verdict__defects__kind", "verdict__defects__photo").order_by("pk")
 
 

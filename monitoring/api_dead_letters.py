@@ -71,7 +71,7 @@ def dead_letters(request: Request) -> Response:
     return Response({"results": DeadLetterSerializer(found, many=True).data})
 
 
-@extend_schema(request=ChannelNameSerializer, responses=SentAgainSerializer)
+@extend_schema(operation_id="v1_dead_letters_send_all", request=ChannelNameSerializer, responses=SentAgainSerializer)
 @api_view(["POST"])
 @permission_classes([needs_to(May.SET_UP)])
 def send_all(request: Request) -> Response:

@@ -11,10 +11,10 @@ from django.core.management import CommandError, call_command
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from automation.exporting import COLUMNS
+from automation.exporting import CHUNK, COLUMNS
 from inspection import append_only
 from inspection.actions import MarkedDefect
-from inspection.models import Disposition, Line, ModelOutputShown
+from inspection.models import Disposition, Inspection, Line, ModelOutputShown, Verdict
 
 URL = "/api/v1/dispositions/export/"
 
@@ -110,6 +110,21 @@ def test_a_shift_of_a_working_day_crosses_midnight(api, sam, decided, line, past
     assert "Shadowline-Next" not in response
     asked = {"from": "2026-03-04", "to": "2026-03-04", "format": "jsonl"}
     assert [row["serial"] for row in read(api(sam).get(URL, asked))] == ["SN4"]
+
+
+def test_more_than_one_chunk_of_them(api, sam, line, ivy):
+    at = timezone.now() - timedelta(hours=1)
+    parts = Inspection.objects.bulk_create(
+        Inspection(line=line, serial=f"SN{n}", captured_at=at, received_at=at, hold_until=at, state="decided")
+        for n in range(CHUNK + 1)
+    )
+    verdicts = Verdict.objects.bulk_create(Verdict(inspection=part, inspector=ivy, outcome="ok") for part in parts)
+    Disposition.objects.bulk_create(
+        Disposition(inspection=part, verdict=verdict, outcome="pass", reason="judged ok", at=at)
+        for part, verdict in zip(parts, verdicts, strict=True)
+    )
+    found = read(api(sam).get(URL, {"format": "jsonl"}))
+    assert [record["serial"] for record in found] == [part.serial for part in parts]
 
 
 def test_who_is_bound_to_a_line_reads_that_one_alone(api, sam, decided, line, past):

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from automation.models import Routing
 from inspection.actions.intake import find_line
 from inspection.disposition_records import COLUMNS as FLOOR
-from inspection.disposition_records import SETTLED, in_chunks, last_before, newest_settled, of_production, record_of
+from inspection.disposition_records import SETTLED, in_chunks, last_before, newest_settled, of_production, records_of
 from inspection.models import Disposition, Line, User
 from inspection.refusals import BadInput
 from inspection.sheets import harmless
@@ -119,14 +119,14 @@ def _told(rows: list[Disposition], calendars: dict[int, _Shifts], shift: str) ->
             "inspection_id", "prediction__version__name", "policy__number"
         )
     }  # fmt: skip
-    for row in rows:
+    for row, record in zip(rows, records_of(rows), strict=True):
         line = calendars[row.inspection.line_id]
         day, key = line.calendar.day_and_shift(row.at)
         name = line.names.get(key, "")
         if shift and name != shift:
             continue
         version, policy = under.get(row.inspection_id, ("", None))
-        yield record_of(row) | {"day": day.isoformat(), "shift": name, "version": version, "policy": policy}
+        yield record | {"day": day.isoformat(), "shift": name, "version": version, "policy": policy}
 
 
 def json_lines(found: Iterable[dict[str, Any]]) -> Iterator[str]:

@@ -228,6 +228,11 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default="shadowline@lo
 WEBHOOK_ALLOW = env.list("WEBHOOK_ALLOW", default=[])  # own hosts, addresses or networks that may be posted to
 SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}")  # where people reach the site, for links in notices
 
+# The factory's MQTT broker, on which `publish_sparkplug` tells how the lines stand (mqtt://host, mqtts://user:password@host).
+MQTT_URL = env.str("MQTT_URL", default="")
+SPARKPLUG_GROUP = env.str("SPARKPLUG_GROUP", default="Shadowline")
+SPARKPLUG_NODE = env.str("SPARKPLUG_NODE", default="site")  # one edge node a site: a name of its own where there are several
+
 # How long the watch keeps its figures: windows of 10 minutes, windows of a day, notices of alarms (manage.py prune).
 KEEP_MINUTES_DAYS = env.int("KEEP_MINUTES_DAYS", default=30)
 KEEP_DAYS_DAYS = env.int("KEEP_DAYS_DAYS", default=5 * 365 + 1)

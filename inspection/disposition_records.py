@@ -4,13 +4,13 @@ The rows are history and are never rewritten, so a reader who remembers the last
 named: a record says that a person decided, not who.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from inspection.models import Disposition, Line, Origin
+from inspection.models import Defect, Disposition, Line, Origin
 from inspection.moves import OPEN, State
 from inspection.planning import unindexed
 
@@ -43,8 +43,7 @@ def of_production(*, after: int, upto: int, lines: QuerySet[Line]) -> QuerySet[D
     rows = Disposition.objects.alias(on_line=unindexed("inspection__line"))
     rows = rows.filter(live, pk__gt=after, pk__lte=upto, on_line__in=lines.values("pk"))
     rows = rows.annotate(changed=Exists(earlier), superseded=Exists(newer))
-    rows = rows.select_related("verdict", "inspection__line", "inspection__station", "inspection__variant")
-    return rows.prefetch_related("verdict__defects__kind", "verdict__defects__photo").order_by("pk")
+    return rows.select_related("inspection__line", "inspection__station", "inspection__variant").order_by("pk")
 
 
 def in_chunks(rows: QuerySet[Disposition], size: int) -> Iterator[list[Disposition]]:
@@ -55,12 +54,17 @@ def in_chunks(rows: QuerySet[Disposition], size: int) -> Iterator[list[Dispositi
         after = found[-1].pk
 
 
-def record_of(row: Disposition) -> dict[str, Any]:
-    """One row of `of_production` as a record.
+def records_of(rows: Sequence[Disposition]) -> list[dict[str, Any]]:
+    """Rows of `of_production` as records.
 
     `changed`: it took the place of an earlier one. `holds`: it was the part's disposition when this was read; a row that
     was replaced, or whose verdict was taken back, does not hold.
     """
+    marks = _marks([row.verdict_id for row in rows if row.verdict_id])
+    return [_record(row, marks.get(row.verdict_id or 0, [])) for row in rows]
+
+
+def _record(row: Disposition, defects: list[dict[str, Any]]) -> dict[str, Any]:
     part, by_person = row.inspection, not row.by_machine
     taken_back = by_person and State(part.state) in OPEN
     return {
@@ -68,17 +72,21 @@ def record_of(row: Disposition) -> dict[str, Any]:
         "variant": part.variant.slug if part.variant else "", "line": part.line.slug,
         "station": part.station.slug if part.station else "", "captured_at": part.captured_at.isoformat(),
         "disposition": row.outcome, "decided_by": "person" if by_person else "machine", "reason": row.reason,
-        "defects": _defects(row), "at": row.at.isoformat(), "changed": row.changed,  # type: ignore[attr-defined]
+        "defects": defects, "at": row.at.isoformat(), "changed": row.changed,  # type: ignore[attr-defined]
         "holds": not (row.superseded or taken_back),  # type: ignore[attr-defined]
     }  # fmt: skip
 
 
-def _defects(row: Disposition) -> list[dict[str, Any]]:
-    """What the person marked whose verdict decided. The box is x, y, width, height in shares of the photo."""
-    return [
-        {
-            "photo": mark.photo.position + 1, "view": mark.photo.view, "kind": mark.kind.slug, "severity": mark.severity,
-            "box": mark.box,
-        }
-        for mark in (row.verdict.defects.all() if row.verdict else ())
-    ]  # fmt: skip
+def _marks(verdicts: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """What the persons marked whose verdicts decided. A box is x, y, width, height in shares of the photo.
+
+    Read apart: Django's own prefetching makes a query set for each verdict, which took a third of an export.
+    """
+    fields = ("verdict_id", "photo__position", "photo__view", "kind__slug", "severity", "x", "y", "width", "height")
+    found: dict[int, list[dict[str, Any]]] = {}
+    for verdict, position, view, kind, severity, *box in (
+        Defect.objects.filter(verdict__in=verdicts).order_by("pk").values_list(*fields)
+    ):  # fmt: skip
+        mark = {"photo": position + 1, "view": view, "kind": kind, "severity": severity, "box": box}
+        found.setdefault(verdict, []).append(mark)
+    return found

@@ -18,8 +18,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from inspection.disposition_records import newest_settled, of_production, record_of
-from inspection.models import Disposition, Line
+from inspection.disposition_records import newest_settled, of_production, records_of
+from inspection.models import Line
 from monitoring.delivering import LEASE, REST, WAITS
 from monitoring.models import Channel, Feed, Parcel, Sending
 from monitoring.webhooks import Undelivered, post
@@ -129,14 +129,13 @@ def send(parcel: Parcel, *, now: datetime) -> None:
 
 def events_of(keys: Sequence[int]) -> list[dict[str, Any]]:
     """These dispositions as events. An event's `id` stays the same when it is sent again."""
-    rows = Disposition.objects.none()
-    if keys:
-        rows = of_production(after=keys[0] - 1, upto=keys[-1], lines=Line.objects.all()).filter(pk__in=keys)
+    found = of_production(after=min(keys) - 1, upto=max(keys), lines=Line.objects.all())
+    rows = list(found.filter(pk__in=keys))
     return [
         {
             "id": f"disposition:{row.pk}",
             "event": "disposition_changed" if row.changed else "disposition",  # type: ignore[attr-defined]
-            "disposition": record_of(row),
+            "disposition": record,
         }
-        for row in rows
+        for row, record in zip(rows, records_of(rows), strict=True)
     ]

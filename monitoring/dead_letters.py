@@ -27,7 +27,7 @@ class DeadLetter:
     events: int
     attempts: int
     error: str
-    at: datetime  # of the last try, or when the next one would have been
+    at: datetime  # of the last try
 
     @property
     def name(self) -> str:

@@ -114,7 +114,7 @@ def _try_again(parcel: Parcel, trouble: Undelivered, *, now: datetime) -> None:
     """Wait longer each time, and give up in the end: the next parcels go on, and this one is a dead letter."""
     log.warning("dispositions not delivered", channel=parcel.channel.name, trouble=str(trouble), parcel=parcel.pk)
     over = parcel.attempts > len(_waits(parcel, refused=trouble.refused))
-    fields: dict[str, Any] = {"state": Sending.GIVEN_UP} if over else {"due_at": now + _wait(parcel)}
+    fields: dict[str, Any] = {"state": Sending.GIVEN_UP, "due_at": now} if over else {"due_at": now + _wait(parcel)}
     Parcel.objects.filter(pk=parcel.pk, state=Sending.DUE).update(error=str(trouble)[:300], **fields)
     if not trouble.refused:  # the way is shut for alarms, too
         Channel.objects.filter(pk=parcel.channel_id).update(rests_until=now + min(REST, _wait(parcel)))

@@ -129,7 +129,7 @@ class EdgeNode:
 
     def _obey(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         """The one command that there is: to be born again."""
-        if decoded(message.payload).get(REBIRTH) is True:
+        if decoded(bytes(message.payload)).get(REBIRTH) is True:
             self._birth_asked()
 
     def _birth_asked(self) -> None:

@@ -16,6 +16,8 @@ from paho.mqtt.client import CallbackAPIVersion, Client
 
 from automation.edge_node import EdgeNode, next_bd_seq, read_broker
 from automation.line_metrics import KINDS, metrics_of
+from automation.models import Routing
+from automation.policies import in_force
 from automation.sparkplug import Payload, decoded, encoded, topic
 from inspection.models import Line
 from inspection.refusals import BadInput
@@ -166,13 +168,17 @@ def test_a_line_tells_its_level_shift_queue_and_last_part(
     judge(make_part(serial="SN1"), ivy, "scratched")
     set_level(line, "partial", version, pass_below=0.1, reject_from=0.9)
     answer(make_part(serial="SN2"), version, 0.5)
-    make_part(serial="elsewhere", on=Line.objects.create(slug="line-b", name="Line B"))
+    judge(make_part(serial="elsewhere", on=Line.objects.create(slug="line-b", name="Line B")), ivy, "ok")
+    left = make_part(serial="SN3")  # to people by the policy itself: no escalation
+    Routing.objects.create(
+        inspection=left, policy=in_force(line), decision="person", reason="the line is halted", decided=False
+    )
     now = timezone.now() + timedelta(seconds=10)
     with django_assert_max_num_queries(10):
         metrics = metrics_of(line, now=now)
     told = {name: value for name, (_kind, value) in metrics.items()}
-    wanted = {"Level": "partial", "Halted": False, "Shift/Parts": 2, "Shift/Rejected": 1, "Shift/Passed": 0}
-    wanted |= {"Shift/Escalations": 1, "Queue/Depth": 1, "Last Disposition/Serial": "SN1"}
+    wanted = {"Level": "partial", "Halted": False, "Shift/Parts": 3, "Shift/Rejected": 1, "Shift/Passed": 0}
+    wanted |= {"Shift/Escalations": 1, "Queue/Depth": 2, "Last Disposition/Serial": "SN1"}
     assert told | wanted | {"Last Disposition/Outcome": "reject"} == told
     assert 9 < told["Queue/Age"] < 20
     assert {name: kind for name, (kind, _value) in metrics.items()} == KINDS

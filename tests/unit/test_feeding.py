@@ -4,10 +4,11 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from inspection import actions
-from inspection.models import AuditEvent, Inspection, Line
+from inspection import actions, append_only
+from inspection.models import AuditEvent, Disposition, Inspection, Line
 from inspection.refusals import BadInput, NotAllowed, Unknown
 from monitoring import feeding, tasks
 from monitoring.actions import deliver_again, drop_dead_letter, open_alarm, send_dead_letters_again, write_channel
@@ -132,13 +133,17 @@ def test_what_the_receiver_will_not_have_is_given_up_soon_and_holds_up_neither_p
     with serving(status=422) as (port, got):
         channel, now = hook(port), settled()
         decided(serial="SN1")
-        for _ in range(len(SOON) + 1):
+        feed(channel.pk, now=now)
+        decided(serial="SN2")
+        assert feed(channel.pk, now=settled()) == 0  # the next one waits for this one's turn
+        assert (len(got), Parcel.objects.count()) == (1, 1)
+        now += timedelta(hours=1)
+        for _ in range(len(SOON)):
             feed(channel.pk, now=now)
             assert Channel.objects.get().rests_until is None
             now += timedelta(hours=1)
-    assert Parcel.objects.get().state == "given_up"
-    assert len(got) == len(SOON) + 1
-    decided(serial="SN2")
+        assert (len(got), Parcel.objects.get().state) == (len(SOON) + 1, "given_up")
+        now += timedelta(hours=1)
     with serving() as (port, got):
         Channel.objects.update(target=f"http://127.0.0.1:{port}/")
         assert feed(channel.pk, now=now) == 1
@@ -171,6 +176,11 @@ def test_a_pause_loses_no_disposition_and_who_leaves_them_out_begins_anew(receiv
     decided(serial="SN2")
     assert feed(channel.pk, now=settled()) == 0
     assert fed_channels(now=settled()) == []
+    with append_only.open_door():
+        QuerySet(Disposition).update(at=timezone.now() - timedelta(hours=1))
+    channel.tells_dispositions = True
+    write_channel(channel=channel, by=ada)
+    assert feed(channel.pk, now=settled()) == 0
 
 
 def test_two_senders_at_once_send_each_disposition_once(at_once, receiver, hook, decided):

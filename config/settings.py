@@ -231,7 +231,9 @@ SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}")  # where peop
 # The factory's MQTT broker, on which `publish_sparkplug` tells how the lines stand (mqtt://host, mqtts://user:password@host).
 MQTT_URL = env.str("MQTT_URL", default="")
 SPARKPLUG_GROUP = env.str("SPARKPLUG_GROUP", default="Shadowline")
-SPARKPLUG_NODE = env.str("SPARKPLUG_NODE", default="site")  # one edge node a site: a name of its own where there are several
+SPARKPLUG_NODE = env.str(
+    "SPARKPLUG_NODE", default="site"
+)  # one edge node a site: a name of its own where there are several
 
 # How long the watch keeps its figures: windows of 10 minutes, windows of a day, notices of alarms (manage.py prune).
 KEEP_MINUTES_DAYS = env.int("KEEP_MINUTES_DAYS", default=30)

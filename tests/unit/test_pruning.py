@@ -46,6 +46,7 @@ def test_what_is_older_goes_and_alarms_stay(windows, notices, monkeypatch):
         "buckets": 1,
         "parcels": 0,
         "notices": 2,
+        "readings": 0,
     }
     assert left() == [("day", 31), ("day", 400), ("day", 1820), ("minutes", 1), ("minutes", 29)]
     assert sorted(Delivery.objects.values_list("state", flat=True)) == ["due", "sent"]
@@ -56,6 +57,7 @@ def test_what_is_older_goes_and_alarms_stay(windows, notices, monkeypatch):
         "buckets": 0,
         "parcels": 0,
         "notices": 0,
+        "readings": 0,
     }
 
 
@@ -69,6 +71,7 @@ def test_the_command_counts_before_it_deletes(windows, capsys, settings):
         "buckets": 1,
         "parcels": 0,
         "notices": 0,
+        "readings": 0,
         "dry_run": True,
     }
     assert Window.objects.count() == 8

@@ -1,5 +1,6 @@
 """Every write of automation: settle a part, and change who decides on a line."""
 
+from automation.actions.answering import end_waiting, take_answers
 from automation.actions.changing import apply_fallbacks, approve_change, propose_change, roll_back
 from automation.actions.escapes import watch_escapes
 from automation.actions.halting import may_halt_factory, set_halt
@@ -21,6 +22,7 @@ __all__ = [
     "apply_fallbacks",
     "approve_change",
     "end_candidate",
+    "end_waiting",
     "may_halt_factory",
     "move_ramp",
     "propose_change",
@@ -33,5 +35,6 @@ __all__ = [
     "settle_batch",
     "settle_missing",
     "switch_version",
+    "take_answers",
     "watch_escapes",
 ]

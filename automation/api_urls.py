@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from automation import answers_api, api
+from automation import answers_api, api, api_export
 
 urlpatterns = [
     path("lines/<slug:slug>/automation/", api.line_automation, name="api_line_automation"),
@@ -14,4 +14,5 @@ urlpatterns = [
     path("lines/<slug:slug>/automation/what-if/", api.what_if, name="api_what_if"),
     path("models/<str:model>/predictions/", answers_api.answers, name="api_earlier_answers"),
     path("inspections/<int:pk>/advice/", api.advice, name="api_advice"),
+    path("dispositions/export/", api_export.export, name="api_export_dispositions"),
 ]

@@ -7,6 +7,7 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 from config import logs, pooling
+from config.api_description import DESCRIPTION
 from config.environment import (
     broker,
     cores,
@@ -214,6 +215,8 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Shadowline",
     "VERSION": "1",
+    "DESCRIPTION": DESCRIPTION,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api_description.complete"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "ENUM_NAME_OVERRIDES": {
@@ -225,6 +228,7 @@ SPECTACULAR_SETTINGS = {
         "AlarmState": "monitoring.models.State",
         "Grade": "shadow.api.gauge_serializers.GRADES",
         "StudyState": "shadow.api.gauge_serializers.STUDY_STATES",
+        "AutomationLevel": "automation.api_shapes.LEVEL_NAMES",
         "TrainingState": "shadow.models.training.RunState",
     },
 }
@@ -259,6 +263,13 @@ EMAIL_TIMEOUT = 10  # seconds
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default="shadowline@localhost")
 WEBHOOK_ALLOW = env.list("WEBHOOK_ALLOW", default=[])  # own hosts, addresses or networks that may be posted to
 SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}")  # where people reach the site, for links in notices
+
+# The factory's MQTT broker, on which `publish_sparkplug` tells how the lines stand (mqtt://host, mqtts://user:password@host).
+MQTT_URL = env.str("MQTT_URL", default="")
+SPARKPLUG_GROUP = env.str("SPARKPLUG_GROUP", default="Shadowline")
+SPARKPLUG_NODE = env.str(
+    "SPARKPLUG_NODE", default="site"
+)  # one edge node a site: a name of its own where there are several
 
 # How long the watch keeps its figures: windows of 10 minutes, windows of a day, notices of alarms (manage.py prune).
 KEEP_MINUTES_DAYS = env.int("KEEP_MINUTES_DAYS", default=30)

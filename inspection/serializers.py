@@ -104,6 +104,7 @@ class InspectionSerializer(serializers.ModelSerializer):
     def get_origin(self, inspection: Inspection) -> str:
         return origin_for(self.context["request"].user, inspection)
 
+    @extend_schema_field(DispositionSerializer(allow_null=True))
     def get_disposition(self, inspection: Inspection) -> dict | None:
         return disposition_for(self.context["request"].user, inspection)
 

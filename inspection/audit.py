@@ -46,6 +46,7 @@ ACTIONS = (
     gettext_noop("watch policy written"), gettext_noop("figures relearned"), gettext_noop("alarm became worse"),
     gettext_noop("baseline widened"), gettext_noop("channel set up"), gettext_noop("channel changed"),
     gettext_noop("channel removed"), gettext_noop("channel secret renewed"),
+    gettext_noop("bundle exported"), gettext_noop("bundle ended"),
 )  # fmt: skip
 
 

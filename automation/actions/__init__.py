@@ -1,6 +1,7 @@
 """Every write of automation: settle a part, and change who decides on a line."""
 
 from automation.actions.changing import apply_fallbacks, approve_change, propose_change, roll_back
+from automation.actions.edge import end_bundle, export_bundle, ticket_for
 from automation.actions.escapes import watch_escapes
 from automation.actions.halting import may_halt_factory, set_halt
 from automation.actions.ramping import advance_ramps, move_ramp
@@ -20,7 +21,9 @@ __all__ = [
     "advice_for",
     "apply_fallbacks",
     "approve_change",
+    "end_bundle",
     "end_candidate",
+    "export_bundle",
     "may_halt_factory",
     "move_ramp",
     "propose_change",
@@ -33,5 +36,6 @@ __all__ = [
     "settle_batch",
     "settle_missing",
     "switch_version",
+    "ticket_for",
     "watch_escapes",
 ]

@@ -15,7 +15,7 @@ from inspection.models.judgement import (
     Skip,
     Verdict,
 )
-from inspection.models.part import Inspection, Lease, Origin, Photo
+from inspection.models.part import Inspection, Lease, Origin, Photo, StationDecision
 from inspection.models.people import ApiToken, User
 from inspection.models.seeded import Purpose, Reference, SeededPart, Study, Truth
 from inspection.models.trail import AuditEvent, AuditSeal, OfNoPart
@@ -49,6 +49,7 @@ __all__ = [
     "Shift",
     "Skip",
     "Station",
+    "StationDecision",
     "Study",
     "Truth",
     "UrgentLot",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db.models import Count, F, Max, QuerySet
 
 from automation.edge_rules import missing_places
-from automation.models import EdgeMark
+from automation.models import EdgeBundle, EdgeMark
 from automation.routing import Stratum
 from inspection.models import Line
 from inspection.prepared import Given, Prepared
@@ -51,6 +51,11 @@ _COUNTED = Prepared(
         .values_list("bundle", "last", "came")
     )
 )
+
+
+def gaps_in(bundle: EdgeBundle) -> int:
+    """How many numbers lack in one bundle, now."""
+    return len(_gaps(bundle.pk, None))
 
 
 def _gaps(bundle: int, upto: datetime | None) -> list[Gap]:

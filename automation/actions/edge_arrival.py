@@ -51,7 +51,7 @@ def take_station_decision(*, inspection: Inspection, sent: Mapping[str, Any], no
         score=claim.score, novelty=claim.novelty, decided_at=claim.decided_at, taken=not reasons, refused=reasons, at=now,
     )  # fmt: skip
     if reasons or bundle is None:
-        reason = f"decided at the station, which was not to: {reasons[0]}"
+        reason = f"decided at the station, which was not to: {_clause(reasons[0])}"
         floor.file_station_decision(
             inspection=inspection, outcome=claim.outcome, reason=reason, certain=True, now=now
         )  # fmt: skip
@@ -61,6 +61,11 @@ def take_station_decision(*, inspection: Inspection, sent: Mapping[str, Any], no
     floor.file_station_decision(inspection=inspection, outcome=claim.outcome, reason=reason, certain=False, now=now)
     make_job(part=inspection, version=bundle.version)
     return mark
+
+
+def _clause(sentence: str) -> str:
+    """A reason as it stands after a colon."""
+    return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
 def claim_of(sent: Mapping[str, Any]) -> Claim:

@@ -370,3 +370,38 @@ def test_a_part_that_never_arrived_is_an_escape_until_it_does(bundle, send, scor
 def test_a_number_outside_of_the_bundle_makes_up_no_parts(bundle, send, line, version):
     send(bundle, place=10_000_000)
     assert gaps_of(line, version) == []
+
+
+# ---- Where it shows
+
+
+def test_the_lines_page_exports_and_ends_a_bundle(partial, line, station, page, ada, sam):
+    address = f"/lines/{line.slug}/automation/"
+    assert "Export a bundle" in page(ada).get(address).content.decode()
+    form = {"station": "cam-1", "hours": "8", "most": "200"}
+    told = page(ada).post(address + "bundles/", form, follow=True).content.decode()
+    assert "Bundle 1 is ready" in told
+    assert EdgeBundle.objects.get().most == 200
+    told = page(ada).post(address + "bundles/", form | {"hours": "99"})
+    assert (told.status_code, "1 to 24 hours" in told.content.decode()) == (400, True)
+    assert page(sam).post(address + "bundles/", form).status_code == 403
+    told = page(sam).post(address + "bundles/end/", {"number": "1", "reason": "the lamp is new"}, follow=True)
+    assert "ended by sam: the lamp is new" in told.content.decode()
+
+
+def test_the_page_says_why_no_station_may(partial, line, station, page, sam, ada):
+    automation.set_halt(line=line, on=True, by=sam, reason="smoke")
+    told = page(ada).get(f"/lines/{line.slug}/automation/").content.decode()
+    assert "Line A is halted: people judge every part." in told
+    assert "Export a bundle" not in told
+
+
+def test_the_mark_shows_where_the_machines_decision_shows(bundle, send, page, sam, ivy):
+    part = part_of(send(bundle, bundle=9))
+    told = page(sam).get(f"/inspections/{part.pk}/lineage/").content.decode()
+    assert "Its station decided it while the network was down" in told
+    assert "There is no bundle 9 of this line and station." in told
+    history = page(sam).get(f"/parts/{part.serial}/").content.decode()
+    assert "decided at the station, which was not to" in history
+    assert page(ivy).get(f"/inspections/{part.pk}/lineage/").status_code == 403
+    assert "decided at the station" not in page(ivy).get(f"/parts/{part.serial}/").content.decode()

@@ -21,7 +21,8 @@ from automation.evidence_rows import evidence_by_rows
 from automation.facts import evidence_of
 from automation.models import EdgeBundle, EdgeMark, EdgeTicket, Routing
 from inspection import actions as floor
-from inspection.models import AuditEvent, Containment, Draw, Inspection, StationDecision
+from inspection.api_changes import changed_for
+from inspection.models import AuditEvent, Containment, Disposition, Draw, Inspection, Line, StationDecision
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from monitoring.models import Alarm
 from shadow.models import Comparison, Prediction, ScoringJob
@@ -163,6 +164,14 @@ def test_what_changes_the_line_ends_the_bundle_for_good(by, bundle, line, statio
     assert answer["reasons"][0].startswith(f"Bundle {bundle.number} has ended: ")
 
 
+def test_a_station_reads_its_own_lines_alone(bundle, api, cam):
+    cam.lines.add(Line.objects.create(slug="line-b", name="Line B"))
+    for path in ("?station=cam-1", f"bundles/{bundle.number}/"):
+        assert api(cam).get(f"/api/v1/lines/line-a/edge/{path}").status_code == 403
+    assert api(cam).get("/api/v1/lines/line-b/edge/").status_code == 400  # which station?
+    assert api(cam).get(f"/api/v1/lines/line-b/edge/bundles/{bundle.number}/").status_code == 404
+
+
 def test_a_server_that_cannot_sign_says_so(monkeypatch, partial, line, station, ada, api, cam):
     monkeypatch.setattr(edge_key, "find_spec", lambda name: None)
     with pytest.raises(Conflict, match="extra edge"):
@@ -212,9 +221,7 @@ def test_the_same_part_again_answers_the_same(bundle, send):
     assert EdgeMark.objects.count() == 1
 
 
-def test_the_server_draws_audits_among_them_and_an_escape_is_contained(
-    bundle, send, scored, drawn, judge, ivy, api, cam
-):
+def test_the_server_draws_audits_among_them_and_an_escape_is_contained(bundle, send, scored, drawn, judge, ivy):
     drawn(0.0)
     part = part_of(send(bundle))
     scored(part)
@@ -226,7 +233,8 @@ def test_the_server_draws_audits_among_them_and_an_escape_is_contained(
     assert Containment.objects.get().inspection == part
     catch_up()
     assert Comparison.objects.get(inspection=part).evidence == "scratched"
-    assert api(cam).get(f"/api/v1/inspections/{part.pk}/").json()["disposition"]["outcome"] == "reject"
+    changed = changed_for(part.received_by, after=0, upto=Disposition.objects.last().pk)
+    assert [(row.inspection_id, row.outcome) for row in changed] == [(part.pk, "reject")]  # what the station hears
 
 
 @pytest.mark.parametrize(
@@ -398,6 +406,7 @@ def test_the_page_says_why_no_station_may(partial, line, station, page, sam, ada
 
 def test_the_mark_shows_where_the_machines_decision_shows(bundle, send, page, sam, ivy):
     part = part_of(send(bundle, bundle=9))
+    assert page(sam).get(f"/alarms/{Alarm.objects.get().pk}/").status_code == 200
     told = page(sam).get(f"/inspections/{part.pk}/lineage/").content.decode()
     assert "Its station decided it while the network was down" in told
     assert "There is no bundle 9 of this line and station." in told

@@ -290,6 +290,22 @@ def test_a_place_is_one_part_and_a_cleaned_part_a_persons(bundle, send, line, st
     assert "cleaned" in EdgeMark.objects.get(inspection=cleaned).refused[0]
 
 
+def test_two_at_once_never_share_a_place(at_once, bundle, make_photo):
+    sent = {
+        "bundle": bundle.number, "place": 1, "outcome": "pass", "score": 0.2, "novelty": 0.2,
+        "decided_at": timezone.now().isoformat(),
+    }  # fmt: skip
+    photos = [floor.NewPhoto(make_photo())]
+
+    def arrive(serial):
+        return lambda: floor.receive_inspection(
+            line=bundle.line, serial=serial, photos_sent=photos, by=None, station="cam-1", decided=sent
+        )
+
+    assert all(new for _part, new in at_once(arrive("A"), arrive("B")))
+    assert sorted(EdgeMark.objects.values_list("taken", flat=True)) == [False, True]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -341,8 +357,11 @@ def test_what_is_not_scored_in_time_is_a_persons(bundle, send, drawn):
     assert compare_missing(now=timezone.now() + timedelta(hours=2)) == 0
 
 
-def test_a_score_that_was_written_and_not_compared_is_found_again(bundle, send, drawn, version):
+def test_a_score_that_was_written_and_not_compared_is_found_again(
+    bundle, send, drawn, version, line, set_level, other_version
+):
     part = part_of(send(bundle))
+    set_level(line, "shadow", other_version)  # by now another version is live
     Prediction.objects.create(inspection=part, version=version, score=0.2, outcome="ok", novelty=0.2)
     assert automation.settle_missing() == 1
     assert Routing.objects.get().decided

@@ -11,6 +11,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.utils import timezone
+from PIL import Image
 
 from automation import actions as automation
 from automation import edge_key, policies
@@ -25,6 +26,7 @@ from inspection.api_changes import changed_for
 from inspection.models import AuditEvent, Containment, Disposition, Draw, Inspection, Line, StationDecision
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from monitoring.models import Alarm
+from shadow.actions import load_scorer
 from shadow.models import Comparison, Prediction, ScoringJob
 from shadow.rollups import catch_up
 
@@ -344,7 +346,25 @@ def test_an_inspector_cannot_tell_such_a_part_from_another(bundle, send, scored,
     assert (read["state"], read["disposition"]) == ("waiting", None)
 
 
-# ---- The server's own score does not come, or late
+# ---- The server's own score
+
+
+@pytest.mark.parametrize(("off", "decided"), [(0.0, True), (0.002, False)])
+def test_the_server_scores_what_the_station_was_sent_for(
+    off, decided, line, station, version, certified_level, ada, send, make_photo
+):
+    [seen] = load_scorer(version).score([[Image.open(io.BytesIO(make_photo(seed="E1")))]])
+    certified_level(line, "full", version, by=ada, pass_below=1.0, reject_from=1.0)
+    made = automation.export_bundle(line=line, station=station, by=ada)
+    automation.ticket_for(line=line, station=station)
+    part = part_of(send(made, score=seen.score + off, novelty=seen.novelty))
+    assert automation.score_and_settle() == 1
+    routing = Routing.objects.get(inspection=part)
+    assert (routing.decided, routing.prediction.score) == (decided, pytest.approx(seen.score, abs=1e-6))
+    assert Alarm.objects.exists() == (not decided)
+
+
+# ---- It does not come, or late
 
 
 def test_what_is_not_scored_in_time_is_a_persons(bundle, send, drawn):

@@ -373,7 +373,7 @@ def test_what_is_not_scored_in_time_is_a_persons(bundle, send, drawn):
     assert compare_missing(now=timezone.now() + timedelta(hours=2)) == 1
     part.refresh_from_db()
     assert part.state == "audit_due"
-    assert "the server has no answer" in Routing.objects.get().reason
+    assert "the server has no answer" in Alarm.objects.get().message
     assert compare_missing(now=timezone.now() + timedelta(hours=2)) == 0
 
 

@@ -406,12 +406,14 @@ def test_a_part_that_never_arrived_is_an_escape_until_it_does(bundle, send, scor
         return passed.settled, passed.settled_found, passed.overdue
 
     assert seen() == (4, 2, 2)
-    assert len(gaps_of(line, version)) == 2
+    lacking, then = gaps_of(line, version), timezone.now()
+    assert [gap.arrived for gap in lacking] == [part.received_at] * 2  # of the next that came
     part = part_of(send(bundle, place=2))
     scored(part)
     judge(part, ivy, "ok")
     assert seen() == (4, 1, 1)
     assert gaps_of(line, version, since=timezone.now()) == []
+    assert gaps_of(line, version, upto=then) == lacking  # as a certificate of that moment is counted again
 
 
 def test_a_number_outside_of_the_bundle_makes_up_no_parts(bundle, send, line, version):

@@ -27,8 +27,12 @@ from inspection.models import AuditEvent, Containment, Disposition, Draw, Inspec
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from monitoring.models import Alarm
 from shadow.actions import load_scorer
+from shadow.actions.versions import weights_path
+from shadow.graph_files import files_made_apart
 from shadow.models import Comparison, Prediction, ScoringJob
 from shadow.rollups import catch_up
+from shadow.vision.answers import WeightsRefused
+from shadow.vision.runtime import files_of
 
 SECOND = timedelta(seconds=1)
 
@@ -114,6 +118,14 @@ def test_a_bundle_is_a_signed_file_of_what_the_station_needs(bundle, api, cam, s
     assert again.status_code == 304
     event = AuditEvent.objects.get(action="bundle_exported")
     assert (event.by, event.data["station"], event.data["sha256"]) == ("ada", "cam-1", bundle.sha256)
+
+
+def test_a_process_without_torch_has_the_files_made_by_another(version):
+    here, apart = files_of(load_scorer(version)), files_made_apart(weights_path(version), version.weights_sha256)
+    assert here.keys() == apart.keys()
+    assert [name for name in here if here[name] != apart[name] and name != "figures.npz"] == []  # that has a date in it
+    with pytest.raises(WeightsRefused, match="altered"):
+        files_made_apart(weights_path(version), "0" * 64)
 
 
 def test_only_an_admin_exports_and_a_line_without_a_certificate_gets_none(

@@ -290,7 +290,7 @@ def test_decided_before_a_halt_is_taken_and_after_it_not(bundle, send, line, sam
     automation.set_halt(line=line, on=True, by=sam, reason="smoke")
     assert EdgeMark.objects.get(inspection=part_of(send(bundle, decided_at=before))).taken
     late = part_of(send(bundle, place=2, decided_at=(timezone.now() + SECOND).isoformat()))
-    assert "had ended by then: halted by sam" in EdgeMark.objects.get(inspection=late).refused[0]
+    assert "had ended by then: halted: smoke" in EdgeMark.objects.get(inspection=late).refused[0]
 
 
 def test_a_place_is_one_part_and_a_cleaned_part_a_persons(bundle, send, line, station, judge, ivy):
@@ -447,7 +447,7 @@ def test_the_lines_page_exports_and_ends_a_bundle(partial, line, station, page, 
     assert (told.status_code, "1 to 24 hours" in told.content.decode()) == (400, True)
     assert page(sam).post(address + "bundles/", form).status_code == 403
     told = page(sam).post(address + "bundles/end/", {"number": "1", "reason": "the lamp is new"}, follow=True)
-    assert "ended by sam: the lamp is new" in told.content.decode()
+    assert "a person ended it: the lamp is new (sam)" in told.content.decode()
 
 
 def test_the_page_says_why_no_station_may(partial, line, station, page, sam, ada):

@@ -26,6 +26,7 @@ ACTIONS = (
     gettext_noop("defect kind changed"), gettext_noop("defect kind removed"), gettext_noop("sample changed"),
     gettext_noop("user set up"), gettext_noop("user changed"), gettext_noop("alarm opened"),
     gettext_noop("alarm became critical"), gettext_noop("alarm acknowledged"), gettext_noop("alarm closed"),
+    gettext_noop("earlier system registered"), gettext_noop("earlier answers recorded"),
     gettext_noop("version registered"), gettext_noop("version evaluated"), gettext_noop("version assigned"),
     gettext_noop("assignments ended"), gettext_noop("discrepancy adjudicated"), gettext_noop("change proposed"),
     gettext_noop("change approved"), gettext_noop("level raise"), gettext_noop("level lower"),

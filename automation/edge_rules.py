@@ -36,6 +36,7 @@ class Standing:
     strata: frozenset[Stratum] | None = None
     critical_alarms: int = 0
     no_key: str = ""
+    imported: bool = False  # an earlier system's version, which has no weights
 
     @property
     def own_strata(self) -> list[list[str]] | None:
@@ -90,6 +91,8 @@ def why_not_to_decide(standing: Standing) -> list[str]:
         reasons.append(f"{line} is halted: people judge every part.")
     if standing.version is None or standing.pass_below is None or standing.reject_from is None:
         reasons.append("The policy in force has no version with thresholds.")
+    if standing.imported:
+        reasons.append(f"{standing.version} is an earlier system: there is nothing of it that a station could run.")
     if standing.share < 1:
         reasons.append(f"The ramp is at {standing.share:.0%} of the parts. A station decides when it is at its end.")
     if not standing.certified:

@@ -40,6 +40,7 @@ def taken(claim=SAID, bundle=GIVEN, **told) -> list[str]:
         ({"share": 0.5}, "ramp is at 50%"),
         ({"certified": False}, "No certificate"),
         ({"strata": ELSEWHERE}, "Nothing is certified at station cam-1"),
+        ({"imported": True}, "earlier system"),
         ({"critical_alarms": 1}, "critical alarm"),
         ({"no_key": "This server cannot sign."}, "cannot sign"),
     ],

@@ -188,6 +188,9 @@ WHITENOISE_AUTOREFRESH = False
 # The key of the draws (canary, audit, blind): not SECRET_KEY, so that neither is changed for the other's sake.
 DRAW_SECRET = secret("DRAW_SECRET") or secret_from_file(DATA_DIR / "draw_secret")
 
+# The file with the Ed25519 key that signs bundles for stations; made on first use. Every web node needs the same one.
+EDGE_KEY = Path(env.str("EDGE_KEY", default=str(DATA_DIR / "edge_key")))
+
 # Photos: a station may send eight of them; everything is refused before it is read whole.
 PHOTO_ROOT, PHOTO_BUCKET = photo_store(env.str("STORAGE_URL", default=""), DATA_DIR)
 PHOTO_DELIVERY = photo_delivery(env.str("PHOTO_DELIVERY", default="stream"), PHOTO_BUCKET)
@@ -235,6 +238,8 @@ SPECTACULAR_SETTINGS = {
 
 # The wake-up of the workers after an intake: a name, so that `inspection` imports nothing above it.
 WAKE_UP_TASK = "automation.tasks.score_waiting_parts"
+# What is done with a part that a station has decided by itself: a name, for the same reason.
+TAKE_STATION_DECISION = "automation.actions.edge_arrival.take_station_decision"
 BROKER_URL = broker(secret("BROKER_URL"))
 BROKER_QUORUM = env.bool("BROKER_QUORUM", default=False)  # RabbitMQ: quorum queues, which outlive one of its nodes
 CELERY_TASK_IGNORE_RESULT = True

@@ -52,6 +52,7 @@ ACTIONS = (
     gettext_noop("token withdrawn"), gettext_noop("own password set"), gettext_noop("second factor set up"),
     gettext_noop("second factor turned off"), gettext_noop("second factor reset"), gettext_noop("recovery codes renewed"),
     gettext_noop("recovery code used"),
+    gettext_noop("bundle exported"), gettext_noop("bundle ended"),
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Scoring at the line: for each inspection an answer, or the reason why there is none."""
 
 import hashlib
+import io
 import json
 import time
 from collections import OrderedDict, defaultdict
@@ -27,7 +28,7 @@ from shadow.vision.marks import Mark, heat_map, marks_of
 from shadow.vision.network import ARCHITECTURE, COLD, MAP_STRIDE, PEAKS, ScratchNet
 from shadow.vision.novelty import Novelty
 from shadow.vision.photos import Photo, Pixels
-from shadow.vision.serving import Engine, engine_of
+from shadow.vision.serving import Engine, Graph, engine_of
 from shadow.vision.views import Locate, Timings, View, read_view, timed
 
 MAX_VIEWS = 8
@@ -155,7 +156,8 @@ class Scorer:
         self.novelty = _novelty_of(parts["novelty"], self.metadata)
         try:
             self.network, self.largest_difference = engine_of(network, ["maps", "features"], CHECKED_ON)
-            self.locate = heat_by(engine_of(locator, ["maps"], (THUMBNAIL, THUMBNAIL))[0])
+            self.locator, _ = engine_of(locator, ["maps"], (THUMBNAIL, THUMBNAIL))
+            self.locate = heat_by(self.locator)
         except ArithmeticError as error:
             raise WeightsRefused(str(error)) from error
 
@@ -229,6 +231,22 @@ def _together(views: Sequence[View]) -> Timings:
         stage: sum(view.timings.get(stage, 0.0) for view in views)
         for stage in dict.fromkeys(stage for view in views for stage in view.timings)
     }
+
+
+FIGURES = ("architecture", "slope", "offset", "threshold", "thresholds", "quality", "novelty_limit")
+
+
+def files_of(scorer: Scorer) -> dict[str, bytes]:
+    """What a station needs to score as this version does: the two graphs, the novelty's figures, and what else the weights
+    say. Raises WeightsRefused where the version runs in torch itself, without a graph."""
+    graphs = {"network.onnx": scorer.network, "locator.onnx": scorer.locator}
+    found = {name: graph.content for name, graph in graphs.items() if isinstance(graph, Graph)}
+    if len(found) < len(graphs):
+        raise WeightsRefused("this process runs the version on a GPU; export it where there is none")
+    figures = io.BytesIO()
+    np.savez(figures, mean=scorer.novelty.mean, whiten=scorer.novelty.whiten)
+    told = {name: scorer.metadata[name] for name in FIGURES}
+    return found | {"figures.npz": figures.getvalue(), "figures.json": json.dumps(told, sort_keys=True).encode()}
 
 
 def load(weights: Path) -> Scorer:

@@ -35,6 +35,7 @@ ARGUMENTS = {
     "pk": 1,
     "position": 0,
     "change": 1,
+    "number": 1,
     "serial": "SN1",
     "line": "line-a",
     "slug": "line-a",
@@ -197,6 +198,11 @@ CONTRACT = [
     ("propose a change", "post", "lines/line-a/automation/changes/", ADMIN),
     ("roll back", "post", "lines/line-a/automation/rollback/", ADMIN),
     ("name the standby", "post", "lines/line-a/automation/standby/", ADMIN),
+    ("whether a station may decide", "get", "lines/line-a/edge/", {"cam", "ada"}),
+    ("bundles of stations", "get", "lines/line-a/edge/bundles/", OVERSEERS),
+    ("export a bundle", "post", "lines/line-a/edge/bundles/", ADMIN),
+    ("fetch a bundle", "get", "lines/line-a/edge/bundles/1/", {"cam", "ada"}),
+    ("end a bundle", "post", "lines/line-a/edge/bundles/1/end/", OVERSEERS),
 ]
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from automation.levels import Level
 from automation.routing import Stratum
-from shadow.vision.novelty import is_out_of_distribution
+from scoring.novelty import is_out_of_distribution
 
 HOURS = 8  # that a ticket holds, unless an admin says otherwise
 LEAST_HOURS, MOST_HOURS = 1, 24

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 LONGEST_EDGE = 2048  # pixels; a larger photo is reduced: a hairline of a 48-megapixel photo is eight pixels wide
 SMALLEST_EDGE = 64  # pixels
@@ -95,8 +93,3 @@ def _eight_bit_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit greyscale, which a plain conversion would clip to white
         return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")
-
-
-def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """uint8 (..., H, W, 3) to float32 (..., 3, H, W) in 0..1."""
-    return torch.from_numpy(pixels).movedim(-1, -3).float().div_(255)  # (..., 3, H, W)

@@ -142,7 +142,7 @@ class BundleScorer(Scorer):
             with np.load(io.BytesIO(files["figures.npz"]), allow_pickle=False) as arrays:
                 novelty = arrays["mean"].astype(np.float64), arrays["whiten"].astype(np.float64)
             network, locator = files["network.onnx"], files["locator.onnx"]
-        except (KeyError, AttributeError, ValueError, OSError, zipfile.BadZipFile) as error:
+        except (KeyError, AttributeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise WeightsRefused(f"the files are no version that this code runs: {error}") from error
         return cls.from_files(network=network, locator=locator, figures=figures, novelty=novelty)
 

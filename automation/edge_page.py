@@ -10,7 +10,7 @@ from automation.edge_bundles import end_of, standing_of
 from automation.edge_gaps import gaps_in
 from automation.edge_rules import HOURS, LEAST_HOURS, MOST, MOST_HOURS, MOST_OF_ALL, why_not_to_decide
 from automation.levels import Level
-from automation.models import EdgeBundle, Policy
+from automation.models import EdgeBundle, EdgeMark, Policy
 from inspection.models import Line, Station
 
 SHOWN = 8  # bundles
@@ -78,17 +78,19 @@ def edge_page(line: Line, policy: Policy) -> EdgePage | None:
     rows = (
         EdgeBundle.objects.filter(line=line).order_by("-number").select_related("line", "station", "policy", "version")
     )
-    counts = {"decided": Count("marks"), "refused": Count("marks", filter=Q(marks__taken=False))}
-    bundles = list(rows.defer("version__card").annotate(**counts)[:SHOWN])
+    bundles = list(rows.defer("version__card")[:SHOWN])
     if not bundles and not Level(policy.level).machine_decides:
         return None
     stations = [StationRow(one, why_not_to_decide(standing_of(line, one, policy))) for one in line.stations.all()]
-    return EdgePage(stations, [_row(bundle) for bundle in bundles])
+    marks = EdgeMark.objects.filter(bundle__in=bundles).order_by().values("bundle")
+    counted = marks.annotate(decided=Count("pk"), refused=Count("pk", filter=Q(taken=False)))
+    counts = {row["bundle"]: (row["decided"], row["refused"]) for row in counted}
+    return EdgePage(stations, [_row(bundle, *counts.get(bundle.pk, (0, 0))) for bundle in bundles])
 
 
-def _row(bundle: EdgeBundle) -> BundleRow:
+def _row(bundle: EdgeBundle, decided: int, refused: int) -> BundleRow:
     ticket, ending = bundle.tickets.last(), end_of(bundle)
     return BundleRow(
         bundle, ticket.ends_at if ticket else None, ending.at if ending else None, ending.why if ending else "",
-        bundle.decided, bundle.refused, gaps_in(bundle),
+        decided, refused, gaps_in(bundle),
     )  # fmt: skip

@@ -15,6 +15,9 @@ MOST = 500  # parts of a bundle, unless an admin says otherwise: as many as peop
 MOST_OF_ALL = 10_000
 SLACK = timedelta(seconds=60)  # by which the station's clock may differ from the server's
 ALIKE = 1e-3  # by which the station's score and the server's may differ
+# Why people decide, in the words by which such parts are counted: what is each part's own stands on its mark.
+NOT_TAKEN = "decided at the station, which was not to"
+NOT_BORNE_OUT = "decided at the station, and the server's score does not bear it out"
 
 
 @dataclass(frozen=True)

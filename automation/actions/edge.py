@@ -80,7 +80,8 @@ def _export(
     policy = policies.in_force(line)
     policies.must_be_as_read(line, policy, number)
     standing = standing_of(line, station, policy)
-    if reasons := why_not_to_decide(standing):
+    reasons = why_not_to_decide(standing)
+    if reasons or policy.version is None or policy.pass_below is None or policy.reject_from is None:
         raise Conflict(*reasons)  # somebody has changed the line meanwhile
     last = EdgeBundle.objects.filter(line=line).first()
     bundle = EdgeBundle(

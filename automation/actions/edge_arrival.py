@@ -17,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 from automation import policies
 from automation.drawing import draw_of, stratum_of
 from automation.edge_bundles import as_given
-from automation.edge_rules import Claim, why_not_taken, why_they_differ, words_of
+from automation.edge_rules import NOT_BORNE_OUT, NOT_TAKEN, Claim, why_not_taken, why_they_differ, words_of
 from automation.models import EdgeBundle, EdgeMark, Routing
 from inspection import actions as floor
 from inspection.models import Inspection, Line
@@ -51,11 +51,11 @@ def take_station_decision(*, inspection: Inspection, sent: Mapping[str, Any], no
         score=claim.score, novelty=claim.novelty, decided_at=claim.decided_at, taken=not reasons, refused=reasons, at=now,
     )  # fmt: skip
     if reasons or bundle is None:
-        reason = f"decided at the station, which was not to: {_clause(reasons[0])}"
+        reason = f"{NOT_TAKEN}: {_clause(reasons[0])}"
         floor.file_station_decision(
             inspection=inspection, outcome=claim.outcome, reason=reason, certain=True, now=now
         )  # fmt: skip
-        _leave_to_people(inspection, bundle, reason, None, now)
+        _leave_to_people(inspection, bundle, NOT_TAKEN, reasons[0], None, now)
         return mark
     reason = words_of(claim.outcome, claim.score, bundle.pass_below, bundle.reject_from)
     floor.file_station_decision(inspection=inspection, outcome=claim.outcome, reason=reason, certain=False, now=now)
@@ -146,7 +146,7 @@ def compare(mark: EdgeMark, prediction: Prediction | None, *, now: datetime) -> 
     )  # fmt: skip
     if reasons:
         floor.have_judged(inspections=[part], now=now)
-        return _leave_to_people(part, bundle, f"not borne out: {reasons[0]}", prediction, now)
+        return _leave_to_people(part, bundle, NOT_BORNE_OUT, reasons[0], prediction, now)
     draw = draw_of(part)
     draw.blind = draw.audited = draw.u_audit < policies.shares_of(bundle.policy)[1]
     draw.save()
@@ -160,7 +160,7 @@ def compare(mark: EdgeMark, prediction: Prediction | None, *, now: datetime) -> 
 
 
 def _leave_to_people(
-    part: Inspection, bundle: EdgeBundle | None, reason: str, prediction: Prediction | None, now: datetime
+    part: Inspection, bundle: EdgeBundle | None, reason: str, detail: str, prediction: Prediction | None, now: datetime
 ) -> Routing | None:
     """No evidence: it is drawn for nothing. The part's state says already that a person judges it."""
     draw = draw_of(part)
@@ -169,13 +169,13 @@ def _leave_to_people(
     outcome = "passed" if part.dispositions.filter(by_machine=True, outcome="pass").exists() else "rejected"
     open_alarm(
         line=part.line, rule=RULE, severity=Severity.CRITICAL, suggestion=SUGGESTION, now=now,
-        message=f"Part {part.serial} was {outcome} at its station while the network was down; {reason}",
+        message=f"Part {part.serial} was {outcome} at its station while the network was down: {_clause(detail)}.",
     )  # fmt: skip
     policy = bundle.policy if bundle else policies.in_force(part.line)
     if policy.pk is None:
         return None  # nobody has ever raised this line: there is nothing to route by
     return Routing.objects.create(
-        inspection=part, policy=policy, prediction=prediction, decision="person", reason=reason[:200], at=now
+        inspection=part, policy=policy, prediction=prediction, decision="person", reason=reason, at=now
     )
 
 

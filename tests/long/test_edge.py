@@ -11,6 +11,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.utils import timezone
+from PIL import Image
 
 from automation import actions as automation
 from automation import edge_key, policies
@@ -21,9 +22,11 @@ from automation.evidence_rows import evidence_by_rows
 from automation.facts import evidence_of
 from automation.models import EdgeBundle, EdgeMark, EdgeTicket, Routing
 from inspection import actions as floor
-from inspection.models import AuditEvent, Containment, Draw, Inspection, StationDecision
+from inspection.api_changes import changed_for
+from inspection.models import AuditEvent, Containment, Disposition, Draw, Inspection, Line, StationDecision
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from monitoring.models import Alarm
+from shadow.actions import load_scorer
 from shadow.models import Comparison, Prediction, ScoringJob
 from shadow.rollups import catch_up
 
@@ -163,6 +166,14 @@ def test_what_changes_the_line_ends_the_bundle_for_good(by, bundle, line, statio
     assert answer["reasons"][0].startswith(f"Bundle {bundle.number} has ended: ")
 
 
+def test_a_station_reads_its_own_lines_alone(bundle, api, cam):
+    cam.lines.add(Line.objects.create(slug="line-b", name="Line B"))
+    for path in ("?station=cam-1", f"bundles/{bundle.number}/"):
+        assert api(cam).get(f"/api/v1/lines/line-a/edge/{path}").status_code == 403
+    assert api(cam).get("/api/v1/lines/line-b/edge/").status_code == 400  # which station?
+    assert api(cam).get(f"/api/v1/lines/line-b/edge/bundles/{bundle.number}/").status_code == 404
+
+
 def test_a_server_that_cannot_sign_says_so(monkeypatch, partial, line, station, ada, api, cam):
     monkeypatch.setattr(edge_key, "find_spec", lambda name: None)
     with pytest.raises(Conflict, match="extra edge"):
@@ -212,9 +223,7 @@ def test_the_same_part_again_answers_the_same(bundle, send):
     assert EdgeMark.objects.count() == 1
 
 
-def test_the_server_draws_audits_among_them_and_an_escape_is_contained(
-    bundle, send, scored, drawn, judge, ivy, api, cam
-):
+def test_the_server_draws_audits_among_them_and_an_escape_is_contained(bundle, send, scored, drawn, judge, ivy):
     drawn(0.0)
     part = part_of(send(bundle))
     scored(part)
@@ -226,7 +235,8 @@ def test_the_server_draws_audits_among_them_and_an_escape_is_contained(
     assert Containment.objects.get().inspection == part
     catch_up()
     assert Comparison.objects.get(inspection=part).evidence == "scratched"
-    assert api(cam).get(f"/api/v1/inspections/{part.pk}/").json()["disposition"]["outcome"] == "reject"
+    changed = changed_for(part.received_by, after=0, upto=Disposition.objects.last().pk)
+    assert [(row.inspection_id, row.outcome) for row in changed] == [(part.pk, "reject")]  # what the station hears
 
 
 @pytest.mark.parametrize(
@@ -282,6 +292,22 @@ def test_a_place_is_one_part_and_a_cleaned_part_a_persons(bundle, send, line, st
     assert "cleaned" in EdgeMark.objects.get(inspection=cleaned).refused[0]
 
 
+def test_two_at_once_never_share_a_place(at_once, bundle, make_photo):
+    sent = {
+        "bundle": bundle.number, "place": 1, "outcome": "pass", "score": 0.2, "novelty": 0.2,
+        "decided_at": timezone.now().isoformat(),
+    }  # fmt: skip
+    photos = [floor.NewPhoto(make_photo())]
+
+    def arrive(serial):
+        return lambda: floor.receive_inspection(
+            line=bundle.line, serial=serial, photos_sent=photos, by=None, station="cam-1", decided=sent
+        )
+
+    assert all(new for _part, new in at_once(arrive("A"), arrive("B")))
+    assert sorted(EdgeMark.objects.values_list("taken", flat=True)) == [False, True]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -320,7 +346,25 @@ def test_an_inspector_cannot_tell_such_a_part_from_another(bundle, send, scored,
     assert (read["state"], read["disposition"]) == ("waiting", None)
 
 
-# ---- The server's own score does not come, or late
+# ---- The server's own score
+
+
+@pytest.mark.parametrize(("off", "decided"), [(0.0, True), (0.002, False)])
+def test_the_server_scores_what_the_station_was_sent_for(
+    off, decided, line, station, version, certified_level, ada, send, make_photo
+):
+    [seen] = load_scorer(version).score([[Image.open(io.BytesIO(make_photo(seed="E1")))]])
+    certified_level(line, "full", version, by=ada, pass_below=1.0, reject_from=1.0)
+    made = automation.export_bundle(line=line, station=station, by=ada)
+    automation.ticket_for(line=line, station=station)
+    part = part_of(send(made, score=seen.score + off, novelty=seen.novelty))
+    assert automation.score_and_settle() == 1
+    routing = Routing.objects.get(inspection=part)
+    assert (routing.decided, routing.prediction.score) == (decided, pytest.approx(seen.score, abs=1e-6))
+    assert Alarm.objects.exists() == (not decided)
+
+
+# ---- It does not come, or late
 
 
 def test_what_is_not_scored_in_time_is_a_persons(bundle, send, drawn):
@@ -329,12 +373,15 @@ def test_what_is_not_scored_in_time_is_a_persons(bundle, send, drawn):
     assert compare_missing(now=timezone.now() + timedelta(hours=2)) == 1
     part.refresh_from_db()
     assert part.state == "audit_due"
-    assert "the server has no answer" in Routing.objects.get().reason
+    assert "the server has no answer" in Alarm.objects.get().message
     assert compare_missing(now=timezone.now() + timedelta(hours=2)) == 0
 
 
-def test_a_score_that_was_written_and_not_compared_is_found_again(bundle, send, drawn, version):
+def test_a_score_that_was_written_and_not_compared_is_found_again(
+    bundle, send, drawn, version, line, set_level, other_version
+):
     part = part_of(send(bundle))
+    set_level(line, "shadow", other_version)  # by now another version is live
     Prediction.objects.create(inspection=part, version=version, score=0.2, outcome="ok", novelty=0.2)
     assert automation.settle_missing() == 1
     assert Routing.objects.get().decided
@@ -359,12 +406,14 @@ def test_a_part_that_never_arrived_is_an_escape_until_it_does(bundle, send, scor
         return passed.settled, passed.settled_found, passed.overdue
 
     assert seen() == (4, 2, 2)
-    assert len(gaps_of(line, version)) == 2
+    lacking, then = gaps_of(line, version), timezone.now()
+    assert [gap.arrived for gap in lacking] == [part.received_at] * 2  # of the next that came
     part = part_of(send(bundle, place=2))
     scored(part)
     judge(part, ivy, "ok")
     assert seen() == (4, 1, 1)
     assert gaps_of(line, version, since=timezone.now()) == []
+    assert gaps_of(line, version, upto=then) == lacking  # as a certificate of that moment is counted again
 
 
 def test_a_number_outside_of_the_bundle_makes_up_no_parts(bundle, send, line, version):
@@ -398,6 +447,7 @@ def test_the_page_says_why_no_station_may(partial, line, station, page, sam, ada
 
 def test_the_mark_shows_where_the_machines_decision_shows(bundle, send, page, sam, ivy):
     part = part_of(send(bundle, bundle=9))
+    assert page(sam).get(f"/alarms/{Alarm.objects.get().pk}/").status_code == 200
     told = page(sam).get(f"/inspections/{part.pk}/lineage/").content.decode()
     assert "Its station decided it while the network was down" in told
     assert "There is no bundle 9 of this line and station." in told

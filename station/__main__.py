@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 from station import settings as told
 from station.agent import Agent, client_of
-from station.bundles import EDGE, Shelf
+from station.bundles import EDGE, Fetcher, Shelf
 from station.client import Client, Unreachable
-from station.deciding import Decider, scores
+from station.deciding import Decider, Probe, scores
 from station.edge import SILENCE
 from station.parts import NotAPart, Part, read_part
 from station.pulse import Pulse
@@ -127,7 +127,7 @@ def send(asked: dict[str, Any]) -> int:
     pulse = Pulse()
     client = client_of(settings, pulse)
     sender = Sender(spool, client, sent=lambda: None)
-    decider = decider_of(settings, spool, pulse) if settings.edge else None
+    decider = decider_of(settings, sender, pulse) if settings.edge else None
     sender.send(_row(spool, key))
     if decider:
         answer_or_send(sender, decider, key, asked["wait"])
@@ -136,9 +136,11 @@ def send(asked: dict[str, Any]) -> int:
     return exit_code(row)
 
 
-def decider_of(settings: Settings, spool: Spool, pulse: Pulse) -> Decider:
-    """What decides here by the bundle that an agent on this spool has fetched."""
-    return Decider(spool, Shelf(spool.folder / EDGE), pulse, scores(), decided=lambda: None)
+def decider_of(settings: Settings, sender: Sender, pulse: Pulse) -> Decider:
+    """What decides here while the server is silent; the sender asks for a ticket before it sends."""
+    shelf = Shelf(sender.spool.folder / EDGE)
+    sender.probe = Probe(Fetcher(sender.spool, sender.client, shelf, settings.line, settings.station), pulse)
+    return Decider(sender.spool, shelf, pulse, scores(), decided=lambda: None)
 
 
 def answer_or_send(sender: Sender, decider: Decider, key: str, seconds: float) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from station.bundles import EDGE, Fetcher, Shelf
 from station.client import Client
-from station.deciding import Decider, scores
+from station.deciding import Decider, Probe, scores
 from station.pulse import Pulse
 from station.sending import Sender, aside_name, put_aside
 from station.settings import BadSetting, Settings, secret
@@ -87,15 +87,14 @@ class Agent:
         self.spool = Spool(settings.spool)
         self.pulse = Pulse()
         self.taker = Taker(settings, self.spool, taken=lambda: self.sender.work.set())
-        self.sender = Loop(
-            self, "sending", Sender(self.spool, self._client(self.pulse), sent=self._sent).step, may_be_cut=False
-        )
+        sender = Sender(self.spool, self._client(self.pulse), sent=self._sent)
+        self.sender = Loop(self, "sending", sender.step, may_be_cut=False)
         self.waiter = Loop(self, "waiting", self._asker(waits=True).step)
         self.telling = [self.waiter, Loop(self, "asking", self._asker(waits=False).step)]
         follower = Follower(self.spool, self._client(self.pulse), changed=self._wake_tellers)
         self.telling.append(Loop(self, "following", follower.step))
         if settings.edge:
-            self.telling += self._edge()
+            self.telling += self._edge(sender)
         if settings.out:
             self.telling.append(Loop(self, "filing", Filer(self.spool, settings.out).step))
         if settings.webhook:
@@ -107,11 +106,15 @@ class Agent:
     def _client(self, pulse: Pulse | None = None) -> Client:
         return client_of(self.settings, pulse)
 
-    def _edge(self) -> list[Loop]:
+    def _edge(self, sender: Sender) -> list[Loop]:
         """What fetches a bundle, and what decides by it while the server is silent."""
         shelf = Shelf(self.spool.folder / EDGE)
         decider = Decider(self.spool, shelf, self.pulse, scores(), decided=self._wake_tellers)
-        fetcher = Fetcher(self.spool, self._client(self.pulse), shelf, self.settings.line, self.settings.station)
+        fetcher, other = (
+            Fetcher(self.spool, client, shelf, self.settings.line, self.settings.station)
+            for client in (self._client(self.pulse), sender.client)
+        )
+        sender.probe = Probe(other, self.pulse)
         return [Loop(self, "fetching", fetcher.step), Loop(self, "deciding", decider.step)]
 
     def _asker(self, *, waits: bool) -> Asker:

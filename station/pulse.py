@@ -13,6 +13,7 @@ class Pulse:
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock, self._turn = clock, threading.Lock()
         self._since: float | None = None  # since when a question has been out without any answer
+        self._heard: float | None = None
 
     def asked(self) -> None:
         with self._turn:
@@ -23,7 +24,11 @@ class Pulse:
         told = answer.json() if answer.status in PASSING or answer.status >= 500 else {"title": ""}
         if isinstance(told, dict) and "title" in told:
             with self._turn:
-                self._since = None
+                self._since, self._heard = None, self._clock()
+
+    def heard_within(self, seconds: float) -> bool:
+        with self._turn:
+            return self._heard is not None and self._clock() - self._heard < seconds
 
     def silence(self) -> float:
         """Seconds; 0 while no question is open."""

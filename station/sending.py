@@ -26,6 +26,7 @@ class Sender:
     spool: Spool
     client: Client
     sent: Callable[[], None]
+    probe: Callable[[], None] = lambda: None  # asks whether the server is there, or raises Unreachable
     failures: int = 0  # in a row
     refusals: int = 0  # in a row
 
@@ -45,7 +46,9 @@ class Sender:
         try:
             if self._arrived_before(row, with_token):
                 return 0
-            self.client.connect()  # first: a part that no request has carried may be decided here
+            if not row.tries:  # a part that no request has carried may be decided here
+                self.probe()
+                self.client.connect()
             self.spool.note_try(row.key, _name(with_token))
             fields = row.fields | decided_field(self.spool.decision(row.key))  # from here on it is decided here no more
             folder = self.spool.parts / row.key

@@ -144,7 +144,9 @@ class Shelf:
         return hashlib.sha256(_content(self.bundle)).hexdigest() == ticket.sha256
 
     def keep_ticket(self, told: Mapping[str, Any]) -> None:
-        self._write(self.ticket, json.dumps(told).encode())
+        content = json.dumps(told).encode()
+        if content != _content(self.ticket):  # the server repeats a ticket for some minutes
+            self._write(self.ticket, content)
 
     def keep_bundle(self, content: bytes) -> None:
         self._write(self.bundle, content)

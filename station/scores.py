@@ -23,7 +23,8 @@ class Scores:
     """Keeps the scorer of the bundle in use; making one takes a fifth of a second."""
 
     def __init__(self) -> None:
-        self._sha256, self._scorer = "", None
+        self._sha256 = ""
+        self._scorer: BundleScorer | None = None
 
     def of(self, kept: Kept, photos: Sequence[Path]) -> Scored:
         """The score of a part's photos. It never raises for what photos or files may be: a part that fails is held."""

@@ -425,6 +425,15 @@ def code_version() -> str:
         "network.py", "locator.py", "augmentation.py", "sampling.py", "splits.py", "another_day.py", "freezing.py",
         "training.py",
     )  # fmt: skip
-    theirs = ("grid.py", "photos.py", "locate.py", "quality.py", "views.py", "running.py", "calibration.py", "novelty.py")
+    theirs = (
+        "grid.py",
+        "photos.py",
+        "locate.py",
+        "quality.py",
+        "views.py",
+        "running.py",
+        "calibration.py",
+        "novelty.py",
+    )
     sources = [*(here / name for name in ours), *(shared / name for name in theirs)]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]

@@ -195,6 +195,12 @@ def test_a_signed_bundle_of_another_kind_is_refused(made, wrong):
         read_bundle(content, read_ticket(made.ticket(content), made.key), made.key)
 
 
+def test_a_bundle_that_somebody_else_has_signed_is_refused(made):
+    content = Made(Ed25519PrivateKey.generate()).bundle()
+    with pytest.raises(NotOurs, match="signature"):
+        read_bundle(content, read_ticket(made.ticket(content), made.key), made.key)
+
+
 def test_a_file_that_the_manifest_does_not_name_is_refused(made):
     content = made.bundle(files=FILES | {"more": b""})
     with pytest.raises(NotOurs, match="other files"):

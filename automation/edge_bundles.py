@@ -28,10 +28,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ending:
-    """When a bundle ended for good, and why in words."""
+    """When a bundle ended for good, and why in words; `by` is a person's name, which no row may keep in its words."""
 
     at: datetime
     why: str
+    by: str = ""
 
 
 def standing_of(line: Line, station: Station, policy: Policy | None = None) -> Standing:
@@ -79,9 +80,9 @@ def _endings(bundle: EdgeBundle) -> list[Ending]:
     later = EdgeBundle.objects.filter(station=bundle.station_id, number__gt=bundle.number).order_by("number").first()
     ended = EdgeEnd.objects.filter(bundle=bundle).first()
     found = [
-        ended and Ending(ended.at, f"ended by {ended.by}: {ended.reason}"),
+        ended and Ending(ended.at, f"a person ended it: {ended.reason}", ended.by),
         policy and Ending(policy.at, f"policy {policy.number} took the place of policy {bundle.policy.number}"),
-        halt and Ending(halt.at, f"halted by {halt.by}: {halt.reason}"),
+        halt and Ending(halt.at, f"halted: {halt.reason}", halt.by),
         void and Ending(void.at, f"the certificate was voided: {void.reason}"),
         later and Ending(later.at, f"bundle {later.number} took its place"),
     ]

@@ -24,6 +24,7 @@ class BundleRow:
     holds_until: datetime | None  # as the station was last told; None: it has not fetched a ticket
     ended_at: datetime | None
     ended_why: str
+    ended_by: str
     decided: int  # parts that have arrived
     refused: int  # of them, not taken
     lacking: int  # that never arrived
@@ -91,6 +92,7 @@ def edge_page(line: Line, policy: Policy) -> EdgePage | None:
 def _row(bundle: EdgeBundle, decided: int, refused: int) -> BundleRow:
     ticket, ending = bundle.tickets.last(), end_of(bundle)
     return BundleRow(
-        bundle, ticket.ends_at if ticket else None, ending.at if ending else None, ending.why if ending else "",
-        decided, refused, gaps_in(bundle),
+        bundle, holds_until=ticket.ends_at if ticket else None, ended_at=ending.at if ending else None,
+        ended_why=ending.why if ending else "", ended_by=ending.by if ending else "", decided=decided, refused=refused,
+        lacking=gaps_in(bundle),
     )  # fmt: skip

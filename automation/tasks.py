@@ -23,8 +23,11 @@ def score_waiting_parts() -> None:
 
 
 def release_holds(*, now: datetime) -> None:
-    """End the holds that a clock set back has made long."""
-    apart(lambda line: floor.end_long_holds(line=line, now=now), Line.objects.all(), doing="releasing")
+    """End the holds and leases that a clock set back has made long."""
+    lines = Line.objects.all()
+    apart(lambda line: floor.end_long_holds(line=line, now=now), lines, doing="releasing")
+    apart(lambda line: floor.end_long_leases(line=line, now=now), lines, doing="releasing")
+    jobs.end_long_leases(now=now)
 
 
 def settle_missing(*, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """What is lost when something breaks: parts in and parts out, counted from outside, while each part of a site fails in turn.
 
-Run with `python bench/faults.py [--database sqlite|postgresql] [--broker embedded|redis|rabbitmq] [--only NAME ..]
-[--seconds 25] [--rate 3] [--json] [--list]`. It starts a site of its own (gunicorn, two workers, beat, each started again
+Run with `python bench/faults.py [--database sqlite|postgresql] [--broker embedded|redis|rabbitmq] [--photos folder|s3]
+[--only NAME ..] [--seconds 25] [--rate 3] [--json] [--list]`. It starts a site of its own (gunicorn, two workers, beat, each started again
 when it ends, as a service manager does) on a database and broker of its own. Cameras send parts to a line at shadow, where
 people judge every part, and to one at full, where the machine decides; each sends a part again, under the same key, until
 it is accepted. Five seconds in, something breaks. Afterwards the API is asked for every part: each has to be there once
@@ -16,23 +16,27 @@ import argparse
 import io
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.rig.faulty_servers import (  # noqa: E402 - the path is set first
+    Clocks,
     Embedded,
     OwnPostgres,
     OwnRedis,
+    OwnStore,
     OwnVhost,
     free_port,
     small_disk,
@@ -42,6 +46,7 @@ from bench.rig.faulty_servers import (  # noqa: E402 - the path is set first
 BEFORE = 5.0  # seconds of traffic before the fault
 SETTLE = 120.0  # seconds for the last part to be decided; a dead worker's lease is 60
 DISK = 400  # megabytes
+HOUR = 3600
 
 
 @dataclass
@@ -54,6 +59,8 @@ class World:
     database: OwnPostgres | None
     data: Path
     small: bool  # whether the data lie on a disk of their own
+    store: OwnStore | None
+    clocks: Clocks | None
 
 
 def web_killed(world: World) -> None:
@@ -155,25 +162,74 @@ def poison(world: World) -> None:
         world.traffic.add(buffer.getvalue(), False, line)
 
 
+def set_clocks(world: World, names: Iterable[str], seconds: int) -> None:
+    """For eight seconds; then the true time is back."""
+    assert world.clocks
+    for name in names:
+        world.clocks.set(name, seconds)
+    time.sleep(8)
+    for name in names:
+        world.clocks.set(name, 0)
+
+
+def clock_ahead(world: World) -> None:
+    set_clocks(world, world.site.commands, 2 * HOUR)
+
+
+def clock_behind(world: World) -> None:
+    set_clocks(world, world.site.commands, -2 * HOUR)
+
+
+def clocks_apart(world: World) -> None:
+    """The web's is ten minutes ahead of the others'."""
+    set_clocks(world, ["web"], HOUR // 6)
+
+
+def store_away(world: World) -> None:
+    assert world.store
+    world.store.away(10)
+
+
+def store_silent(world: World) -> None:
+    assert world.store
+    world.store.silence(10)
+
+
 FAULTS: dict[str, Callable[[World], None]] = {
     fault.__name__: fault
     for fault in (
         web_killed, web_stopped, worker_killed, worker_stopped, sweeper_killed, beat_killed, all_killed, broker_restarted,
-        broker_wiped, broker_silent, messages_doubled, database_restarted, database_full, disk_full, poison,
+        broker_wiped, broker_silent, messages_doubled, database_restarted, database_full, disk_full, store_away,
+        store_silent, clock_ahead, clock_behind, clocks_apart, poison,
     )
 }  # fmt: skip
 
 
-def possible(database: str, broker: str) -> list[str]:
-    names = list(FAULTS)
-    if database == "sqlite":
-        names = [name for name in names if not name.startswith("database_")]
-    return [name for name in names if not (broker == "rabbitmq" and name == "broker_silent")]
+def possible(database: str, broker: str, photos: str) -> list[str]:
+    """The faults that such a site can meet on this computer."""
+    cannot = {
+        "database_": database == "sqlite",
+        "broker_silent": broker == "rabbitmq",  # the server is others', too
+        "store_": photos == "folder",
+        "disk_full": database != "sqlite" and photos == "s3",  # then nothing is written to it
+        "clock": shutil.which("cc") is None,
+    }
+    return [name for name in FAULTS if not any(true and name.startswith(start) for start, true in cannot.items())]
+
+
+class Around(NamedTuple):
+    """What a site stands on."""
+
+    broker: Any
+    database: OwnPostgres | None
+    data: Path
+    small: bool
+    store: OwnStore | None
 
 
 @contextmanager
-def surroundings(folder: Path, database: str, broker: str) -> Iterator[tuple[Any, OwnPostgres | None, Path, bool]]:
-    """Broker, database and data folder, in the environment of this process."""
+def surroundings(folder: Path, database: str, broker: str, photos: str) -> Iterator[Around]:
+    """Broker, database, data folder and the photos' store, in the environment of this process."""
     with ExitStack() as stack:
         data = folder / "data"
         small = stack.enter_context(small_disk(data, DISK))
@@ -183,27 +239,34 @@ def surroundings(folder: Path, database: str, broker: str) -> Iterator[tuple[Any
         own = OwnRedis() if broker == "redis" else OwnVhost() if broker == "rabbitmq" else None
         if own:
             stack.callback(own.stop)
+        store = OwnStore(folder / "store") if photos == "s3" else None
+        if store:
+            stack.callback(store.stop)
         os.environ.pop("DATABASE_URL", None)
         os.environ.update(
-            DATA_DIR=str(data), DJANGO_SETTINGS_MODULE="config.settings", SECRET_KEY="b" * 50, DEBUG="0", STORAGE_URL="",
-            BROKER_URL=own.url if own else "", LOG_LEVEL="ERROR", **({"DATABASE_URL": owned.url} if owned else {}),
+            DATA_DIR=str(data), DJANGO_SETTINGS_MODULE="config.settings", SECRET_KEY="b" * 50, DEBUG="0",
+            STORAGE_URL=store.url if store else "", BROKER_URL=own.url if own else "", LOG_LEVEL="ERROR", **({"DATABASE_URL": owned.url} if owned else {}),
         )  # fmt: skip
         import django
 
         django.setup()
-        yield own or Embedded(data), owned, data, small
+        yield Around(own or Embedded(data), owned, data, small, store)
 
 
 def set_up() -> dict[str, str]:
     """The demo factory with line B at full; the tokens of those who act."""
     from django.core.management import call_command
+    from django.utils import timezone
 
     from automation.demo import set_up_demo
     from inspection.models import ApiToken, User
+    from shadow.models import Assignment
 
     call_command("migrate", verbosity=0)
     set_up_demo(password="a password of the bench")
     hand_over()
+    # A version answers what came since it was assigned, and a clock set back by hours dates parts before that.
+    Assignment.objects.update(assigned_at=timezone.now() - timedelta(days=1))
     return {
         name: ApiToken.issue(User.objects.get(username=name)) for name in ("sim-1", "sim-2", "sim-camera", "ada", "sam")
     }
@@ -244,17 +307,18 @@ def pictures(count: int = 24) -> list[tuple[Any, bool]]:
     ]
 
 
-def break_one(name: str, site: Any, surroundings: tuple, tokens: dict, made: list, asked: Any) -> dict[str, Any]:
+def break_one(
+    name: str, site: Any, around: Around, clocks: Clocks | None, tokens: dict, made: list, asked: Any
+) -> dict[str, Any]:
     from bench.rig.faulty_site import Traffic, count, is_right
 
-    broker, database, data, small = surroundings
     until(site.ready, 120, "A site that is ready")
     hand_over()
     traffic = Traffic(site.url, tokens, made, asked.rate, f"{name}-{int(time.time())}")
     traffic.start()
     time.sleep(BEFORE)
     began = time.time()
-    FAULTS[name](World(site, traffic, broker, database, data, small))
+    FAULTS[name](World(site, traffic, *around, clocks))
     time.sleep(max(0.0, asked.seconds - BEFORE - (time.time() - began)))
     traffic.no_more_parts()
     row = count(traffic, began, SETTLE)
@@ -277,18 +341,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--broker", choices=["embedded", "redis", "rabbitmq"], default="embedded")
+    parser.add_argument("--photos", choices=["folder", "s3"], default="folder")
     parser.add_argument("--only", nargs="+", choices=list(FAULTS), metavar="NAME")
     parser.add_argument("--seconds", type=float, default=25.0)
     parser.add_argument("--rate", type=float, default=3.0)
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of the table")
     parser.add_argument("--list", action="store_true", help="name the faults and end")
     asked = parser.parse_args()
-    names = [name for name in possible(asked.database, asked.broker) if name in (asked.only or FAULTS)]
+    names = [name for name in possible(asked.database, asked.broker, asked.photos) if name in (asked.only or FAULTS)]
     if asked.list:
         print("\n".join(names))
         return
     if not names:
-        parser.error(f"{', '.join(asked.only)} cannot happen with {asked.database} and {asked.broker}.")
+        parser.error(
+            f"{', '.join(asked.only)} cannot happen with {asked.database}, {asked.broker} and {asked.photos} here."
+        )
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         rows = run(Path(folder), names, asked)
@@ -298,29 +365,36 @@ def main() -> None:
         raise SystemExit(f"Parts in are not parts out: {', '.join(wrong)}.")
 
 
+def kind_of(name: str) -> str:
+    return next((kind for kind in ("clock", "poison") if name.startswith(kind)), "")
+
+
 def run(folder: Path, names: list[str], asked: Any) -> list[dict[str, Any]]:
     rows = []
-    with surroundings(folder, asked.database, asked.broker) as around:
-        from bench.rig.faulty_site import Site
+    with surroundings(folder, asked.database, asked.broker, asked.photos) as around:
+        from bench.rig.faulty_site import Site, commands
 
         tokens, made = set_up(), pictures()
         if not asked.json:
             print(
-                f"{asked.database}, {asked.broker}, {asked.rate:g} parts/s for {asked.seconds:g} s a fault", flush=True
+                f"{asked.database}, {asked.broker}, {asked.photos}, {asked.rate:g} parts/s for {asked.seconds:g} s a fault",
+                flush=True,
             )
             heads = "".join(f"{name:>{max(7, len(name) + 2)}}" for name in COLUMNS)
             print(f"{'':<20}{heads}{'normal after':>16}", flush=True)
-        for poisoned in (False, True):
-            here = [name for name in names if (name == "poison") is poisoned]
+        for kind in ("", "clock", "poison"):  # each needs processes that are started in their own way
+            here = [name for name in names if kind_of(name) == kind]
             if not here:
                 continue
-            site = Site(around[2], free_port(), "bench.rig.poisoned" if poisoned else "config")
+            clocks = Clocks(folder / "clocks") if kind == "clock" else None
+            run = commands("bench.rig.poisoned" if kind == "poison" else "config")
+            site = Site(around.data, free_port(), {n: clocks.command(n, c) if clocks else c for n, c in run.items()})
             try:
                 for name in here:
-                    if name == "disk_full" and not around[3]:
+                    if name == "disk_full" and not around.small:
                         print("disk_full: left out, no disk of its own may be mounted here", file=sys.stderr)
                         continue
-                    rows.append(break_one(name, site, around, tokens, made, asked))
+                    rows.append(break_one(name, site, around, clocks, tokens, made, asked))
                     if not asked.json:
                         tell(rows[-1])
             finally:

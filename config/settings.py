@@ -233,6 +233,10 @@ SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}")  # where peop
 KEEP_MINUTES_DAYS = env.int("KEEP_MINUTES_DAYS", default=30)
 KEEP_DAYS_DAYS = env.int("KEEP_DAYS_DAYS", default=5 * 365 + 1)
 KEEP_NOTICES_DAYS = env.int("KEEP_NOTICES_DAYS", default=365)
+# How long a person can look up who read figures of theirs; the audit trail tells it, too, and stays.
+KEEP_READINGS_DAYS = env.int("KEEP_READINGS_DAYS", default=2 * 365)
+# How far back figures of single persons are told; 0: as far as there are verdicts, which stay for the evidence.
+KEEP_PERSONS_DAYS = env.int("KEEP_PERSONS_DAYS", default=0)
 
 # A site that is served over TLS says HTTPS=1: plain requests are sent on to it, and browsers remember it for a year.
 HTTPS = env.bool("HTTPS", default=False)

@@ -320,7 +320,7 @@ TRAIL_FILTERS = [OpenApiParameter(name, str) for name in ("line", "action", "sub
     parameters=[
         *TRAIL_FILTERS,
         OpenApiParameter("format", str, enum=["json", *FORMATS]),
-        OpenApiParameter("names", bool, description="A file as the trail is sealed, with names: for admins, and noted."),
+        OpenApiParameter("sealed", bool, description="A file as the trail is sealed, by pseudonyms: for admins, and noted."),
     ],
     responses={
         (200, "application/json"): AuditEventSerializer(many=True), (200, "text/csv"): OpenApiTypes.STR,
@@ -336,9 +336,9 @@ def audit_trail(request: Request) -> HttpResponseBase:
     if filters["line"] not in ("", "-"):
         filters["line"] = find_line(filters["line"], caller(request)).slug
     events = events_for(caller(request), **filters)
-    format, names = asked(request, "format") or "json", asked(request, "names").lower() in ("1", "true")
+    format, sealed = asked(request, "format") or "json", asked(request, "sealed").lower() in ("1", "true")
     if format in FORMATS:
-        return trail_file(events, caller(request), format=format, names=names, filters=filters)
+        return trail_file(events, caller(request), format=format, sealed=sealed, filters=filters)
     if format != "json":
         raise BadInput(f"'format' is {format!r}. Allowed: {', '.join(('json', *FORMATS))}.")
     pages = NewestFirst()

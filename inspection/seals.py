@@ -9,15 +9,16 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from inspection.models import AuditEvent, AuditSeal
+from inspection.unnamed import Known, known, sealed_words
 
 BATCH = 5000
 SEALERS_LOCK = 0x5EA1  # PostgreSQL's advisory locks are numbers; this one is the sealers'
 
 
-def digest_of(event: AuditEvent, previous: str) -> str:
-    """SHA-256 over the digest before and the event's own words."""
-    content = [event.pk, event.at.isoformat(), event.by, event.action, event.line, event.subject, event.data]
-    return hashlib.sha256((previous + json.dumps(content, sort_keys=True)).encode()).hexdigest()
+def digest_of(event: AuditEvent, previous: str, accounts: Known) -> str:
+    """SHA-256 over the digest before and the event's own words, persons by their pseudonyms."""
+    content = json.dumps(sealed_words(event, accounts), sort_keys=True)
+    return hashlib.sha256((previous + content).encode()).hexdigest()
 
 
 def unsealed() -> QuerySet[AuditEvent]:
@@ -29,15 +30,17 @@ def unsealed() -> QuerySet[AuditEvent]:
 def seal_trail(*, line: str | None = None, limit: int = BATCH) -> int:
     """Add a link for each unsealed event (of one line, or of all) and return their number."""
     _one_sealer_at_a_time()
-    events = unsealed() if line is None else unsealed().filter(line=line)
+    waiting = unsealed() if line is None else unsealed().filter(line=line)
+    events = list(waiting[:limit])
+    accounts = known(events)
     heads: dict[str, tuple[int, str]] = {}
     links = []
-    for event in events[:limit]:
+    for event in events:
         if event.line not in heads:
             last = AuditSeal.objects.filter(line=event.line).order_by("-number").first()
             heads[event.line] = (last.number, last.digest) if last else (0, "")
         number, previous = heads[event.line]
-        heads[event.line] = (number + 1, digest_of(event, previous))
+        heads[event.line] = (number + 1, digest_of(event, previous, accounts))
         links.append(AuditSeal(line=event.line, number=number + 1, event_id=event.pk, digest=heads[event.line][1]))
     AuditSeal.objects.bulk_create(links)
     return len(links)
@@ -68,13 +71,13 @@ def heads() -> dict[str, str]:
     return dict(AuditSeal.objects.filter(number=Subquery(last)).order_by("line").values_list("line", "digest"))
 
 
-def verify_trail(known: Iterable[tuple[str, str]] = ()) -> TrailReport:
+def verify_trail(heads_known: Iterable[tuple[str, str]] = ()) -> TrailReport:
     """Walk every chain from its first link. An edited, missing or reordered row is named.
 
-    Cut off at its end, or written anew from its first row on, a chain still holds together: `known` are
+    Cut off at its end, or written anew from its first row on, a chain still holds together: `heads_known` are
     lines with digests that were their heads once: each has to be among the links.
     """
-    report = TrailReport(unsealed=unsealed().count())
+    report, accounts = TrailReport(unsealed=unsealed().count()), known()
     line: str | None = None
     number, previous = 0, ""
     for seal, event in _links():
@@ -86,11 +89,13 @@ def verify_trail(known: Iterable[tuple[str, str]] = ()) -> TrailReport:
             report.broken.append(f"{where}: link {number + 1} is missing")
         if event is None:
             report.broken.append(f"{where}: event {seal.event_id} is missing")
-        elif not gap and digest_of(event, previous) != seal.digest:  # behind a gap the digest before is not known
+        elif (
+            not gap and digest_of(event, previous, accounts) != seal.digest
+        ):  # behind a gap the digest before is not known
             report.broken.append(f"{where}: event {seal.event_id} does not match its seal")
         number, previous = seal.number, seal.digest
         report.sealed += 1
-    for of_line, digest in known:
+    for of_line, digest in heads_known:
         if not AuditSeal.objects.filter(line=of_line, digest=digest).exists():
             where = of_line or "the factory"
             report.broken.append(f"the chain of {where} has no link {digest}: it was cut off or written anew")

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from inspection import setup_views as views
+from inspection.views import persons
 
 
 def pages(one: str, many: str, *, removable: bool = True) -> list:
@@ -29,4 +30,6 @@ urlpatterns = [
     # Nobody is removed: their verdicts stay, and an account is closed by taking away "May sign in".
     *pages("user", "users", removable=False),
     path("users/<int:pk>/password/", views.setup_user_password, name="setup_user_password"),
+    path("users/<int:pk>/data/", persons.setup_user_file, name="setup_user_file"),
+    path("users/<int:pk>/erase/", persons.erase_person, name="erase_person"),
 ]

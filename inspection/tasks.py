@@ -8,10 +8,11 @@ from inspection.previews import make_missing_previews
 
 @shared_task(time_limit=60)
 def keep_house() -> None:
-    """Pass overdue second opinions to a supervisor, close seeded parts that are spent, and seal the audit trail."""
+    """Pass overdue second opinions to a supervisor, close seeded parts that are spent, seal the audit trail, and go on erasing."""
     actions.escalate_overdue_opinions()
     actions.withdraw_seeds()
     seals.seal_trail()
+    actions.go_on_erasing()
 
 
 @shared_task(time_limit=60)

@@ -1,8 +1,8 @@
 """The audit trail as files, row by row: for whoever reads on, and with its seals for whoever wants to verify it elsewhere.
 
-A seal is a digest over a row's own words and the seal before. Where a reader is told pseudonyms, the seals of a line
-would tell them the names: a name that fits the digest is soon guessed. So the seals of a line go with the names, and an
-export of both is on record.
+A seal is a digest over a row's words and the seal before, persons by their pseudonyms. As sealed a row tells therefore
+under which pseudonym somebody judges who signs elsewhere by name: such an export is for admins and on record, and no other
+has digests, by which a pseudonym that fits would soon be guessed.
 """
 
 import json
@@ -19,6 +19,7 @@ from inspection.models import AuditEvent, AuditSeal, Line, User
 from inspection.people import told_to
 from inspection.roles import May, must
 from inspection.sheets import csv_response, harmless
+from inspection.unnamed import Known, known, sealed_words
 
 CHUNK = 1000
 CSV, JSON_LINES = "csv", "jsonl"
@@ -56,15 +57,14 @@ def events_for(reader: User, *, line: str = "", action: str = "", subject: str =
 
 
 def trail_file(
-    events: QuerySet[AuditEvent], reader: User, *, format: str, names: bool, filters: dict[str, str]
+    events: QuerySet[AuditEvent], reader: User, *, format: str, sealed: bool, filters: dict[str, str]
 ) -> StreamingHttpResponse:
-    """The events as a download that streams. With `names` as they are sealed: for admins, and noted."""
-    names = names and not settings.SUPERVISORS_SEE_NAMES  # where everybody reads names there is nothing to ask for
-    if names:
+    """The events as a download that streams. `sealed`: in the words that their seals are over, for admins, and noted."""
+    if sealed and not settings.SUPERVISORS_SEE_NAMES:  # where everybody reads names a pseudonym hides nobody
         must(reader, May.SET_UP)
         asked = {name: value for name, value in filters.items() if value}
-        audit.record("trail_exported", by=reader, subject="trail with names", filters=asked)
-    rows = exported(events, reader, names=names)
+        audit.record("trail_exported", by=reader, subject="trail as sealed", filters=asked)
+    rows = exported(events, reader, sealed=sealed)
     if format == CSV:
         return csv_response("audit-trail", _cells(rows))
     named = {"Content-Disposition": 'attachment; filename="audit-trail.jsonl"'}
@@ -72,18 +72,19 @@ def trail_file(
     return StreamingHttpResponse(lines, content_type="application/x-ndjson; charset=utf-8", headers=named)
 
 
-def exported(events: QuerySet[AuditEvent], reader: User, *, names: bool) -> Iterator[Exported]:
+def exported(events: QuerySet[AuditEvent], reader: User, *, sealed: bool) -> Iterator[Exported]:
     """The events in their order, some at a time in memory."""
-    as_sealed = names or settings.SUPERVISORS_SEE_NAMES
+    accounts = known() if sealed else Known({})
     rest = events.iterator(chunk_size=CHUNK)
     while some := list(islice(rest, CHUNK)):
         links = _links(some)
-        for event in some if as_sealed else told_to(reader, some):
+        for event in some if sealed else told_to(reader, some):
             link, digest, previous = links.get(event.pk, (None, "", ""))
-            told = as_sealed or not event.line  # nobody's judgement is in the factory's own chain
+            words = sealed_words(event, accounts) if sealed else None
+            by, subject, data = (words[2], *words[5:]) if words else (event.by, event.subject, event.data)
             yield Exported(
-                event.at.isoformat(), event.by, event.action, event.line, event.subject, event.data, link is not None,
-                event.pk, link, previous if told else "", digest if told else "",
+                event.at.isoformat(), by, event.action, event.line, subject, data, link is not None,
+                event.pk, link, previous if sealed else "", digest if sealed else "",
             )  # fmt: skip
 
 

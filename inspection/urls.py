@@ -3,7 +3,20 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from inspection.views import containing, parts, photos, preferences, queue, room, samples, scan, shift, trail
+from inspection.views import (
+    containing,
+    own_data,
+    parts,
+    persons,
+    photos,
+    preferences,
+    queue,
+    room,
+    samples,
+    scan,
+    shift,
+    trail,
+)
 
 urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -39,6 +52,8 @@ urlpatterns = [
     path("preferences/", preferences.preferences, name="preferences"),
     path("preferences/keys/", preferences.own_keys, name="own_keys"),
     path("preferences/language/", preferences.own_language, name="own_language"),
+    path("preferences/data/", own_data.own_data, name="own_data"),
+    path("preferences/data/file/", persons.own_file, name="own_file"),
     path("trail/", trail.audit_trail_page, name="audit_trail_page"),
     path("trail/verify/", trail.verify_trail, name="verify_trail"),
 ]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
+from inspection.models import FiguresRead
 from monitoring.models import Bucket, Delivery, Span, Window
 
 AT_ONCE = 5_000  # rows of one statement
@@ -24,6 +25,7 @@ def outdated(*, now: datetime) -> dict[str, QuerySet]:
         "notices": Delivery.objects.exclude(state=Delivery.State.DUE).filter(
             due_at__lt=before(settings.KEEP_NOTICES_DAYS)
         ),
+        "readings": FiguresRead.objects.filter(hour__lt=before(settings.KEEP_READINGS_DAYS)),
     }
 
 

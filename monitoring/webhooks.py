@@ -23,6 +23,10 @@ Address = IPv4Address | IPv6Address
 CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 5.0
 SIGNATURE = "Shadowline-Signature"
 NAT64 = ip_network("64:ff9b::/96")  # an IPv4 address in IPv6 clothes
+# What the internet routes. Outside of it lie clothes that a network may take off by itself: ::10.0.0.1, ::ffff:0:10.0.0.1,
+# a NAT64 of its own (64:ff9b:1::/48), and the site-local fec0::/10, which Python calls global.
+UNICAST = ip_network("2000::/3")
+ISATAP = 0x5EFE  # in the middle of an address whose end is an IPv4 one
 
 
 class Undelivered(Exception):
@@ -172,6 +176,10 @@ def is_public(address: Address) -> bool:
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is None and address in NAT64:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is None and (int(address) >> 32) & 0xFDFFFFFF == ISATAP:
+            inner = IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        if address not in UNICAST:
+            return False
     return address.is_global and not address.is_multicast

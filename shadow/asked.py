@@ -8,7 +8,8 @@ from django.db.models import prefetch_related_objects
 from inspection.actions.intake import find_line
 from inspection.models import Line, User
 from inspection.refusals import BadInput, Unknown
-from shadow.days import EVERYTHING, Span, read_span, whole_days
+from shadow.days import EVERYTHING, Span, read_span
+from shadow.keeping import as_far_as_kept
 from shadow.models import DayTally, ModelVersion, live_version
 from shadow.narrowing import NOT_NARROWED, Narrow, read_narrow
 from shadow.pairs import KINDS
@@ -60,7 +61,7 @@ def read_asked(params: Mapping[str, str], by: User) -> Asked:
     span = read_span(params.get("from", ""), params.get("to", ""), lines[0])
     narrow = read_narrow(params, lines, by)
     if narrow.inspector or group_by == "inspector":
-        whole_days(span)
+        span = as_far_as_kept(span, lines[0])
     return Asked(lines, versions, span, group_by, evidence, narrow, reader=by)
 
 

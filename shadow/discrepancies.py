@@ -14,6 +14,7 @@ from inspection.models import Line, User
 from inspection.refusals import BadInput, Unknown
 from shadow.asked import one_of
 from shadow.days import EVERYTHING, Calendar, Span, read_span
+from shadow.keeping import as_far_as_kept
 from shadow.models import DIFFERING, Comparison, Differs, Finding, ModelVersion, Prediction, Unseeded, Unsettled
 from shadow.narrowing import NOT_NARROWED, Narrow, read_narrow, within
 from shadow.pairs import CELLS, KINDS, Pair, pairs_of, seen_by
@@ -44,6 +45,10 @@ class Sought:
     age: Span = EVERYTHING
     order: str = "newest"
 
+    @property
+    def line(self) -> Line | None:
+        return self.lines[0] if len(self.lines) == 1 else None
+
 
 @dataclass(frozen=True)
 class Page:
@@ -65,14 +70,18 @@ def read_sought(
     lines = (find_line(params["line"], by),) if params.get("line") else tuple(Line.objects.for_user(by))
     dates = (params.get("from", ""), params.get("to", ""))
     order = one_of("order", params.get("order") or "newest", ORDERS)
+    span = read_span(*dates, lines[0]) if lines else EVERYTHING
+    narrow = read_narrow(params, lines, by)
+    if narrow.inspector and lines:
+        span = as_far_as_kept(span, lines[0], now)
     return Sought(
         lines=lines,
         cells=(one_of("kind", kind, kinds),) if kind else DIFFERING,
         adjudicated={"": None, "yes": True, "no": False}[one_of("adjudicated", adjudicated, ("yes", "no", ""))],
         version=find_version(model) if model else None,
         evidence=one_of("evidence", evidence, KINDS) if evidence else "",
-        span=read_span(*dates, lines[0]) if lines else EVERYTHING,
-        narrow=read_narrow(params, lines, by),
+        span=span,
+        narrow=narrow,
         least=_score("score_from", params),
         most=_score("score_below", params),
         age=_read_age(params.get("age", ""), lines, now or timezone.now()),

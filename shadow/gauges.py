@@ -29,7 +29,8 @@ from inspection.models.judgement import Occasion
 from inspection.refusals import BadInput, Unknown
 from shadow.agreement import Trial
 from shadow.asked import one_of
-from shadow.days import EVERYTHING, Calendar, Span, read_span, whole_days
+from shadow.days import EVERYTHING, Calendar, Span, read_span
+from shadow.keeping import as_far_as_kept
 
 MIXED, STUDIES = "mixed", "study"
 PURPOSES: dict[str, tuple[Purpose, ...]] = {
@@ -90,10 +91,15 @@ def read_wanted(params: Mapping[str, str], by: User) -> Wanted:
     study = find_study(params["study"], by, line) if params.get("study") else None
     return Wanted(
         line=line,
-        span=whole_days(read_span(params.get("from", ""), params.get("to", ""), line)),
+        span=as_far_as_kept(read_span(params.get("from", ""), params.get("to", ""), line), line),
         purpose=STUDIES if study else one_of("purpose", purpose, (MIXED, STUDIES)) if purpose else "",
         study=study,
     )
+
+
+def wanted_of(study: Study) -> Wanted:
+    """The looks of a study, as far back as figures of persons are told."""
+    return Wanted(study.line, as_far_as_kept(EVERYTHING, study.line), study=study)
 
 
 def line_asked(slug: str, by: User) -> Line:

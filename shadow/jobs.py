@@ -13,9 +13,12 @@ from shadow.models import Assignment, JobState, ModelVersion, ScoringJob
 BATCH = 16  # jobs of a lease at most
 FEWEST = 4  # jobs of a lease near the end of the queue
 LEASE_SECONDS = 60
+APART = timedelta(minutes=15)  # by which the clocks of two computers may differ
 MAX_ATTEMPTS = 3
-# Rows commit out of the order of their ids: what is younger than this is looked at again.
+# Rows commit out of the order of their ids: what is younger than this is looked at again, and so are the newest parts,
+# for a clock that was set back dates them as old. No site has so many intakes under way at once.
 LATE_COMMITS = timedelta(minutes=5)
+UNDER_WAY = 1000
 
 
 class LeasedJob(NamedTuple):
@@ -62,7 +65,8 @@ def _with_news(now: datetime) -> list[Any]:
     parts = Inspection.objects.filter(line=OuterRef("line"), pk__gt=OuterRef("scanned_to")).order_by("-pk")
     job = ScoringJob.objects.filter(inspection=OuterRef("pk"), version=OuterRef(OuterRef("version")))
     new = parts.filter(received_at__gte=OuterRef("assigned_at")).exclude(origin=Origin.IMPORTED).exclude(Exists(job))
-    old = parts.filter(received_at__lt=now - LATE_COMMITS).values("pk")[:1]
+    newest = Subquery(Inspection.objects.order_by("-pk").values("pk")[:1])
+    old = parts.filter(received_at__lt=now - LATE_COMMITS, pk__lte=newest - UNDER_WAY).values("pk")[:1]
     found = Assignment.objects.current().annotate(missing=Exists(new), settled=Subquery(old))
     return [assignment for assignment in found if assignment.missing or assignment.settled]
 
@@ -92,6 +96,7 @@ WAITING = f"{TO_DO} AND (state = 'pending' OR leased_until < %s)"
 PICK = "SELECT id FROM shadow_scoringjob WHERE {} ORDER BY retrospective, id LIMIT %s"
 ABANDONED = PICK.format(f"{TO_DO} AND state = 'leased' AND leased_until < %s")
 PENDING = PICK.format(f"{TO_DO} AND state = 'pending'")
+LONG = f"SELECT id FROM shadow_scoringjob WHERE {TO_DO} AND state = 'leased' AND leased_until > %s"  # noqa: S608
 LEASE = "SET state = 'leased', leased_until = %s, attempts = attempts + 1"
 RETURNING = "RETURNING shadow_scoringjob.id, inspection_id, version_id, retrospective, attempts"
 
@@ -140,6 +145,16 @@ def renew(batch: Sequence[LeasedJob], *, now: datetime) -> list[LeasedJob]:
     until = now + timedelta(seconds=LEASE_SECONDS)
     ScoringJob.objects.filter(pk__in=[job.id for job in ours]).update(leased_until=until)
     return ours
+
+
+def end_long_leases(*, now: datetime) -> int:
+    """Let the jobs be leased anew whose lease ends further ahead than any can, and return how many: the clock was set
+    back after they were leased. Whoever still has one writes its answer unless another has it by then."""
+    furthest = connection.ops.adapt_datetimefield_value(now + timedelta(seconds=LEASE_SECONDS) + APART)
+    with connection.cursor() as cursor:
+        cursor.execute(LONG, [furthest])
+        found = [job for (job,) in cursor.fetchall()]
+    return ScoringJob.objects.filter(pk__in=found, state=JobState.LEASED).update(leased_until=now) if found else 0
 
 
 @transaction.atomic

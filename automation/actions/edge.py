@@ -1,6 +1,7 @@
 """Let a station decide while the network is down: export a bundle, end it, and renew the ticket by which it holds."""
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, must
 from scoring.answers import WeightsRefused
 from shadow.actions import load_scorer
+from shadow.actions.versions import weights_path
+from shadow.graph_files import files_made_apart
 from shadow.models import ModelVersion
 
 RENEW_AFTER = timedelta(minutes=10)  # a station asks every few seconds, and each ticket is a row
@@ -56,9 +59,11 @@ def export_bundle(
 
 
 def _files_of(version: ModelVersion) -> dict[str, bytes]:
-    from shadow.vision.runtime import files_of  # it brings torch, which the web needs for nothing else
-
     try:
+        if "torch" not in sys.modules:
+            return files_made_apart(weights_path(version), version.weights_sha256)
+        from shadow.vision.runtime import files_of
+
         return files_of(load_scorer(version))
     except WeightsRefused as refusal:
         raise Conflict(f"{version} cannot be exported: {refusal}.") from None

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -180,6 +181,60 @@ class OwnPostgres:
                 time.sleep(0.2)
         for connection in held:
             connection.close()
+
+
+class OwnStore:
+    """A server of S3 on a folder of its own, with a bucket for the photos."""
+
+    def __init__(self, folder: Path):
+        from tests import buckets
+
+        folder.mkdir()
+        port = free_port()
+        self.folder, self.command = folder, buckets.command(folder, port)
+        os.environ.update(AWS_ACCESS_KEY_ID=buckets.KEY, AWS_SECRET_ACCESS_KEY=buckets.SECRET)
+        self.start()
+        endpoint = f"http://127.0.0.1:{port}"
+        buckets.made(endpoint, "photos")
+        self.url = f"s3://photos?endpoint={endpoint}&region=us-east-1"
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self.running = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder)
+
+    def stop(self) -> None:
+        self.running.kill()
+        self.running.wait()
+
+    def away(self, seconds: float) -> None:
+        self.stop()
+        time.sleep(seconds)
+        self.start()
+
+    def silence(self, seconds: float) -> None:
+        self.running.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.running.send_signal(signal.SIGCONT)
+
+
+class Clocks:
+    """Wall clocks of the site's processes that may be set while they run; see clock.c, which a C compiler has to make."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir()
+        self.folder, self.library = folder, folder / "clock.so"
+        source = Path(__file__).with_name("clock.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(self.library), str(source), "-ldl"], check=True)
+
+    def set(self, name: str, seconds: int) -> None:
+        """So many seconds from the true time, from now on."""
+        with (self.folder / name).open("r+b" if (self.folder / name).exists() else "w+b") as file:
+            file.write(struct.pack("=q", seconds))  # in place: the processes look at these bytes themselves
+
+    def command(self, name: str, words: list[str]) -> list[str]:
+        """The command under a clock of its own, which is right until it is set."""
+        self.set(name, 0)
+        return ["env", f"LD_PRELOAD={self.library}", f"CLOCK_OFFSET={self.folder / name}", *words]
 
 
 @contextmanager

@@ -42,11 +42,11 @@ def commands(app: str) -> dict[str, list[str]]:
 class Site:
     """The processes, each started again when it ends, as systemd would."""
 
-    def __init__(self, data: Path, port: int, app: str):
+    def __init__(self, data: Path, port: int, run: dict[str, list[str]]):
         self.data, self.port, self.url = data, port, f"http://127.0.0.1:{port}"
         self.env = os.environ | {"PORT": str(port), "LOG_LEVEL": "WARNING"}
         self.log = open(data.parent / "site.log", "ab")  # noqa: SIM115 - as long as the processes
-        self.commands = commands(app)
+        self.commands = run
         self.running = {name: self._start(name) for name in self.commands}
         self.ended = threading.Event()
         self.watch = threading.Thread(target=self._supervise, daemon=True)
@@ -250,10 +250,11 @@ def count(traffic: Traffic, began: float, wait: float) -> dict[str, Any]:
             answers[serial] = traffic.look_up("predictions", serial)
         todo = [serial for serial in todo if not (rows[serial] and rows[serial][0]["disposition"] and answers[serial])]
     one = {serial: found[0] for serial, found in rows.items() if found}
-    late = []
+    late, now = [], time.time()
     for serial, part in traffic.parts.items():
         moments = [datetime.fromisoformat(row["at"]).timestamp() for row in answers[serial]]
-        late += [moment for moment in moments if part.accepted and moment - part.accepted > LATE]
+        # What is written in the future was written by a clock that had jumped.
+        late += [moment for moment in moments if part.accepted and LATE < moment - part.accepted < now - part.accepted]
     # A read of the admin's that failed is no part of the site's day.
     normal = max([traffic.seen.last_failure, *late, began]) - began
     return {

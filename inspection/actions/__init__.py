@@ -1,6 +1,7 @@
 """Every write of the floor: one keyword-only function per verb, with `by` for the actor and `now` for the clock."""
 
 from inspection.actions.containing import close_containment, contain_escapes, open_containment, take_containment
+from inspection.actions.erasing import begin_erasure, erase_some, go_on_erasing
 from inspection.actions.halting import decline_halt, grant_halts, request_halt
 from inspection.actions.intake import MAX_PHOTOS, NewPhoto, import_history, receive_inspection
 from inspection.actions.judging import (
@@ -32,6 +33,7 @@ from inspection.actions.preferring import note_pseudonyms_read, set_own_keys, se
 from inspection.actions.queue import (
     HeldLease,
     claim,
+    end_long_leases,
     end_urgency,
     free_lease,
     leave,
@@ -56,6 +58,7 @@ __all__ = [
     "NewPhoto",
     "add_sample",
     "ask_second_look",
+    "begin_erasure",
     "claim",
     "close_containment",
     "close_study",
@@ -65,10 +68,13 @@ __all__ = [
     "decide_parts_by_machine",
     "decline_halt",
     "end_long_holds",
+    "end_long_leases",
     "end_urgency",
+    "erase_some",
     "escalate_overdue_opinions",
     "file_station_decision",
     "free_lease",
+    "go_on_erasing",
     "grant_halts",
     "hand_parts_to_people",
     "hand_to_people",

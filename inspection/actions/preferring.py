@@ -1,17 +1,18 @@
 """What people set for themselves, the keys of the room and their language; and who looked up a pseudonym."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inspection import audit
+from inspection.figures_read import note_figures_read
 from inspection.keys import checked_keys
-from inspection.models import AuditEvent, User
+from inspection.models import User, Where
 from inspection.refusals import BadInput, NotAllowed
+from inspection.roles import JUDGES
 
 
 def _own(user: User, by: User) -> User:
@@ -54,8 +55,6 @@ def set_own_language(*, user: User, language: str, by: User) -> None:
 
 @transaction.atomic
 def note_pseudonyms_read(*, by: User, now: datetime | None = None) -> None:
-    """An admin opened the list of names beside pseudonyms. Written at most once an hour for each."""
-    now = now or timezone.now()
-    lately = AuditEvent.objects.filter(subject="pseudonyms", by=by.username, at__gt=now - timedelta(hours=1))
-    if not lately.exists():
-        audit.record("pseudonyms_read", by=by, subject="pseudonyms")
+    """An admin opened the list of names beside pseudonyms. Written at most once in an hour for each."""
+    people = User.objects.filter(groups__name__in=JUDGES).order_by().values_list("pk", flat=True)
+    note_figures_read(of=people, where=Where.ACCOUNTS, by=by, now=now, action="pseudonyms_read")

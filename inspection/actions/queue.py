@@ -21,6 +21,7 @@ from inspection.prepared import MOMENT, TEXT, Given, Prepared
 from inspection.refusals import BadInput, Conflict
 from inspection.roles import oversees
 
+APART = timedelta(minutes=15)  # of two computers' clocks: to take a part out of somebody's hands wants more than a hold
 MAX_HELD = 8
 MAX_LOT = 80
 LEASE_GONE = gettext_lazy(
@@ -215,6 +216,21 @@ def free_lease(*, inspection: Inspection, by: User) -> None:
     if lease:
         lease.delete()
         audit.record("lease_freed", by=by, line=inspection.line.slug, subject=inspection, held_by=lease.user.username)
+
+
+def end_long_leases(*, line: Line, now: datetime) -> int:
+    """Free the parts that are held for longer ahead than anybody may hold one, and return how many.
+
+    The clock was set back after they had been taken; a person who left since would keep them for as long as it was.
+    """
+    furthest = now + timedelta(seconds=line.lease_seconds) + APART
+    held = Lease.objects.filter(inspection__line=line, expires_at__gt=furthest)
+    if not held.exists():
+        return 0  # nothing is written, so nobody waits for the writer
+    with transaction.atomic():
+        ended, _by_table = held.delete()
+        audit.record("leases_ended", by="system", line=line.slug, subject=line, parts=ended)
+    return ended
 
 
 @transaction.atomic

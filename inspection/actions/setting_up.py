@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from inspection import audit
-from inspection.models import DefectKind, Line, Sample, Shift, Station, User, Variant
+from inspection.models import DefectKind, Erasure, Line, Sample, Shift, Station, User, Variant
 from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, Role, ensure_roles, must
 
@@ -148,6 +148,10 @@ def set_up_user(
     """
     must(by, May.SET_UP)
     before = User.objects.select_for_update().get(pk=user.pk) if user.pk else None
+    if before and Erasure.objects.filter(person=before).exists():
+        raise Conflict(_("This account is erased. Set up a new one for whoever comes back."))
+    if User.objects.filter(pseudonym=user.username).exclude(pk=user.pk).exists():
+        raise BadInput(_("This is somebody's pseudonym. Choose another user name."))
     roles, lines = sorted(set(roles)), list(lines)
     if unknown := [role for role in roles if role not in list(Role)]:
         words = _("There is no role {role!r}. The roles are {roles}.")
@@ -167,7 +171,7 @@ def set_up_user(
     ensure_roles()
     user.groups.set(Group.objects.filter(name__in=roles))
     user.lines.set(lines)
-    _keep_an_admin()
+    keep_an_admin()
     changed = _differences(told, _account(user)) if before else _account(user)
     if changed or password is not None:
         action = "user_changed" if before else "user_set_up"
@@ -193,7 +197,7 @@ def _take_password(user: User, password: str) -> None:
     user.set_password(password)
 
 
-def _keep_an_admin() -> None:
+def keep_an_admin() -> None:
     admins = Q(groups__name=Role.ADMIN.value) | Q(is_superuser=True)
     if not User.objects.filter(admins, is_active=True).exists():
         raise Conflict(
@@ -206,6 +210,8 @@ def reset_password(*, user: User, password: str, by: User) -> None:
     """Set a new password for somebody; their open sessions end by it. API tokens stay."""
     must(by, May.SET_UP)
     user = User.objects.select_for_update().get(pk=user.pk)
+    if Erasure.objects.filter(person=user).exists():
+        raise Conflict(_("This account is erased. Set up a new one for whoever comes back."))
     _take_password(user, password)
     user.save(update_fields=["password"])
     audit.record("password_reset", by=by, subject=f"user {user.username}")

@@ -16,7 +16,8 @@ from inspection.models.judgement import (
     Verdict,
 )
 from inspection.models.part import Inspection, Lease, Origin, Photo, StationDecision
-from inspection.models.people import ApiToken, User
+from inspection.models.people import ApiToken, Erasure, User
+from inspection.models.reading import FiguresRead, Where
 from inspection.models.seeded import Purpose, Reference, SeededPart, Study, Truth
 from inspection.models.trail import AuditEvent, AuditSeal, OfNoPart
 
@@ -31,6 +32,8 @@ __all__ = [
     "Disposition",
     "DispositionOutcome",
     "Draw",
+    "Erasure",
+    "FiguresRead",
     "HaltAnswer",
     "HaltRequest",
     "Inspection",
@@ -56,4 +59,5 @@ __all__ = [
     "User",
     "Variant",
     "Verdict",
+    "Where",
 ]

@@ -39,6 +39,23 @@ class User(AbstractUser):
             raise NotAllowed(words.format(line=line.name))
 
 
+class Erasure(models.Model):
+    """A person asked to be forgotten: their account is closed, and their names leave the history bit by bit until `done_at`."""
+
+    person = models.OneToOneField(User, on_delete=models.PROTECT, related_name="erasure")
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField(default=timezone.now)
+    seen_to = models.BigIntegerField(default=0, help_text="The last event of the trail that was looked at.")
+    events = models.PositiveBigIntegerField(default=0, help_text="Events that held a name of theirs.")
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"erasure of {self.person.pseudonym}"
+
+
 class ApiToken(models.Model):
     """A bearer token of the API. Only its SHA-256 is kept: a token has 256 random bits, so no slow hash is needed."""
 

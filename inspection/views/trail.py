@@ -25,12 +25,12 @@ FILTERS = ("line", "action", "subject")
 
 @needs(May.READ_EVIDENCE)
 def audit_trail_page(request: HttpRequest) -> HttpResponseBase:
-    """The page; with `format` the same events as a file, with `names` as they are sealed."""
+    """The page; with `format` the same events as a file, with `sealed` as they are sealed."""
     format = request.GET.get("format")
     if format not in FORMATS:
         return _page(request)
-    reader, asked, names = caller(request), _asked(request), bool(request.GET.get("names"))
-    return trail_file(events_for(reader, **asked), reader, format=format, names=names, filters=asked)
+    reader, asked, sealed = caller(request), _asked(request), bool(request.GET.get("sealed"))
+    return trail_file(events_for(reader, **asked), reader, format=format, sealed=sealed, filters=asked)
 
 
 @needs(May.READ_EVIDENCE)
@@ -58,7 +58,7 @@ def _page(request: HttpRequest, *, report: TrailReport | None = None) -> HttpRes
         "actions": events_for(reader).order_by("action").values_list("action", flat=True).distinct(),
         "lines": Line.objects.for_user(reader),
         "asked": asked,
-        "may_export_names": may(reader, May.SET_UP) and not settings.SUPERVISORS_SEE_NAMES,
+        "may_export_sealed": may(reader, May.SET_UP) or settings.SUPERVISORS_SEE_NAMES,
     }
     return render(request, "inspection/audit_trail.html", context)
 

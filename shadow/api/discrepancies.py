@@ -6,6 +6,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inspection.api import checked
+from inspection.figures_read import note_figures_read
+from inspection.models import Where
 from inspection.roles import May, caller, needs_to
 from shadow import desk
 from shadow import discrepancies as listing
@@ -22,6 +24,7 @@ from shadow.api.discrepancy_serializers import (
 )
 from shadow.api.span import NARROW, SPAN
 from shadow.pairs import seen_by
+from shadow.persons import persons_narrowed
 from shadow.serializers import (
     AdjudicationSerializer,
     DiscrepancyPageSerializer,
@@ -46,6 +49,8 @@ LISTED = [
 def discrepancies(request: Request) -> Response:
     """Parts on which person and model differ, newest first or the surest mistakes first."""
     sought = listing.read_sought(request.query_params, caller(request))
+    of = persons_narrowed(sought.narrow)
+    note_figures_read(of=of, where=Where.DISCREPANCIES, line=sought.line, by=caller(request))
     page = listing.find_pairs(sought, before=listing.read_cursor(request.query_params.get("before", "")))
     note_shown(user=caller(request), inspections=[pair.inspection_id for pair in page.pairs], where="api discrepancies")
     query = request.query_params.copy()

@@ -11,7 +11,8 @@ from rest_framework.response import Response
 from inspection import actions
 from inspection.actions.intake import find_line
 from inspection.api import checked
-from inspection.models import Inspection, Line, Reference, Study, User
+from inspection.figures_read import note_figures_read
+from inspection.models import Inspection, Line, Reference, Study, User, Where
 from inspection.paging import NewestFirst, paged
 from inspection.refusals import BadInput
 from inspection.roles import May, caller, must, needs_to
@@ -32,9 +33,9 @@ from shadow.asked import one_of
 from shadow.desk import keep_known
 from shadow.gauge_report import GaugeReport, gauge_report
 from shadow.gauge_tables import progress_json, report_json, study_json, trial_rows
-from shadow.gauges import Wanted, find_study, line_asked, read_wanted
+from shadow.gauges import find_study, line_asked, read_wanted, wanted_of
 from shadow.narrowing import find_inspector
-from shadow.privacy import note_figures_read
+from shadow.persons import persons_of_study
 from shadow.reference_pool import find_part, find_reference, pool_rows, references_of
 from shadow.study_page import standing_of
 
@@ -56,7 +57,10 @@ def inspectors(request: Request) -> HttpResponseBase:
 
 def _told(request: Request, report: GaugeReport, name: str, as_json: Any) -> HttpResponseBase:
     format = one_of("format", request.query_params.get("format") or "json", FORMATS)
-    note_figures_read(line=report.wanted.line, by=caller(request))
+    study = report.wanted.study
+    of = persons_of_study(report, study) if study else report.called
+    where = Where.STUDY if study else Where.INSPECTORS
+    note_figures_read(of=of, where=where, line=report.wanted.line, by=caller(request))
     return csv_response(name, trial_rows(report)) if format == "csv" else Response(as_json(report))
 
 
@@ -136,6 +140,9 @@ def studies(request: Request) -> Response:
         rows = rows.filter(line=find_line(line, caller(request)))
     pages = NewestFirst()
     page: list[Any] = pages.paginate_queryset(rows.select_related("line", "by"), request) or []
+    for row in page:
+        taking_part = row.inspectors.values_list("pk", flat=True)
+        note_figures_read(of=taking_part, where=Where.STUDY, line=row.line, by=caller(request))
     return pages.get_paginated_response([_study(row, caller(request)) for row in page])
 
 
@@ -159,7 +166,7 @@ def _start(request: Request) -> Response:
 def study(request: Request, pk: int) -> HttpResponseBase:
     """How far a study is and what it came to; CSV: each answer."""
     found = find_study(pk, caller(request))
-    report = gauge_report(Wanted(found.line, study=found), caller(request))
+    report = gauge_report(wanted_of(found), caller(request))
 
     def as_json(report: GaugeReport) -> dict[str, Any]:
         preliminary = standing_of(found, caller(request)).preliminary

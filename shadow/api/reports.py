@@ -10,6 +10,8 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from inspection.figures_read import note_figures_read
+from inspection.models import Where
 from inspection.roles import May, caller, needs_to
 from inspection.sheets import csv_response, harmless
 from shadow import audit_pdf, sheets
@@ -18,6 +20,7 @@ from shadow.api.span import NARROW, SPAN
 from shadow.asked import one_of, read_asked
 from shadow.dossier import Dossier, dossier
 from shadow.pair_rows import PairRow, pair_chunks, pair_page, read_place
+from shadow.persons import persons_called, persons_of_pairs, persons_of_report
 from shadow.tables import csv_rows, report_json
 
 PAGE = 500  # pairs of an answer in JSON
@@ -68,7 +71,9 @@ def _file(data: bytes, kind: str, name: str) -> HttpResponse:
 def agreement(request: Request) -> HttpResponseBase:
     """How far people and a model agree: the 2x2 table, rates with 95 % intervals, groups, and what was left out."""
     format = one_of("format", request.query_params.get("format") or "json", tuple(WAYS))
-    return WAYS[format](dossier(read_asked(request.query_params, caller(request))), request)
+    found = dossier(read_asked(request.query_params, caller(request)))
+    note_figures_read(of=persons_of_report(found.report), where=Where.REPORT, line=found.asked.line, by=caller(request))
+    return WAYS[format](found, request)
 
 
 @extend_schema(
@@ -86,9 +91,12 @@ def pairs(request: Request) -> HttpResponseBase:
     asked = read_asked(request.query_params, caller(request))
     after = read_place(request.query_params.get("after", ""))
     if format == "csv":
+        note_figures_read(of=persons_of_pairs(asked), where=Where.PAIRS, line=asked.line, by=caller(request))
         name = f"pairs-{asked.line.slug if asked.line else 'lines'}"
         return csv_response(name, _pair_rows(pair_chunks(asked, caller(request), "export", after=after)))
     rows, following = pair_page(asked, caller(request), after, PAGE)
+    told = persons_called((row["inspector"] for row in rows), caller(request))
+    note_figures_read(of=told, where=Where.PAIRS, line=asked.line, by=caller(request))
     query = request.query_params.copy()
     query["after"] = str(following)
     next = request.build_absolute_uri(f"?{query.urlencode()}") if following else None

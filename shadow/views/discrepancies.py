@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from inspection.figures_read import note_figures_read
+from inspection.models import Where
 from inspection.refusals import BadInput
 from inspection.roles import May, caller, needs
 from shadow import discrepancies as listing
@@ -17,6 +19,7 @@ from shadow.adjudicating import adjudicate_all
 from shadow.asked import Asked
 from shadow.exhibits import exhibits
 from shadow.models import Finding, ModelVersion
+from shadow.persons import persons_narrowed
 from shadow.reasons import reasons_for
 from shadow.settled import sitting_of
 from shadow.showing import note_shown
@@ -40,6 +43,7 @@ def discrepancies(request: HttpRequest) -> HttpResponse:
     by = caller(request)
     params = asked_params(request) if request.GET else asked_params(request) | {"adjudicated": "no"}
     sought = listing.read_sought(params, by, kinds=listing.CELL_NAMES)
+    note_figures_read(of=persons_narrowed(sought.narrow), where=Where.DISCREPANCIES, line=sought.line, by=by)
     page = listing.find_pairs(sought, before=listing.read_cursor(params.pop("before", "")))
     note_shown(user=by, inspections=[pair.inspection_id for pair in page.pairs], where="discrepancies")
     first = next((pair for pair in page.pairs if pair.differs and not pair.finding), None)

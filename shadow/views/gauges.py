@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from inspection import actions
-from inspection.models import Line, Study, Truth
+from inspection.figures_read import note_figures_read
+from inspection.models import Line, Study, Truth, Where
 from inspection.refusals import Refused
 from inspection.roles import May, caller, may, needs
 from inspection.views.forms import checked
@@ -22,7 +23,6 @@ from shadow.gauge_hours import hour_chart, hour_rows, shift_words
 from shadow.gauge_page import FIGURES, between, inspector_rows, one_look, sentence, team_row
 from shadow.gauge_report import GaugeReport, gauge_report
 from shadow.gauges import MIXED, STUDIES, line_asked, read_wanted
-from shadow.privacy import note_figures_read
 from shadow.reference_pool import find_part, find_reference, mix_of, pool_rows, references_of
 from shadow.views.filters import asked_params, query_of
 
@@ -37,7 +37,7 @@ def inspectors(request: HttpRequest) -> HttpResponse:
     """What inspectors find of what is there, each with themselves, with each other and over the shift."""
     wanted = read_wanted(asked_params(request), caller(request))
     report = gauge_report(wanted, caller(request))
-    note_figures_read(line=wanted.line, by=caller(request))
+    note_figures_read(of=report.called, where=Where.INSPECTORS, line=wanted.line, by=caller(request))
     kept = {name: value for name, value in wanted.echo().items() if value}
     return render(request, "shadow/gauges.html", {
         **frame_of(request, wanted.line), **results_of(report), "sentence": sentence(report), "one_look": one_look(report),

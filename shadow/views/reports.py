@@ -8,10 +8,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from inspection.figures_read import note_figures_read
+from inspection.models import Where
 from inspection.roles import May, caller, may, needs
 from shadow.asked import GROUPINGS, read_asked
 from shadow.dossier import Dossier, dossier
 from shadow.people_page import people_notes, people_rows, people_sentence
+from shadow.persons import persons_of_report
 from shadow.report_page import EVIDENCE, figures_of, left_out, rows, tiles
 from shadow.reports import sentence
 from shadow.score_page import score_plots, why_no_scores
@@ -28,6 +31,7 @@ def agreement_report(request: HttpRequest) -> HttpResponse:
     """How far people and the model agree: one sentence, the 2x2, the ceiling, trends, scores, a table."""
     params = request.GET.dict() if request.GET.get("group_by") == "line" else asked_params(request)
     found = dossier(read_asked(params, caller(request)))
+    note_figures_read(of=persons_of_report(found.report), where=Where.REPORT, line=found.asked.line, by=caller(request))
     kept = {name: value for name, value in found.asked.echo().items() if value} | {"evidence": found.asked.evidence}
     if params.get("trend"):
         kept["trend"] = params["trend"]

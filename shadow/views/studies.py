@@ -15,14 +15,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from inspection import actions
-from inspection.models import Line, Reference, Study
+from inspection.figures_read import note_figures_read
+from inspection.models import Line, Reference, Study, Where
 from inspection.refusals import Refused
 from inspection.roles import May, caller, needs
 from inspection.seeds import ROUNDS, against_study
 from shadow.gauge_page import sentence
 from shadow.gauge_report import gauge_report
-from shadow.gauges import Wanted, find_study, line_asked
-from shadow.privacy import note_figures_read
+from shadow.gauges import find_study, line_asked, wanted_of
+from shadow.persons import persons_of_study
 from shadow.reference_pool import pool_rows, references_of
 from shadow.study_page import standing_of
 from shadow.study_plan import Draft, Plan, candidates, median_seconds, suggested
@@ -52,8 +53,8 @@ def studies(request: HttpRequest) -> HttpResponse:
 def study(request: HttpRequest, pk: int) -> HttpResponse:
     """How far a study is, and what it came to."""
     found = find_study(pk, caller(request))
-    report = gauge_report(Wanted(found.line, study=found), caller(request))
-    note_figures_read(line=found.line, by=caller(request))
+    report = gauge_report(wanted_of(found), caller(request))
+    note_figures_read(of=persons_of_study(report, found), where=Where.STUDY, line=found.line, by=caller(request))
     return render(request, "shadow/study.html", {
         **frame_of(request, found.line), **results_of(report), "standing": standing_of(found, caller(request)),
         "sentence": sentence(report), "export": reverse("api_study", args=[found.pk]),

@@ -87,6 +87,7 @@ def test_the_pages_around_the_room(sign_in, furnished, line, ivy, sam, judge, sc
         "/parts/",
         f"/parts/{furnished[0].serial}/",
         "/preferences/",
+        "/preferences/data/",
         f"/lines/{line.slug}/samples/",
         "/queue/",
     ):

@@ -27,8 +27,12 @@ from inspection.models import AuditEvent, Containment, Disposition, Draw, Inspec
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from monitoring.models import Alarm
 from shadow.actions import load_scorer
+from shadow.actions.versions import weights_path
+from shadow.graph_files import files_made_apart
 from shadow.models import Comparison, Prediction, ScoringJob
 from shadow.rollups import catch_up
+from shadow.vision.answers import WeightsRefused
+from shadow.vision.runtime import files_of
 
 SECOND = timedelta(seconds=1)
 
@@ -114,6 +118,14 @@ def test_a_bundle_is_a_signed_file_of_what_the_station_needs(bundle, api, cam, s
     assert again.status_code == 304
     event = AuditEvent.objects.get(action="bundle_exported")
     assert (event.by, event.data["station"], event.data["sha256"]) == ("ada", "cam-1", bundle.sha256)
+
+
+def test_a_process_without_torch_has_the_files_made_by_another(version):
+    here, apart = files_of(load_scorer(version)), files_made_apart(weights_path(version), version.weights_sha256)
+    assert here.keys() == apart.keys()
+    assert [name for name in here if here[name] != apart[name] and name != "figures.npz"] == []  # that has a date in it
+    with pytest.raises(WeightsRefused, match="altered"):
+        files_made_apart(weights_path(version), "0" * 64)
 
 
 def test_only_an_admin_exports_and_a_line_without_a_certificate_gets_none(
@@ -278,7 +290,7 @@ def test_decided_before_a_halt_is_taken_and_after_it_not(bundle, send, line, sam
     automation.set_halt(line=line, on=True, by=sam, reason="smoke")
     assert EdgeMark.objects.get(inspection=part_of(send(bundle, decided_at=before))).taken
     late = part_of(send(bundle, place=2, decided_at=(timezone.now() + SECOND).isoformat()))
-    assert "had ended by then: halted by sam" in EdgeMark.objects.get(inspection=late).refused[0]
+    assert "had ended by then: halted: smoke" in EdgeMark.objects.get(inspection=late).refused[0]
 
 
 def test_a_place_is_one_part_and_a_cleaned_part_a_persons(bundle, send, line, station, judge, ivy):
@@ -435,7 +447,7 @@ def test_the_lines_page_exports_and_ends_a_bundle(partial, line, station, page, 
     assert (told.status_code, "1 to 24 hours" in told.content.decode()) == (400, True)
     assert page(sam).post(address + "bundles/", form).status_code == 403
     told = page(sam).post(address + "bundles/end/", {"number": "1", "reason": "the lamp is new"}, follow=True)
-    assert "ended by sam: the lamp is new" in told.content.decode()
+    assert "a person ended it: the lamp is new (sam)" in told.content.decode()
 
 
 def test_the_page_says_why_no_station_may(partial, line, station, page, sam, ada):

@@ -85,7 +85,9 @@ def test_nobody_listens():
     [
         "https://127.0.0.1/", "https://localhost/", "https://10.1.2.3/", "https://169.254.169.254/latest/meta-data/",
         "https://[::1]/", "https://[::ffff:10.0.0.1]/", "https://[fd00::1]/", "https://0.0.0.0/", "https://2130706433/",
-        "https://0x7f.1/", "https://[64:ff9b::a00:1]/",
+        "https://0x7f.1/", "https://[64:ff9b::a00:1]/", "https://0177.0.0.1/", "https://127.1/", "https://[::10.0.0.1]/",
+        "https://[64:ff9b:1::a00:1]/", "https://[fec0::1]/", "https://[::ffff:0:10.0.0.1]/", "https://[::]/",
+        "https://\N{CIRCLED DIGIT ONE}27.0.0.1/", "https://[2002:a9fe:a9fe::]/",
     ],
 )  # fmt: skip
 def test_what_leads_inside_is_refused(url):
@@ -173,7 +175,9 @@ def test_tls_asks_for_the_certificate_of_the_name_while_the_address_is_pinned(
 def test_addresses_that_carry_another_are_as_public_as_that():
     public = ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"]
     inner = ["127.0.0.1", "::ffff:127.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "224.0.0.1", "::", "100.64.0.1"]
-    assert [is_public(ip_address(address)) for address in public + inner] == [True] * 4 + [False] * 7
+    inner += ["::127.0.0.1", "64:ff9b:1::7f00:1", "fec0::1", "::ffff:0:127.0.0.1", "2606:2800:220:1:0:5efe:7f00:1"]
+    inner += ["2606:2800:220:1:200:5efe:a00:1", "2001:0:7f00:1::1"]
+    assert [is_public(ip_address(address)) for address in public + inner] == [True] * 4 + [False] * 14
 
 
 def test_another_secret_body_or_time_is_another_signature():

@@ -16,7 +16,7 @@ from automation.models import Routing
 from automation.routing import Part, Rule, decide
 from automation.tasks import SWEEP, release_holds, sweep
 from inspection import actions as floor
-from inspection.models import AuditEvent, Inspection, Line, Origin
+from inspection.models import AuditEvent, Inspection, Lease, Line, Origin
 from shadow import jobs
 from shadow.actions import weights_path
 from shadow.models import Prediction, ScoringJob
@@ -204,6 +204,31 @@ def test_the_sweep_ends_them(partial, make_part, later, monkeypatch):
     sweep()
     part.refresh_from_db()
     assert part.hold_until <= timezone.now()
+
+
+def test_when_the_clock_is_set_back_the_leases_end(partial, make_part, ivy, later):
+    make_part()
+    floor.claim(line=partial, by=ivy, now=later(7200))
+    release_holds(now=timezone.now())
+    assert not Lease.objects.exists()
+    [event] = AuditEvent.objects.filter(action="leases_ended")
+    assert (event.by, event.line, event.data) == ("system", "line-a", {"parts": 1})
+
+
+def test_a_lease_by_a_clock_a_little_ahead_stays(partial, make_part, ivy, later):
+    make_part()
+    floor.claim(line=partial, by=ivy, now=later(300))
+    release_holds(now=timezone.now())
+    assert Lease.objects.exists()
+
+
+def test_when_the_clock_is_set_back_a_workers_lease_ends(partial, make_part, later):
+    make_part()
+    [job] = jobs.lease_jobs(now=later(jobs.make_missing_jobs(now=timezone.now()) and 7200))
+    assert not jobs.lease_jobs(now=later(1))
+    release_holds(now=timezone.now())
+    [again] = jobs.lease_jobs(now=later(1))
+    assert (again.id, again.attempts) == (job.id, job.attempts + 1)
 
 
 def test_a_hold_as_long_as_the_line_allows_is_left_alone(partial, make_part, version, answer):

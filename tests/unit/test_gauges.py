@@ -12,7 +12,6 @@ from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
 from inspection.models import (
-    AuditEvent,
     Correction,
     Disposition,
     Inspection,
@@ -34,7 +33,6 @@ from shadow.gauge_page import between, inspector_rows, one_look, sentence, team_
 from shadow.gauge_report import gauge_report
 from shadow.gauge_tables import report_json, trial_rows
 from shadow.gauges import Wanted, hours_into_shift, looks, read_wanted, shown_on
-from shadow.privacy import note_figures_read
 from tests.conftest import make_person
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -449,20 +447,6 @@ def test_a_rise_over_the_shift_is_named_with_its_test(line, reference, shown, iv
 
 
 # ---- Privacy
-
-
-def test_reading_is_on_record_once_a_day_for_each_reader_and_line(line, sam, ada):
-    other = Line.objects.create(slug="line-b", name="Line B")
-    for reader, place in ((sam, line), (sam, line), (ada, line), (sam, other)):
-        note_figures_read(line=place, by=reader)
-    rows = AuditEvent.objects.filter(action="inspector_figures_read").values_list("by", "line", "subject")
-    assert list(rows) == [
-        ("sam", "line-a", "inspectors of line-a"), ("ada", "line-a", "inspectors of line-a"),
-        ("sam", "line-b", "inspectors of line-b"),
-    ]  # fmt: skip
-    later = AuditEvent.objects.first().at + timedelta(days=1, seconds=1)
-    note_figures_read(line=line, by=sam, now=later)
-    assert AuditEvent.objects.filter(by="sam", line="line-a").count() == 2
 
 
 def test_others_go_by_pseudonyms_and_one_self_by_name(studied, ivy, ian, sam):

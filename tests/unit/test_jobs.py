@@ -61,7 +61,8 @@ def test_every_assigned_version_gets_a_job_until_its_assignment_ends(line, versi
     assert make(later(2)) == 0
 
 
-def test_the_search_does_not_grow_with_history_and_misses_no_late_commit(candidate, make_part, later):
+def test_the_search_does_not_grow_with_history_and_misses_no_late_commit(candidate, make_part, later, monkeypatch):
+    monkeypatch.setattr(jobs, "UNDER_WAY", 0)
     parts = [make_part(), make_part()]
     make(later(60))
     assert Assignment.objects.get().scanned_to == 0  # rows may still commit out of order
@@ -70,6 +71,15 @@ def test_the_search_does_not_grow_with_history_and_misses_no_late_commit(candida
     part = make_part()
     assert make(later(601)) == 1
     assert ScoringJob.objects.latest("pk").inspection_id == part.pk
+
+
+def test_the_newest_parts_are_looked_at_again_however_old_a_clock_set_back_dates_them(candidate, make_part, later):
+    Assignment.objects.update(assigned_at=later(-9000))
+    late, first = make_part(now=later(-7200)), make_part(now=later(-7200))
+    make(later(0))
+    ScoringJob.objects.filter(inspection=late).delete()  # as if its intake had committed only now
+    assert make(later(1)) == 1
+    assert ScoringJob.objects.filter(inspection__in=[late, first]).count() == 2
 
 
 # ---- replays

@@ -40,18 +40,37 @@ def left():
 
 def test_what_is_older_goes_and_alarms_stay(windows, notices, monkeypatch):
     monkeypatch.setattr(pruning, "AT_ONCE", 1)
-    assert pruning.prune(now=NOW) == {"windows_of_minutes": 2, "windows_of_days": 1, "buckets": 1, "notices": 2}
+    assert pruning.prune(now=NOW) == {
+        "windows_of_minutes": 2,
+        "windows_of_days": 1,
+        "buckets": 1,
+        "notices": 2,
+        "readings": 0,
+    }
     assert left() == [("day", 31), ("day", 400), ("day", 1820), ("minutes", 1), ("minutes", 29)]
     assert sorted(Delivery.objects.values_list("state", flat=True)) == ["due", "sent"]
     assert Alarm.objects.count() == 4
-    assert pruning.prune(now=NOW) == {"windows_of_minutes": 0, "windows_of_days": 0, "buckets": 0, "notices": 0}
+    assert pruning.prune(now=NOW) == {
+        "windows_of_minutes": 0,
+        "windows_of_days": 0,
+        "buckets": 0,
+        "notices": 0,
+        "readings": 0,
+    }
 
 
 def test_the_command_counts_before_it_deletes(windows, capsys, settings):
     settings.KEEP_MINUTES_DAYS = 10
     call_command("prune", "--dry-run", "--json")
     said = json.loads(capsys.readouterr().out)
-    assert said == {"windows_of_minutes": 3, "windows_of_days": 1, "buckets": 1, "notices": 0, "dry_run": True}
+    assert said == {
+        "windows_of_minutes": 3,
+        "windows_of_days": 1,
+        "buckets": 1,
+        "notices": 0,
+        "readings": 0,
+        "dry_run": True,
+    }
     assert Window.objects.count() == 8
     call_command("prune")
     assert "windows of minutes: 3" in capsys.readouterr().out

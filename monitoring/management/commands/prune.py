@@ -10,7 +10,7 @@ from monitoring.pruning import prune
 
 
 class Command(command.Command):
-    help = "Delete windows of figures and notices that are older than KEEP_MINUTES_DAYS, KEEP_DAYS_DAYS and KEEP_NOTICES_DAYS say."
+    help = "Delete windows of figures and notices that are older than the KEEP_..._DAYS of the settings say."
 
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="count what would go, and delete nothing")

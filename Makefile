@@ -10,7 +10,8 @@ TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/shadowline
 TEST_BROKER_URL ?= redis://127.0.0.1:6379/9
 export TEST_DATABASE_URL TEST_BROKER_URL
 # What the tests write outside their own folders, and no setting of this shell.
-TESTS := env -u DATABASE_URL -u BROKER_URL -u SECRET_KEY -u STORAGE_URL DATA_DIR=$(CURDIR)/var/tests DEBUG=1
+TESTS := env -u DATABASE_URL -u BROKER_URL -u SECRET_KEY -u STORAGE_URL \
+  -u DATABASE_URL_FILE -u BROKER_URL_FILE -u SECRET_KEY_FILE DATA_DIR=$(CURDIR)/var/tests DEBUG=1
 # So many processes; one that is done takes over what waits for another. Journeys wait for the browser half of their time.
 # What the processes compile is kept: compiling takes as long as hundreds of tests.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --dist worksteal --numprocesses
@@ -20,7 +21,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --dist workstea
 
 up: install  ## install, migrate, seed and run a demo factory; Ctrl-C stops it
 	$(BIN)/python manage.py migrate --verbosity 0
-	$(if $(SECRET_KEY)$(DATABASE_URL),$(BIN)/python manage.py collectstatic --noinput --verbosity 0)
+	$(if $(SECRET_KEY)$(DATABASE_URL)$(SECRET_KEY_FILE)$(DATABASE_URL_FILE),$(BIN)/python manage.py collectstatic --noinput --verbosity 0)
 	$(BIN)/python manage.py seed_demo
 	@exec $(BIN)/python -m config.processes
 
@@ -48,7 +49,7 @@ test: .venv/installed-dev  ## the quick tests, the long ones, both on each shape
 	  { echo "The journeys drive a real browser. Install Chromium, for example: apt-get install chromium"; exit 1; }
 	$(TESTS) $(PYTEST) 3 tests/journeys
 
-check: .venv/installed-dev  ## style, types, the direction of the apps, migrations, and the settings of a real site
+check: .venv/installed-dev  ## style, types, the direction of the apps, migrations, the settings of a real site, dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
@@ -57,6 +58,7 @@ check: .venv/installed-dev  ## style, types, the direction of the apps, migratio
 	$(TESTS) DEBUG=0 SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))') \
 	  ALLOWED_HOSTS=shadowline.example HTTPS=1 \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python -m tests.dependencies
 
 # Of makemessages: one line a message, the file that has it, and nothing from beside the product.
 MESSAGES := --locale zh_Hans --no-wrap --no-obsolete --add-location file \

@@ -62,9 +62,9 @@ def rotate_draw_key(*, by: User, reason: str, now: datetime) -> DrawKey:
     must(by, May.SET_UP)
     if not reason.strip():
         raise BadInput("Say why the key is changed; the reason stands in the audit trail.")
-    if os.environ.get("DRAW_SECRET"):
+    if os.environ.get("DRAW_SECRET") or os.environ.get("DRAW_SECRET_FILE"):
         raise Conflict(
-            "The key comes from the environment (DRAW_SECRET). Set another one there, on every node, and start the "
+            "The key comes from the environment (DRAW_SECRET or DRAW_SECRET_FILE). Set another one there, on every node, and start the "
             "processes anew: that they draw with it is noted by itself."
         )
     note_draw_key(now=now)

@@ -24,6 +24,7 @@ from django.db import connection
 from automation import draws
 from automation.draw_keys import secret_file
 from automation.models import DrawKey
+from config.environment import secret
 from inspection import seals
 from inspection.models import Photo
 from inspection.photos import path_of
@@ -143,9 +144,9 @@ def restore(folder: Path, *, tell: Tell) -> dict[str, Any]:
         raise BackupError(f"The database has {len(tables)} tables already. A backup goes into an empty one.")
     for what, target in _folders().items():
         _copy_new(folder / what, target, _counting(tell, what))
-    for secret in manifest["secrets"]:
+    for name in manifest["secrets"]:
         # The site is empty, so nothing was drawn or signed with what the settings have just made.
-        _copy_secret(folder / secret, Path(settings.DATA_DIR) / secret)
+        _copy_secret(folder / name, Path(settings.DATA_DIR) / name)
     tell("the database")
     connection.close()
     if connection.vendor == "sqlite":
@@ -169,9 +170,9 @@ def check(manifest: dict[str, Any]) -> Checked:
     """Hold the rows against the photos, and the audit trail against the heads that the manifest remembers."""
     stored = list(Photo.objects.values_list("stored", flat=True).distinct())
     missing = [digest for digest in stored if not path_of(digest).exists()]
-    secret = os.environ.get("DRAW_SECRET") or secret_file().read_text().strip()  # the settings' may be older
+    key = secret("DRAW_SECRET") or secret_file().read_text().strip()  # the settings' may be older
     last = DrawKey.objects.last()
-    same = last is None or last.key == draws.key_id(secret.encode())
+    same = last is None or last.key == draws.key_id(key.encode())
     return Checked(len(stored), missing, seals.verify_trail(manifest["heads"].items()).broken, same)
 
 

@@ -13,6 +13,70 @@ from django.core.exceptions import ImproperlyConfigured
 from inspection.bucket import Bucket
 
 env = environ.Env()
+ROLES = ("station", "inspector", "supervisor", "admin")  # of inspection.roles, which needs the settings first
+
+
+def secret(name: str) -> str:
+    """The setting NAME, or what stands in the file that NAME_FILE names, as systemd and Docker hand secrets over.
+
+    Empty where neither is set. Raises ImproperlyConfigured for both, or a file that cannot be read or says nothing; no
+    message of this module repeats a secret.
+    """
+    told, file = env.str(name, default=""), env.str(f"{name}_FILE", default="")
+    if not file:
+        return told
+    if told:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Leave one of them out.")
+    try:
+        found = Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", "") or "it is no text"
+        raise ImproperlyConfigured(f"{name}_FILE names {file}, which cannot be read: {why}.") from None
+    if not found:
+        raise ImproperlyConfigured(f"{name}_FILE names {file}, which is empty.")
+    return found
+
+
+def database(url: str) -> dict:
+    """Django's settings of DATABASE_URL. Raises ImproperlyConfigured for what is none, without the URL: it holds a password."""
+    try:
+        found = env.db_url_config(url)
+    except Exception:
+        found = {}
+    if found.get("ENGINE") not in ("django.db.backends.postgresql", "django.db.backends.sqlite3"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read. Write it as postgres://user:password@host:5432/name, with signs such as / @ # of"
+            " the password as %2F %40 %23."
+        )
+    return found
+
+
+def broker(url: str) -> str:
+    """BROKER_URL, or several with semicolons. Raises ImproperlyConfigured for one whose host and port cannot be told from the
+    password, which the broker's client would repeat."""
+    for one in filter(None, url.split(";")):
+        if "://" not in one or not _has_a_port_or_none(one):
+            raise ImproperlyConfigured(
+                "BROKER_URL cannot be read. Write it as redis://:password@host:6379/0 or amqp://user:password@host:5672//,"
+                " with signs such as / @ # of the password as %2F %40 %23."
+            )
+    return url
+
+
+def _has_a_port_or_none(url: str) -> bool:
+    try:
+        port = urlsplit(url).port
+    except ValueError:  # a word stands where the port should
+        return False
+    return port is None or port > 0
+
+
+def roles(name: str) -> list[str]:
+    """The roles that a setting names, with commas. Raises ImproperlyConfigured for a word that is none."""
+    found = env.list(name, default=[])
+    if unknown := sorted(set(found) - set(ROLES)):
+        raise ImproperlyConfigured(f"{name} names {unknown[0]!r}. The roles are {', '.join(ROLES)}.")
+    return found
 
 
 def secret_from_file(path: Path) -> str:
@@ -81,12 +145,19 @@ def photo_delivery(word: str, bucket: Bucket | None) -> str:
 
 def mail_options(url: str) -> dict:
     """Django's EMAIL_ settings of `smtp+tls://user:password@host:587`. Raises ImproperlyConfigured for another scheme."""
-    scheme = url.partition(":")[0]
-    if scheme not in ("smtp", "smtp+tls", "smtp+ssl"):
+    scheme, said, _ = url.partition("://")
+    if not said or scheme not in ("smtp", "smtp+tls", "smtp+ssl"):
+        begins = f"begins with {scheme!r}" if said else "has no scheme"
         raise ImproperlyConfigured(
-            f"EMAIL_URL begins with {scheme!r}: say smtp://host:25, smtp+tls://user:password@host:587 or smtp+ssl://..."
+            f"EMAIL_URL {begins}: say smtp://host:25, smtp+tls://user:password@host:587 or smtp+ssl://..."
         )
-    return {name: value for name, value in env.email_url_config(url).items() if name.startswith("EMAIL_")}
+    try:
+        found = env.email_url_config(url)
+    except Exception:
+        raise ImproperlyConfigured(
+            "EMAIL_URL cannot be read. Signs such as / @ # of its password are written as %2F %40 %23."
+        ) from None
+    return {name: value for name, value in found.items() if name.startswith("EMAIL_")}
 
 
 def sqlite_options(database: dict) -> dict:

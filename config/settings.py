@@ -8,11 +8,15 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import logs
 from config.environment import (
+    broker,
     cores,
+    database,
     env,
     mail_options,
     photo_delivery,
     photo_store,
+    roles,
+    secret,
     secret_from_file,
     sqlite_options,
 )
@@ -23,12 +27,14 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 # Nothing set is a first look on this computer: DEBUG is on and only local host names answer. As soon as the
 # deployment names a secret or a database it is taken for a real one, and DEBUG has to be asked for.
-DEBUG = env.bool("DEBUG", default=not (env.str("SECRET_KEY", "") or env.str("DATABASE_URL", "")))
-SECRET_KEY = env.str("SECRET_KEY", default="")
+SECRET_KEY, _database_url = secret("SECRET_KEY"), secret("DATABASE_URL")
+DEBUG = env.bool("DEBUG", default=not (SECRET_KEY or _database_url))
 if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY is not set. Set it to a long random string, the same on every node.")
     SECRET_KEY = secret_from_file(DATA_DIR / "secret_key")
+# Keys of before, with commas: sessions and second factors that were made with them still hold.
+SECRET_KEY_FALLBACKS = [key for key in secret("SECRET_KEY_FALLBACKS").split(",") if key]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 if not ALLOWED_HOSTS:
     ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
@@ -67,6 +73,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "inspection.middleware.SamePerson",
     "inspection.middleware.PersonsLanguage",
+    "inspection.middleware.SecondFactorAsked",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "inspection.middleware.RefusalPages",
@@ -93,7 +100,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'shadowline.sqlite3'}")}
+DATABASES = {"default": database(_database_url or f"sqlite:///{DATA_DIR / 'shadowline.sqlite3'}")}
 # Connections live on from request to request: to open one costs as much as a verdict, with SQLite too.
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -119,10 +126,21 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 # Whether supervisors read people's names beside their figures; else pseudonyms (see docs/operator.md).
 SUPERVISORS_SEE_NAMES = env.bool("SUPERVISORS_SEE_NAMES", default=False)
+# Roles that have to sign in with a second factor; anybody else may.
+TOTP_REQUIRED_FOR = roles("TOTP_REQUIRED_FOR")
+AXES_HANDLER = "inspection.guessing.Guesses"
+AXES_CLIENT_IP_CALLABLE = "inspection.guessing.client_address"
+# So many proxies of the site's own stand before it: what they saw is who asks. None: the connection is.
+PROXIES = env.int("PROXIES", default=0)
 AXES_FAILURE_LIMIT = 10
+SPRAY_LIMIT = 100  # wrong ones of one address, whatever the names: a shift that signs in behind one address has fewer
+WRONG_TOKEN_LIMIT = 30  # different ones of one address
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or whoever keeps trying would keep out who shares the address
+# What was entered is never kept; the password is left out by itself.
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "old_password", "again"]
 AXES_VERBOSE = False
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 
@@ -152,7 +170,7 @@ WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = False
 
 # The key of the draws (canary, audit, blind): not SECRET_KEY, so that neither is changed for the other's sake.
-DRAW_SECRET = env.str("DRAW_SECRET", default="") or secret_from_file(DATA_DIR / "draw_secret")
+DRAW_SECRET = secret("DRAW_SECRET") or secret_from_file(DATA_DIR / "draw_secret")
 
 # The file with the Ed25519 key that signs bundles for stations; made on first use. Every web node needs the same one.
 EDGE_KEY = Path(env.str("EDGE_KEY", default=str(DATA_DIR / "edge_key")))
@@ -202,7 +220,7 @@ SPECTACULAR_SETTINGS = {
 WAKE_UP_TASK = "automation.tasks.score_waiting_parts"
 # What is done with a part that a station has decided by itself: a name, for the same reason.
 TAKE_STATION_DECISION = "automation.actions.edge_arrival.take_station_decision"
-BROKER_URL = env.str("BROKER_URL", default="")
+BROKER_URL = broker(secret("BROKER_URL"))
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -218,12 +236,13 @@ TESTING = "pytest" in sys.modules
 if TESTING:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # empty: this computer alone scrapes /metrics
+METRICS_TOKEN = secret("METRICS_TOKEN")  # empty: this computer alone scrapes /metrics
 
 # Notices of alarms. Nothing set: no mail goes out, and webhooks lead to the internet alone (see monitoring.webhooks).
-EMAIL_SET = bool(env.str("EMAIL_URL", default=""))
+_email_url = secret("EMAIL_URL")
+EMAIL_SET = bool(_email_url)
 if EMAIL_SET:
-    vars().update(mail_options(env.str("EMAIL_URL")))
+    vars().update(mail_options(_email_url))
 EMAIL_TIMEOUT = 10  # seconds
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default="shadowline@localhost")
 WEBHOOK_ALLOW = env.list("WEBHOOK_ALLOW", default=[])  # own hosts, addresses or networks that may be posted to

@@ -48,6 +48,9 @@ ACTIONS = (
     gettext_noop("baseline widened"), gettext_noop("channel set up"), gettext_noop("channel changed"),
     gettext_noop("channel removed"), gettext_noop("channel secret renewed"),
     gettext_noop("bundle exported"), gettext_noop("bundle ended"),
+    gettext_noop("token withdrawn"), gettext_noop("own password set"), gettext_noop("second factor set up"),
+    gettext_noop("second factor turned off"), gettext_noop("second factor reset"), gettext_noop("recovery codes renewed"),
+    gettext_noop("recovery code used"),
 )  # fmt: skip
 
 

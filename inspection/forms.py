@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from inspection.actions.setting_up import frozen_fields, name_of
-from inspection.models import DefectKind, Line, Photo, Sample, Shift, Station, User, Variant
+from inspection.actions.tokens import MAX_DAYS
+from inspection.models import ApiToken, DefectKind, Line, Photo, Sample, Shift, Station, User, Variant
 from inspection.roles import Role
 
 FROZEN_HINT = gettext_lazy("It stands in the history and cannot change.")
@@ -293,6 +294,66 @@ class PasswordForm(forms.Form):
 
     def clean(self) -> None:
         _check_password(self, self.user)
+
+
+class OwnPasswordForm(forms.Form):
+    """Somebody's own new password, and the one that they have now."""
+
+    old_password = forms.CharField(
+        label=gettext_lazy("Password that you have now"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        strip=False,
+    )
+    password = forms.CharField(
+        label=gettext_lazy("New password"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        strip=False,
+        help_text=gettext_lazy("At least 10 characters, none of the usual ones. Several words are easy to keep."),
+    )
+    again = forms.CharField(
+        label=gettext_lazy("New password again"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        strip=False,
+    )
+
+    def __init__(self, user: User, data: Any = None):
+        self.user = user
+        super().__init__(data)
+
+    def clean(self) -> None:
+        sent = self.cleaned_data
+        if "password" in sent and "again" in sent and sent["password"] != sent["again"]:
+            self.add_error("again", _("The two are not the same."))
+        _check_password(self, self.user)
+
+
+class TokenForm(SetUpForm):
+    """A new API token; none is edited later."""
+
+    days = forms.IntegerField(
+        label=gettext_lazy("Days"), min_value=1, max_value=MAX_DAYS, initial=365,
+        help_text=gettext_lazy("How long it is valid."),
+    )  # fmt: skip
+
+    class Meta:
+        model = ApiToken
+        fields = ["user", "label", "scope", "lines"]
+        labels = {
+            "user": gettext_lazy("Account"), "label": gettext_lazy("Label"), "scope": gettext_lazy("What it is there for"),
+            "lines": gettext_lazy("Lines"),
+        }  # fmt: skip
+        help_texts = {
+            "user": gettext_lazy("A token never does more than its account."),
+            "label": gettext_lazy("Where it is used, such as 'Camera 1'; the list shows it."),
+            "lines": gettext_lazy("None ticked: all lines of the account."),
+        }
+        widgets = {"lines": forms.CheckboxSelectMultiple}
+
+    field_order = ["user", "label", "scope", "days", "lines"]
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        cast(forms.ModelChoiceField, self.fields["user"]).queryset = User.objects.filter(is_active=True)
 
 
 def _check_password(form: forms.Form | forms.ModelForm, user: User) -> None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from functools import wraps
 from typing import cast
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_noop
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from inspection.models import User
+from inspection.models import ApiToken, Scope, User
 from inspection.prepared import Given, Prepared
 from inspection.refusals import NotAllowed
 
@@ -40,6 +41,7 @@ class May(StrEnum):
     KEEP_SAMPLES = gettext_noop("keep the samples to compare with")
     PROPOSE = gettext_noop("propose changes of automation")
     SET_UP = gettext_noop("set up the factory")
+    KEEP_ACCOUNT = gettext_noop("keep an account of your own")
 
 
 STATION_ONLY = frozenset({Role.STATION, Role.ADMIN})
@@ -54,6 +56,13 @@ TABLE: dict[May, frozenset[Role]] = {
     May.KEEP_SAMPLES: OVERSEERS,
     May.PROPOSE: frozenset({Role.ADMIN}),
     May.SET_UP: frozenset({Role.ADMIN}),
+    May.KEEP_ACCOUNT: frozenset(Role),
+}
+
+# A token of this scope acts as this role, where its account may do what the scope is for.
+ACTS_AS: dict[str, tuple[May, Role]] = {
+    Scope.SEND: (May.SEND, Role.STATION),
+    Scope.JUDGE: (May.JUDGE, Role.INSPECTOR),
 }
 
 
@@ -61,13 +70,21 @@ GROUPS = Prepared(lambda: Group.objects.filter(user=Given("user")).values_list("
 
 
 def roles_of(user) -> frozenset[Role]:
-    """The roles of a user; a superuser is an admin. Asked once per request object."""
+    """The roles of a user, as far as the token of this request has them; a superuser is an admin. Asked once per request."""
     if not user.is_authenticated:
         return frozenset()
     if not hasattr(user, "_roles"):
         names = {name for (name,) in GROUPS(user=user.pk)} | ({"admin"} if user.is_superuser else set())
-        user._roles = frozenset(role for role in Role if role.value in names)
+        user._roles = narrowed(frozenset(role for role in Role if role.value in names), user.by_token)
     return user._roles
+
+
+def narrowed(roles: frozenset[Role], token: ApiToken | None) -> frozenset[Role]:
+    """What a token leaves of its account's roles: never more than they allow, none where they lack what it is for."""
+    if token is None or token.scope not in ACTS_AS:
+        return roles
+    what, role = ACTS_AS[token.scope]
+    return frozenset({role}) if roles & TABLE[what] else frozenset()
 
 
 def may(user, what: May) -> bool:
@@ -89,13 +106,22 @@ def judges_blind(user) -> bool:
     return may(user, May.JUDGE) and not oversees(user)
 
 
+def asks_second_factor(user) -> bool:
+    """Whether one of the user's roles has to sign in with a second factor (TOTP_REQUIRED_FOR)."""
+    return bool(settings.TOTP_REQUIRED_FOR) and bool(roles_of(user) & set(settings.TOTP_REQUIRED_FOR))
+
+
 def must(user, what: May) -> None:
     """Raise NotAllowed with the roles that could."""
     if not may(user, what):
-        raise NotAllowed(_missing(what))
+        raise NotAllowed(_missing(what, user))
 
 
-def _missing(what: May) -> str:
+def _missing(what: May, user=None) -> str:
+    token = getattr(user, "by_token", None)
+    if token is not None and token.scope in ACTS_AS:
+        words = _("This token may not {what}: it is there to {scope}. Ask an admin for one that may.")
+        return words.format(what=_(what), scope=token.get_scope_display())
     able = get_text_list([_(role) for role in sorted(TABLE[what])], _("or"))
     return _("You may not {what}. This needs the role {roles}.").format(what=_(what), roles=able)
 
@@ -133,11 +159,8 @@ def needs_to(what: May) -> type[BasePermission]:
     class Needs(BasePermission):
         needs = what
 
-        @property
-        def message(self) -> str:
-            return _missing(what)
-
         def has_permission(self, request: Request, view) -> bool:
+            self.message = _missing(what, request.user)
             return may(request.user, what)
 
     Needs.__name__ = f"NeedsTo{what.name.title().replace('_', '')}"

@@ -23,10 +23,11 @@ from inspection.forms import (
     SetUpForm,
     ShiftForm,
     StationForm,
+    TokenForm,
     UserForm,
     VariantForm,
 )
-from inspection.models import DefectKind, Line, Sample, Shift, Station, User, Variant
+from inspection.models import ApiToken, DefectKind, Line, Sample, Shift, Station, User, Variant
 from inspection.refusals import Refused
 from inspection.roles import May, caller, needs
 
@@ -133,7 +134,12 @@ SECTIONS = [
     Section(
         "user", "users", gettext_lazy("user"), gettext_lazy("Users"),
         gettext_lazy("People and stations that sign in, their roles and their lines."),
-        UserForm, lambda: User.objects.prefetch_related("groups", "lines"), _set_up_user,
+        UserForm, lambda: User.objects.select_related("second_factor").prefetch_related("groups", "lines"), _set_up_user,
+    ),
+    Section(
+        "token", "tokens", gettext_lazy("token"), gettext_lazy("Tokens"),
+        gettext_lazy("What programs sign in by: whose, what for, and when it was last used."),
+        TokenForm, lambda: ApiToken.objects.select_related("user").prefetch_related("lines"),
     ),
 ]  # fmt: skip
 BY_NAME = {section.one: section for section in SECTIONS}
@@ -207,6 +213,7 @@ def _row_page(
     context = {
         "section": section, "sections": SECTIONS, "form": form, "row": row, "title": title,
         "password_form": password_form, "remove_url": remove_url,
+        "has_factor": section.one == "user" and row is not None and actions.has_second_factor(row),
     }  # fmt: skip
     return render(request, "setup/row.html", context, status=status)
 

@@ -51,7 +51,7 @@ ON_LINES = Prepared(
 def find_judged(user: User, pk: int) -> Inspection:
     """An inspection of a line that the user works on; whether they hold it is the lease's question."""
     inspection = ON_LINES.first(part=pk, user=user.pk) if pk <= BigIntegerField.MAX_BIGINT else None
-    if inspection is None:
+    if inspection is None or not user.reaches(inspection.line_id):
         raise Unknown(_("There is no inspection %(number)s on your lines.") % {"number": pk})
     return inspection
 

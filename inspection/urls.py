@@ -1,9 +1,10 @@
 """The floor's pages."""
 
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from inspection.views import (
+    account,
     containing,
     own_data,
     parts,
@@ -15,11 +16,13 @@ from inspection.views import (
     samples,
     scan,
     shift,
+    sign_in,
     trail,
 )
 
 urlpatterns = [
-    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", sign_in.SignIn.as_view(), name="login"),
+    path("login/code/", sign_in.sign_in_code, name="login_code"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("inspect/", room.inspect, name="inspect"),
     path("inspect/<slug:line>/", room.inspect, name="inspect"),
@@ -54,6 +57,13 @@ urlpatterns = [
     path("preferences/language/", preferences.own_language, name="own_language"),
     path("preferences/data/", own_data.own_data, name="own_data"),
     path("preferences/data/file/", persons.own_file, name="own_file"),
+    path("account/", account.account, name="account"),
+    path("account/password/", account.own_password, name="own_password"),
+    path("account/second-factor/", account.second_factor_page, name="second_factor"),
+    path("account/second-factor/begin/", account.begin_second_factor, name="begin_second_factor"),
+    path("account/second-factor/off/", account.turn_off_second_factor, name="turn_off_second_factor"),
+    path("account/recovery-codes/", account.renew_recovery_codes, name="renew_recovery_codes"),
+    path("account/tokens/<int:pk>/withdraw/", account.withdraw_own_token, name="withdraw_own_token"),
     path("trail/", trail.audit_trail_page, name="audit_trail_page"),
     path("trail/verify/", trail.verify_trail, name="verify_trail"),
 ]

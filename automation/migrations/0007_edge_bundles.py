@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("automation", "0006_policies_void_nothing"),
-        ("inspection", "0009_station_decisions"),
+        ("inspection", "0010_station_decisions"),
         ("shadow", "0009_comparisons_are_looked_up_once"),
     ]
 

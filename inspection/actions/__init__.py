@@ -1,5 +1,15 @@
 """Every write of the floor: one keyword-only function per verb, with `by` for the actor and `now` for the clock."""
 
+from inspection.actions.accounts import (
+    begin_second_factor,
+    confirm_second_factor,
+    has_second_factor,
+    pass_second_step,
+    renew_recovery_codes,
+    reset_second_factor,
+    set_own_password,
+    turn_off_second_factor,
+)
 from inspection.actions.containing import close_containment, contain_escapes, open_containment, take_containment
 from inspection.actions.erasing import begin_erasure, erase_some, go_on_erasing
 from inspection.actions.halting import decline_halt, grant_halts, request_halt
@@ -48,6 +58,7 @@ from inspection.actions.samples import add_sample, remove_sample
 from inspection.actions.seeding import ask_second_look, mix_seeds, withdraw_seeds
 from inspection.actions.setting_up import remove, reset_password, set_up, set_up_user
 from inspection.actions.studies import close_study, open_rounds, start_study
+from inspection.actions.tokens import issue_token, withdraw_token
 
 __all__ = [
     "MAX_PHOTOS",
@@ -59,9 +70,11 @@ __all__ = [
     "add_sample",
     "ask_second_look",
     "begin_erasure",
+    "begin_second_factor",
     "claim",
     "close_containment",
     "close_study",
+    "confirm_second_factor",
     "contain_escapes",
     "correct_verdict",
     "decide_by_machine",
@@ -78,8 +91,10 @@ __all__ = [
     "grant_halts",
     "hand_parts_to_people",
     "hand_to_people",
+    "has_second_factor",
     "have_judged",
     "import_history",
+    "issue_token",
     "judge",
     "keep_reference",
     "leave",
@@ -91,6 +106,7 @@ __all__ = [
     "note_pseudonyms_read",
     "open_containment",
     "open_rounds",
+    "pass_second_step",
     "raise_seeds",
     "receive_inspection",
     "record_verdict",
@@ -100,17 +116,22 @@ __all__ = [
     "remove_sample",
     "renew",
     "renew_all",
+    "renew_recovery_codes",
     "request_halt",
     "reset_password",
+    "reset_second_factor",
     "retire_reference",
     "send_to_retake",
     "set_hold",
     "set_own_keys",
     "set_own_language",
+    "set_own_password",
     "set_up",
     "set_up_user",
     "skip",
     "start_study",
     "take_containment",
+    "turn_off_second_factor",
     "withdraw_seeds",
+    "withdraw_token",
 ]

@@ -41,7 +41,8 @@ class NewPhoto:
 
 def find_line(slug: str, by: User | None = None) -> Line:
     """The line of that slug. Raises Unknown with the lines that the person may know of, NotAllowed when not bound."""
-    if found := _LINE_OF.first(user=by.pk, slug=slug) if by else Line.objects.filter(slug=slug).first():
+    found = _LINE_OF.first(user=by.pk, slug=slug) if by else Line.objects.filter(slug=slug).first()
+    if found and (by is None or by.reaches(found.pk)):
         return found
     line = Line.objects.filter(slug=slug).first()
     if line is None:

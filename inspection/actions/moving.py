@@ -35,7 +35,7 @@ def lock(inspection: Inspection) -> Inspection:
 def lock_judged(pk: int, by: User) -> Inspection:
     """The same, of a line that the person works on. Raises Unknown elsewhere."""
     locked = LOCKED_FOR.first(part=pk, user=by.pk) if pk <= BigIntegerField.MAX_BIGINT else None
-    if locked is None:
+    if locked is None or not by.reaches(locked.line_id):
         raise Unknown(_("There is no inspection %(number)s on your lines.") % {"number": pk})
     return locked
 

@@ -162,7 +162,7 @@ def set_up_user(
         raise BadInput(_("A new account needs a password."))
     told = _account(before) if before else {}
     if password is not None:
-        _take_password(user, password)
+        take_password(user, password)
     try:
         user.full_clean()
     except ValidationError as error:
@@ -189,7 +189,8 @@ def _account(user: User) -> dict[str, Any]:
     }
 
 
-def _take_password(user: User, password: str) -> None:
+def take_password(user: User, password: str) -> None:
+    """Set a password on the row in hand, unsaved. Raises BadInput for a weak one."""
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -212,6 +213,6 @@ def reset_password(*, user: User, password: str, by: User) -> None:
     user = User.objects.select_for_update().get(pk=user.pk)
     if Erasure.objects.filter(person=user).exists():
         raise Conflict(_("This account is erased. Set up a new one for whoever comes back."))
-    _take_password(user, password)
+    take_password(user, password)
     user.save(update_fields=["password"])
     audit.record("password_reset", by=by, subject=f"user {user.username}")

@@ -16,7 +16,7 @@ from inspection.models.judgement import (
     Verdict,
 )
 from inspection.models.part import Inspection, Lease, Origin, Photo, StationDecision
-from inspection.models.people import ApiToken, Erasure, User
+from inspection.models.people import ApiToken, Erasure, RecoveryCode, Scope, SecondFactor, User
 from inspection.models.reading import FiguresRead, Where
 from inspection.models.seeded import Purpose, Reference, SeededPart, Study, Truth
 from inspection.models.trail import AuditEvent, AuditSeal, OfNoPart
@@ -45,8 +45,11 @@ __all__ = [
     "Outcome",
     "Photo",
     "Purpose",
+    "RecoveryCode",
     "Reference",
     "Sample",
+    "Scope",
+    "SecondFactor",
     "SeededPart",
     "Severity",
     "Shift",

@@ -20,11 +20,13 @@ def real_time_zone(name: str) -> None:
 
 class LineQuerySet(models.QuerySet["Line"]):
     def for_user(self, user) -> "LineQuerySet":
-        """The lines that a person may work on: those bound to them, or all when none is."""
+        """The lines that a person may work on: those bound to them, or all when none is; fewer by a token that is bound."""
         from inspection.models.people import User
 
         bound = User.lines.through.objects.filter(user=user)
-        return self.filter(Exists(bound.filter(line=OuterRef("pk"))) | ~Exists(bound))
+        lines = self.filter(Exists(bound.filter(line=OuterRef("pk"))) | ~Exists(bound))
+        token = getattr(user, "by_token", None)
+        return lines.filter(pk__in=token.lines_reached) if token and token.bound else lines
 
 
 class Line(models.Model):

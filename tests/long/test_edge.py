@@ -26,12 +26,12 @@ from inspection.api_changes import changed_for
 from inspection.models import AuditEvent, Containment, Disposition, Draw, Inspection, Line, StationDecision
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from monitoring.models import Alarm
+from scoring.answers import WeightsRefused
 from shadow.actions import load_scorer
 from shadow.actions.versions import weights_path
 from shadow.graph_files import files_made_apart
 from shadow.models import Comparison, Prediction, ScoringJob
 from shadow.rollups import catch_up
-from shadow.vision.answers import WeightsRefused
 from shadow.vision.runtime import files_of
 
 SECOND = timedelta(seconds=1)

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.one_database
 # Open to anybody who reaches the server, and why.
 OPEN_URLS = {
     "login": "one signs in there",
+    "login_code": "and enters the code of a second factor",
     "logout": "harmless to strangers",
     "set_language": "one chooses the language of the sign-in page",
     "script_words": "the sign-in page has scripts too; the words are those of the source",

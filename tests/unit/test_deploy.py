@@ -62,6 +62,16 @@ def test_every_setting_that_is_named_is_one():
     assert set(example) | set(COMPOSE["web"]["environment"]) <= documented
 
 
+def test_compose_hands_secrets_over_in_files():
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+    handed = {f"/run/secrets/{name}" for name in compose["secrets"]}
+    for name, service in compose["services"].items():
+        environment = service.get("environment", {})
+        assert not {"SECRET_KEY", "DATABASE_URL", "POSTGRES_PASSWORD"} & set(environment), name
+        files = {value for key, value in environment.items() if key.endswith("_FILE")}
+        assert files == {f"/run/secrets/{secret}" for secret in service.get("secrets", [])} <= handed, name
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not on this computer")
 def test_systemd_finds_nothing_wrong():
     paths = [str(path) for path in UNITS.iterdir() if path.suffix in (".service", ".target", ".timer")]

@@ -225,7 +225,7 @@ def test_a_token_is_issued_once_and_written_down(ivy):
     assert row.digest == ApiToken.digest_of(out.getvalue().strip())
     assert (row.expires_at - row.created_at).days in (6, 7)
     event = AuditEvent.objects.get(action="token_issued")
-    assert (event.by, event.subject, event.data) == ("command line", "user ivy", {"days": 7})
+    assert (event.by, event.subject, event.data["days"]) == ("command line", "user ivy", 7)
 
 
 @pytest.mark.parametrize("arguments", [["nobody"], ["ivy", "--days", "0"], ["ivy", "--days", "1000000000"]])

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("inspection", "0008_readings_and_erasures"),
+        ("inspection", "0009_accounts"),
     ]
 
     operations = [

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from automation import api, api_edge
+from automation import answers_api, api, api_edge
 
 urlpatterns = [
     path("lines/<slug:slug>/automation/", api.line_automation, name="api_line_automation"),
@@ -16,5 +16,6 @@ urlpatterns = [
     path("lines/<slug:slug>/edge/bundles/", api_edge.bundles, name="api_bundles"),
     path("lines/<slug:slug>/edge/bundles/<int:number>/", api_edge.bundle_file, name="api_bundle"),
     path("lines/<slug:slug>/edge/bundles/<int:number>/end/", api_edge.end_bundle, name="api_end_bundle"),
+    path("models/<str:model>/predictions/", answers_api.answers, name="api_earlier_answers"),
     path("inspections/<int:pk>/advice/", api.advice, name="api_advice"),
 ]

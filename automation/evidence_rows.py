@@ -72,7 +72,11 @@ def evidence_by_rows(
             if word in WAITING and pair.received_at < overdue:
                 word = LATE[word]
             stratum = (pair.station or "", pair.variant or "")
-            found.append(Counted(pair.received_at, stratum, _slot(pair.usable_score, bars), word))
+            counted = Counted(pair.received_at, stratum, _slot(pair.usable_score, bars), word)
+            if pair.late:
+                found += _against(counted, len(bars))
+            else:
+                found.append(counted)
     gaps = gaps_of(line, version, since=since, upto=as_of.at if as_of else None)
     found += [Counted(gap.arrived, gap.stratum, 0, "overdue") for gap in gaps]
     return Evidence(tuple(bars), everything_of(found), settled_of(found, len(bars)))
@@ -130,6 +134,13 @@ class _Floor:
 
 def _slot(score: float | None, bars: Sequence[float]) -> int | None:
     return None if score is None else sum(score >= bar for bar in bars)
+
+
+def _against(part: Counted, bars: int) -> list[Counted]:
+    """What an answer that came after a verdict counts as: wrong at every bar where it is wrong at one, else nothing."""
+    passes, rejects = part.slot is not None and part.slot < bars, bool(part.slot)
+    wrong = rejects if part.word == "ok" else passes
+    return [part._replace(slot=bars if part.word == "ok" else 0)] if wrong else []
 
 
 def everything_of(parts: Iterable[Counted]) -> Mapping[Stratum, Mapping[int | None, Tally]]:
@@ -207,6 +218,8 @@ def _score(parts: Iterable[int], version: ModelVersion, as_of: AsOf | None) -> f
     """Of the seeded part, else of the one behind it."""
     for part in parts:
         answer = _then(Prediction, as_of, inspection=part, version=version).first()
+        if answer and version.is_imported and (answer.late or answer.retrospective):
+            continue  # it may have been made from what was known by then
         if answer and answer.score is not None and not is_out_of_distribution(answer.novelty):
             return answer.score
     return None

@@ -193,7 +193,7 @@ def facts_of(
     recent = _recent_answers(line, version)
     audits = audits_of(line, version)
     return Facts(
-        version=version.name, threshold=version.threshold, thresholds=version.thresholds,
+        version=version.name, imported=version.is_imported, threshold=version.threshold, thresholds=version.thresholds,
         recent=len(recent), recent_nulls=sum(row[0] is None for row in recent), latency=_latency(recent),
         hold_seconds=policy.hold_seconds,
         evidence=evidence_of(line, version, now=now, audit_hours=limits.audit_hours, counted=counted),

@@ -163,6 +163,11 @@ class PolicyForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Switched off, the certificate takes inspectors as perfect."),
     )
+    without_novelty = forms.BooleanField(
+        label=gettext_lazy("An earlier system may decide"),
+        required=False,
+        help_text=gettext_lazy("Although it cannot tell a part unlike any seen before, nor a bad photo."),
+    )
     signed = forms.BooleanField(
         label=gettext_lazy("Changes are signed"),
         required=False,
@@ -213,7 +218,7 @@ class PolicyForm(forms.Form):
         return [self[name] for name in (*PLAIN, *RAMP)]
 
     def ticked(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("sensitivity_from_seeds", *CHECKED)]
+        return [self[name] for name in ("sensitivity_from_seeds", "without_novelty", *CHECKED)]
 
     def asked_for(self) -> list[forms.BoundField]:
         return [self[name] for name in (*PERCENT_WORDS, *COUNT_WORDS)]

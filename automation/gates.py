@@ -34,6 +34,7 @@ class Limits:
     held_days: int = 5
     escalation_limit: float = 0.1
     sensitivity_from_seeds: bool = True
+    without_novelty: bool = False  # an earlier system, which cannot tell a strange part, may decide all the same
     audit_hours: int = 24  # a blind part or an audit that waits for longer counts as an escape
     step_audits: int = 300  # audited passes in a step of the ramp before the next
     audits_share: float = 0.95  # of the audits due, judged, before the next step
@@ -70,6 +71,7 @@ class Facts:
     """
 
     version: str | None = None
+    imported: bool = False  # an earlier inspection system: what it lacks is asked for
     threshold: float = 0.5
     thresholds: Sequence[float] = ()
     recent: int = 0  # the version's last answers, at most 200
@@ -123,6 +125,8 @@ def gates_to(
         overkill_gate(facts, limits, bars[1]),
         strata_gate(facts, limits, bars[0]),
     ]
+    if facts.imported:
+        gates.append(novelty_gate(facts, limits))
     if level is Level.FULL:
         gates += [held_gate(facts, limits), escalation_gate(facts, limits), audits_gate(facts)]
     return gates
@@ -138,6 +142,10 @@ def null_gate(facts: Facts, limits: Limits) -> Gate:
     figures = {"answers": facts.recent, "nulls": facts.recent_nulls, "limit": limits.null_limit}
     if not facts.recent:
         reason = "The version has not scored any part of this line yet. Replay past parts with it first."
+        if facts.imported:
+            reason = (
+                "The earlier system has not answered for any part of this line yet. Import past answers of it first."
+            )
         return Gate("null rate", False, reason, figures)
     rate = facts.recent_nulls / facts.recent
     shares = f"{percent(rate)}, limit {percent(limits.null_limit)}"
@@ -151,6 +159,18 @@ def latency_gate(facts: Facts) -> Gate:
         return Gate("latency", False, "No answer has been timed yet.", figures)
     reason = f"95 % of the answers come within {facts.latency:.2g} s; the hold is {facts.hold_seconds:g} s."
     return Gate("latency", facts.latency <= facts.hold_seconds, reason, figures)
+
+
+def novelty_gate(facts: Facts, limits: Limits) -> Gate:
+    """What holds back a part unlike any seen before, or a bad photo, for a trained version: an earlier system has neither,
+    and people have to accept that before it decides."""
+    reason = f"{facts.version} cannot tell a part unlike any it knows, nor a bad photo; the line's limits accept that."
+    if not limits.without_novelty:
+        reason = (
+            f"{facts.version} cannot tell a part unlike any it knows, nor a bad photo: such a part would be decided like "
+            "any other. Accept that with the limit without_novelty, or let a trained version decide."
+        )
+    return Gate("strange parts", limits.without_novelty, reason)
 
 
 def alarm_gate(facts: Facts) -> Gate:

@@ -123,9 +123,19 @@ _COUNTING = Prepared(lambda: _counting(_of_others(Verdict.objects.filter(pk__in=
 
 
 def _scores(version: ModelVersion, parts: Collection[int]) -> dict[int, float]:
-    """The version's scores of some parts; none where it is out of its depth."""
+    """The version's scores of some parts; none where it is out of its depth.
+
+    Weights give the same score whenever they are asked. What an earlier system is said to have answered, when the truth of
+    a part was known, may have been made from it, and would choose which seeds count.
+    """
     rows = _ANSWERS(version=version.pk, parts=parts)
-    return {part: score for part, score, novelty in rows if score is not None and not is_out_of_distribution(novelty)}
+    return {
+        part: score
+        for part, score, novelty, late, retrospective in rows
+        if score is not None
+        and not is_out_of_distribution(novelty)
+        and not (version.is_imported and (late or retrospective))
+    }
 
 
 # By their parts: SQLite, asked for the version, would read all its answers.
@@ -134,7 +144,7 @@ _ANSWERS = Prepared(
         Prediction.objects.alias(of=unindexed("version"))
         .filter(of=Given("version"), inspection__in=GivenKeys("parts"))
         .order_by()
-        .values_list("inspection_id", "score", "novelty")
+        .values_list("inspection_id", "score", "novelty", "late", "retrospective")
     )
 )
 

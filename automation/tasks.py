@@ -30,6 +30,11 @@ def release_holds(*, now: datetime) -> None:
     jobs.end_long_leases(now=now)
 
 
+def end_waiting(*, now: datetime) -> None:
+    """Go on without the answers that an earlier system has not sent in time, by the clock: see below."""
+    actions.end_waiting(now=timezone.now())
+
+
 def settle_missing(*, now: datetime) -> None:
     """Settle what was missed, by the clock and not by the sweep's: what stands before it may take longer than a hold."""
     actions.settle_missing()
@@ -43,6 +48,7 @@ SWEEP: tuple[Callable[..., object], ...] = (
     release_holds,
     settle_missing,
     jobs.make_missing_jobs,
+    end_waiting,
     note_draw_key,
 )
 

@@ -271,7 +271,8 @@ def what_if(line: Line, asked: Asked, policy: Policy, *, by: User, now: datetime
     evidence = evidence_of(line, version, now=now, audit_hours=limits.audit_hours, counted=counted)
     judged = [row for row in counted.rows if Tally(*row.counts).judged]
     facts = Facts(
-        version=version.name, threshold=version.threshold, thresholds=version.thresholds, evidence=evidence,
+        version=version.name, imported=version.is_imported, threshold=version.threshold, thresholds=version.thresholds,
+        evidence=evidence,
         shifts=len({(row.day, row.shift) for row in judged}), days=len({row.day for row in judged}),
         seeds=seeds_of(line, version),
     )  # fmt: skip

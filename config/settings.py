@@ -208,6 +208,7 @@ SPECTACULAR_SETTINGS = {
         "VerdictOutcome": "inspection.models.judgement.Outcome",
         "DispositionOutcome": "inspection.models.judgement.DispositionOutcome",
         "PredictionOutcome": "shadow.models.Answer",
+        "ModelKind": "shadow.models.VersionKind",
         "AlarmSeverity": "monitoring.models.Severity",
         "AlarmState": "monitoring.models.State",
         "Grade": "shadow.api.gauge_serializers.GRADES",

@@ -17,6 +17,11 @@ LARGE = {
     "inspection.auditevent", "inspection.auditseal", "inspection.modeloutputshown", "shadow.prediction",
     "shadow.heatmap", "shadow.scoringjob", "automation.routing",
 }  # fmt: skip
+# Tables that triggers of other tables read (shadow/changes.py). SQLite adds a column with a default by writing the table anew
+# under another name, and then refuses: a trigger names a table that is not there.
+READ_BY_TRIGGERS = {
+    "inspection.inspection", "inspection.verdict", "inspection.correction", "inspection.lease", "shadow.prediction",
+}  # fmt: skip
 REMOVES = (operations.RemoveField, operations.DeleteModel)
 RENAMES = (operations.RenameField, operations.RenameModel, operations.AlterModelTable)
 LOCKS = (operations.AddIndex, operations.AddConstraint)
@@ -45,15 +50,25 @@ def _why(
     elif isinstance(operation, operations.AddField):
         if _must_be_given(operation.field):
             yield "the release before writes rows without it. Give it null=True or a db_default"
+        elif _label(migration, operation) in READ_BY_TRIGGERS and not _in_place(operation.field):
+            yield "SQLite cannot add it while triggers of other tables read the table. Give it null=True and no default"
     elif isinstance(operation, operations.AlterField):
         model = state.models[migration.app_label, operation.model_name_lower]
         yield from _narrower(model.fields[operation.name], operation.field)
-    elif isinstance(operation, LOCKS) and f"{migration.app_label}.{operation.model_name}".lower() in LARGE:
+    elif isinstance(operation, LOCKS) and _label(migration, operation) in LARGE:
         yield "it locks a table that grows with every part while it is built"
 
 
 def _must_be_given(field: Field) -> bool:
     return not (isinstance(field, ManyToManyField) or field.null or field.db_default is not NOT_PROVIDED)
+
+
+def _label(migration: Migration, operation: operations.base.Operation) -> str:
+    return f"{migration.app_label}.{getattr(operation, 'model_name', '')}".lower()
+
+
+def _in_place(field: Field) -> bool:
+    return field.null and field.default is NOT_PROVIDED and field.db_default is NOT_PROVIDED
 
 
 def _narrower(before: Field, after: Field) -> Iterator[str]:

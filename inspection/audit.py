@@ -26,6 +26,7 @@ ACTIONS = (
     gettext_noop("defect kind changed"), gettext_noop("defect kind removed"), gettext_noop("sample changed"),
     gettext_noop("user set up"), gettext_noop("user changed"), gettext_noop("alarm opened"),
     gettext_noop("alarm became critical"), gettext_noop("alarm acknowledged"), gettext_noop("alarm closed"),
+    gettext_noop("earlier system registered"), gettext_noop("earlier answers recorded"),
     gettext_noop("version registered"), gettext_noop("version evaluated"), gettext_noop("version assigned"),
     gettext_noop("assignments ended"), gettext_noop("discrepancy adjudicated"), gettext_noop("change proposed"),
     gettext_noop("change approved"), gettext_noop("level raise"), gettext_noop("level lower"),
@@ -47,10 +48,10 @@ ACTIONS = (
     gettext_noop("watch policy written"), gettext_noop("figures relearned"), gettext_noop("alarm became worse"),
     gettext_noop("baseline widened"), gettext_noop("channel set up"), gettext_noop("channel changed"),
     gettext_noop("channel removed"), gettext_noop("channel secret renewed"),
-    gettext_noop("bundle exported"), gettext_noop("bundle ended"),
     gettext_noop("token withdrawn"), gettext_noop("own password set"), gettext_noop("second factor set up"),
     gettext_noop("second factor turned off"), gettext_noop("second factor reset"), gettext_noop("recovery codes renewed"),
     gettext_noop("recovery code used"),
+    gettext_noop("bundle exported"), gettext_noop("bundle ended"),
 )  # fmt: skip
 
 

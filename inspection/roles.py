@@ -34,6 +34,7 @@ class May(StrEnum):
     """What a role allows. The value completes the sentence 'You may not ...'."""
 
     SEND = gettext_noop("send parts")
+    ANSWER = gettext_noop("answer for an earlier inspection system")
     JUDGE = gettext_noop("judge parts")
     READ_PARTS = gettext_noop("read inspections")
     READ_EVIDENCE = gettext_noop("read predictions, reports and the state of automation")
@@ -49,6 +50,7 @@ JUDGES = frozenset({Role.INSPECTOR, Role.SUPERVISOR, Role.ADMIN})
 OVERSEERS = frozenset({Role.SUPERVISOR, Role.ADMIN})
 TABLE: dict[May, frozenset[Role]] = {
     May.SEND: STATION_ONLY,
+    May.ANSWER: STATION_ONLY,
     May.JUDGE: JUDGES,
     May.READ_PARTS: JUDGES | STATION_ONLY,
     May.READ_EVIDENCE: OVERSEERS,

@@ -16,7 +16,7 @@ from inspection.models.judgement import Occasion
 from monitoring.detection import Value
 from monitoring.models import Stream
 from shadow.jobs import LATE_COMMITS
-from shadow.models import Prediction, live_version
+from shadow.models import Assignment, Prediction, VersionKind, live_version
 from shadow.pairs import Pair, pairs_of
 
 AT_ONCE = 2_000  # rows of a table that one reading goes through
@@ -155,8 +155,8 @@ ANSWER = (
 
 
 def _read_answers(line: Line, after: int, upto: int, now: datetime) -> list[Reading]:
-    """One reading per answer. What the photos tell is read off the live version's alone, or it would count twice."""
-    live = live_version(line)
+    """One reading per answer. What the photos tell is read off one version's alone, or it would count twice."""
+    looks = _looks_at_photos(line)
     rows = Prediction.objects.filter(
         pk__gt=after,
         pk__lte=upto,
@@ -172,11 +172,23 @@ def _read_answers(line: Line, after: int, upto: int, now: datetime) -> list[Read
             version,
             at,
             part,
-            answer_values(*said, photos=live is not None and version == live.pk),
+            answer_values(*said, photos=version == looks),
             _group(variant),
         )
         for pk, part, station, variant, version, at, *said in rows.order_by("pk").values_list(*ANSWER)
     ]
+
+
+def _looks_at_photos(line: Line) -> int | None:
+    """The live version; where that is an earlier system, which does not look at them here, the trained version that has
+    been on the line for longest."""
+    live = live_version(line)
+    if live is None or not live.is_imported:
+        return live.pk if live else None
+    trained = (
+        Assignment.objects.current().filter(line=line, version__kind=VersionKind.TRAINED).order_by("assigned_at", "pk")
+    )
+    return trained.values_list("version", flat=True).first()
 
 
 def answer_values(

@@ -15,7 +15,8 @@ from shadow.models import Assignment, ModelVersion, Prediction
 RECENT = 200  # parts that say how a version does now
 SECTIONS = ("calibration", "novelty", "export")  # flat facts, each group under a heading of its own
 IN_TABLES = {
-    "figures", "data", "curve", "curves", "gallery", "thresholds", "name", "threshold", "weights_sha256", *SECTIONS,
+    "figures", "data", "curve", "curves", "gallery", "thresholds", "name", "threshold", "weights_sha256", "says",
+    *SECTIONS,
 }  # fmt: skip
 
 

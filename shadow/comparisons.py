@@ -174,7 +174,8 @@ def sums_of(rows: Iterable[Sequence[Any]]) -> dict[Key, Sums]:
 ROW = (
     "inspection_id", "pk", "inspection__line_id", "version_id", "inspection__station_id", "inspection__variant_id",
     "inspection__lot", "inspection__received_at", "score", "outcome", "retrospective", "inspection__draw__blind",
-    "inspection__origin", "novelty", "inspection__draw__audited", "inspection__state", "inspection__serial", "repeated",
+    "inspection__origin", "novelty", "inspection__draw__audited", "inspection__state", "inspection__serial", "late",
+    "repeated",
 )  # fmt: skip
 
 
@@ -187,22 +188,25 @@ def compared(predictions: QuerySet[Prediction], calendars: Mapping[int, Calendar
     bars = {version.pk: bars_of(version.thresholds, version.threshold) for version in _versions(predictions)}
     for (
         part, pk, line, version, station, variant, lot, received, score, answer, again, blind, origin, novelty, audited,
-        state, serial, repeated,
+        state, serial, late, repeated,
     ) in predictions.order_by().annotate(repeated=Exists(EARLIER)).values_list(*ROW).iterator(chunk_size=5000):  # fmt: skip
         said, calendar = judged.get(part, NOT_JUDGED), calendars[line]
         day, shift = calendar.day_and_shift(received)
         live = counts_as_live(origin, calendar.demo)
-        evidence = ""
+        evidence, slot = "", None
         if live and blind and not again and not repeated:
             said_of_it = said.evidence_outcome
             if state == State.RETAKE and not said.served_before:
                 said_of_it = outcome_after_cleaning(line, version, serial)
             evidence = counts_as(said_of_it, served=said.served_before, audited=bool(audited))
+            slot = slot_of(score, novelty, bars[version])
+            if late:
+                evidence, slot = against(evidence, slot, len(bars[version]))
         yield Counted(
             pk, part, line, version, station, variant, said.inspector_id, lot, day, received,
-            said.judged_at, kind_of(origin, live, again, bool(blind) and not said.served_before),
+            said.judged_at, kind_of(origin, live, again, bool(blind) and not said.served_before and not late),
             standing_of(said.outcome, answer), score, findings.get(pk, ""),
-            evidence, slot_of(score, novelty, bars[version]) if evidence else None,
+            evidence, slot,
             shift if evidence else 0,
         )  # fmt: skip
 
@@ -241,6 +245,23 @@ def counts_as(said: str | None, *, served: bool, audited: bool) -> str:
     if audited:
         return (CountsAs.UNSURE if said else CountsAs.DUE).value
     return CountsAs.PENDING.value
+
+
+def against(evidence: str, slot: int | None, bars: int) -> tuple[str, int | None]:
+    """What an answer that was recorded after a verdict counts as, and in which slot: it may have been made from the verdict,
+    so it never speaks for its version. Not to count it at all would: people are quickest with what nobody could miss.
+
+    Where it passes the part at any bar and the part is not known to be good, it passed it at all of them; where it rejects a
+    good part at any bar, it rejected it at all. Everything else is nothing.
+
+    >>> against("scratched", 1, 3), against("ok", 1, 3), against("ok", 0, 3), against("scratched", 3, 3)
+    (('scratched', 0), ('ok', 3), ('', None), ('', None))
+    """
+    if slot is None:
+        return "", None
+    if evidence == CountsAs.OK:
+        return (evidence, bars) if slot > 0 else ("", None)
+    return (evidence, 0) if slot < bars else ("", None)
 
 
 def outcome_after_cleaning(line: int, version: int, serial: str) -> str | None:

@@ -64,9 +64,15 @@ def filters(found: Dossier) -> Facts:
 
 def models(found: Dossier) -> Facts:
     """Each version with the digest of its weights and its operating threshold."""
-    words = _("{name}, weights SHA-256 {digest}, operating threshold {threshold:.6g}")
+    trained = _("{name}, weights SHA-256 {digest}, operating threshold {threshold:.6g}")
+    imported = _("{name}, an earlier system, declaration SHA-256 {digest}, operating threshold {threshold:.6g}")
     return [
-        (_("Model version"), words.format(name=row.name, digest=row.weights_sha256, threshold=row.threshold))
+        (
+            _("Model version"),
+            (imported if row.is_imported else trained).format(
+                name=row.name, digest=row.weights_sha256, threshold=row.threshold
+            ),
+        )
         for row in found.asked.versions
     ] or [(_("Model version"), _("none has scored parts here"))]
 

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.utils.translation import gettext as _
 
 from inspection.models import Inspection, Origin
-from shadow.models import Assignment, JobState, ModelVersion, ScoringJob
+from inspection.refusals import Conflict
+from shadow.models import Assignment, AwaitedAnswer, JobState, ModelVersion, Prediction, ScoringJob, VersionKind
 
 BATCH = 16  # jobs of a lease at most
 FEWEST = 4  # jobs of a lease near the end of the queue
@@ -42,32 +44,55 @@ ON CONFLICT (inspection_id, version_id) DO NOTHING
 
 
 def make_missing_jobs(*, now: datetime) -> int:
-    """One job for each part received since a version's assignment that has none; return how many were made.
+    """One job for each part received since a version's assignment that has none; return how many were made. No worker scores
+    for an earlier system: its answers are awaited.
 
     Every batch calls it, so where nothing is new it only reads.
     """
     made = 0
     for assignment in _with_news(now):
-        with transaction.atomic(), connection.cursor() as cursor:
+        with transaction.atomic():
             if assignment.missing:
-                since = connection.ops.adapt_datetimefield_value(assignment.assigned_at)
-                version, line = assignment.version_id, assignment.line_id
-                cursor.execute(MAKE_JOBS, [version, False, line, assignment.scanned_to, since, version])
-                made += max(cursor.rowcount, 0)
+                made += _await_answers(assignment) if assignment.imported else _make_jobs(assignment)
             if assignment.settled:
                 mine = Assignment.objects.filter(pk=assignment.pk, scanned_to__lt=assignment.settled)
                 mine.update(scanned_to=assignment.settled)
     return made
 
 
+def _make_jobs(assignment: Assignment) -> int:
+    since = connection.ops.adapt_datetimefield_value(assignment.assigned_at)
+    version, line = assignment.version_id, assignment.line_id
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE_JOBS, [version, False, line, assignment.scanned_to, since, version])
+        return max(cursor.rowcount, 0)
+
+
+def _await_answers(assignment: Assignment) -> int:
+    """Note the parts that an earlier system has not answered yet. A seeded part stands in front of nobody's camera: it never
+    sees one."""
+    version = assignment.version_id
+    awaited = AwaitedAnswer.objects.filter(inspection=OuterRef("pk"), version=version)
+    answered = Prediction.objects.filter(inspection=OuterRef("pk"), version=version)
+    parts = Inspection.objects.unseeded().filter(line=assignment.line_id, pk__gt=assignment.scanned_to)
+    parts = parts.filter(received_at__gte=assignment.assigned_at).exclude(origin=Origin.IMPORTED)
+    missing = parts.exclude(Exists(awaited)).exclude(Exists(answered)).order_by("pk").values_list("pk", "received_at")
+    rows = [AwaitedAnswer(inspection_id=part, version_id=version, since=since) for part, since in missing]
+    AwaitedAnswer.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+    return len(rows)
+
+
 def _with_news(now: datetime) -> list[Any]:
-    """Assignments with parts that lack a job (`missing`), or whose search may start further on (at `settled`)."""
+    """Assignments with parts that lack a job (`missing`), or whose search may start further on (at `settled`); an earlier
+    system's parts never get one."""
     parts = Inspection.objects.filter(line=OuterRef("line"), pk__gt=OuterRef("scanned_to")).order_by("-pk")
     job = ScoringJob.objects.filter(inspection=OuterRef("pk"), version=OuterRef(OuterRef("version")))
     new = parts.filter(received_at__gte=OuterRef("assigned_at")).exclude(origin=Origin.IMPORTED).exclude(Exists(job))
     newest = Subquery(Inspection.objects.order_by("-pk").values("pk")[:1])
     old = parts.filter(received_at__lt=now - LATE_COMMITS, pk__lte=newest - UNDER_WAY).values("pk")[:1]
-    found = Assignment.objects.current().annotate(missing=Exists(new), settled=Subquery(old))
+    found = Assignment.objects.current().annotate(
+        missing=Exists(new), settled=Subquery(old), imported=Q(version__kind=VersionKind.IMPORTED)
+    )
     return [assignment for assignment in found if assignment.missing or assignment.settled]
 
 
@@ -75,8 +100,15 @@ def _with_news(now: datetime) -> list[Any]:
 def make_replay_jobs(*, version: ModelVersion, parts: Sequence[int], now: datetime) -> int:
     """Jobs that score past parts: their answers are retrospective and never certify.
 
-    The live jobs are made first, or a replay would take a part that has just arrived from the machine's decision.
+    The live jobs are made first, or a replay would take a part that has just arrived from the machine's decision. Raises
+    Conflict for an earlier system, which has nothing to score with.
     """
+    if version.is_imported:
+        words = _(
+            "{version} is an earlier inspection system: it cannot be replayed. Import what it answered then with "
+            "import_predictions."
+        )
+        raise Conflict(words.format(version=version))
     make_missing_jobs(now=now)
     jobs = [ScoringJob(inspection_id=part, version=version, retrospective=True) for part in parts]
     before = ScoringJob.objects.filter(version=version).count()

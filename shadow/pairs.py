@@ -34,6 +34,7 @@ class Pair(NamedTuple):
     None before any). `evidence_outcome` is what certificates count: the first judge's own answer, with the
     corrections made before anything of the model was served; where that is unsure, the next unseeing judge's.
     `served_before`: something of the model was served to a judge before a verdict that one of the two rests on.
+    `late`: the answer was recorded when a verdict was there already, so it is no blind pair whatever was drawn.
     `inspector` is nobody's name until `seen_by` tells it to a reader.
     """
 
@@ -61,6 +62,7 @@ class Pair(NamedTuple):
     live: bool
     retrospective: bool
     finding: str | None
+    late: bool = False
 
     @property
     def usable_score(self) -> float | None:
@@ -70,7 +72,9 @@ class Pair(NamedTuple):
     @property
     def evidence_kind(self) -> Kind:
         """What the pair is evidence of: only blind pairs of live parts speak for or against the model."""
-        return kind_of(self.origin, self.live, self.retrospective, self.drawn_blind and not self.served_before)
+        return kind_of(
+            self.origin, self.live, self.retrospective, self.drawn_blind and not self.served_before and not self.late
+        )
 
     @property
     def cell(self) -> Cell | None:
@@ -83,7 +87,8 @@ class Pair(NamedTuple):
 
 
 def kind_of(origin: str, live: bool, retrospective: bool, blind: bool) -> Kind:
-    """What a pair is evidence of. `blind`: drawn blind, and nothing of the model was served to its judges before."""
+    """What a pair is evidence of. `blind`: drawn blind, nothing of the model was served to its judges before, and nothing of
+    their verdict was there when the model's answer was recorded."""
     if origin == Origin.SEEDED:
         return "seeded"  # it measures the inspectors
     if retrospective or not live:
@@ -158,10 +163,10 @@ def pairs_of(
         "inspection_id", "pk", "inspection__serial", "inspection__line__slug", "inspection__station__slug",
         "inspection__variant__slug", "inspection__lot", "inspection__received_at", "version__name", "score", "novelty",
         "outcome", "null_reason", "retrospective", "inspection__draw", "inspection__draw__blind", "inspection__origin",
-        "inspection__line__demo",
+        "inspection__line__demo", "late",
     )  # fmt: skip
     found = []
-    for *fields, outcome, null_reason, retrospective, draw, blind, origin, demo in rows:
+    for *fields, outcome, null_reason, retrospective, draw, blind, origin, demo, late in rows:
         inspector, *said, served_before = judged.get(fields[0], NOT_JUDGED)
         live, finding = counts_as_live(origin, demo), findings.get(fields[1])
         blind = bool(blind) and (as_of is None or as_of.has("draw", draw))
@@ -177,6 +182,7 @@ def pairs_of(
             live,
             retrospective,
             finding,
+            bool(late),
         )
         found.append(Pair._make((*fields, *told)))
     return found

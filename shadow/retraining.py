@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 
 from shadow import shipped
-from shadow.actions.versions import weights_path
+from shadow.actions.versions import must_have_weights, weights_path
 from shadow.models import Stage
 from shadow.training_options import FROM_CHANCE
 from shadow.versions import find_version
@@ -103,7 +103,12 @@ def _must_be_there(items: Sequence[TrainingItem]) -> None:
 
 
 def start_weights(start: str | None) -> bytes | None:
-    """What a training begins from: the weights of a version, of the starter that comes with the product, or chance."""
+    """What a training begins from: the weights of a version, of the starter that comes with the product, or chance. Raises
+    Conflict for an earlier inspection system."""
     if start == FROM_CHANCE:
         return None
-    return weights_path(find_version(start)).read_bytes() if start else shipped.weights()
+    if not start:
+        return shipped.weights()
+    version = find_version(start)
+    must_have_weights(version)
+    return weights_path(version).read_bytes()

@@ -38,7 +38,7 @@ def score_plots(report: AgreementReport) -> list[Plot]:
     return [
         _histogram(counts, version.threshold),
         _risk(counts, version.threshold),
-        _reliability(counts),
+        _reliability(counts, calibrated=not version.is_imported),
     ]
 
 
@@ -88,7 +88,7 @@ def _at(points: Sequence[RiskPoint], threshold: float) -> list[Place]:
     return [Place(point.coverage.value or 0.0, point.risk.value or 0.0, said)]
 
 
-def _reliability(counts: ScoreCounts) -> Plot:
+def _reliability(counts: ScoreCounts, *, calibrated: bool) -> Plot:
     bins = calibration(counts)
     bars = [Bar(group.low, group.high, group.n, group.mean_score, group.scratched.value or 0.0) for group in bins]
     error = expected_calibration_error(counts)
@@ -96,6 +96,12 @@ def _reliability(counts: ScoreCounts) -> Plot:
         "The share that people called scratched over the mean score; honest scores lie on the diagonal. Expected "
         "calibration error {error:.3f}."
     )
+    if not calibrated:
+        reading = (
+            _("An earlier system's scores need not be probabilities, so the diagonal is no promise of it.")
+            + " "
+            + reading
+        )
     rows = tuple(
         (f"{group.low:g} - {group.high:g}", f"{group.mean_score:.3f}", _share(group.scratched)) for group in bins
     )

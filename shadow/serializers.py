@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from shadow.earlier import BAR, WITHIN
 from shadow.models import Adjudication, Assignment, Finding, ModelVersion, Prediction
 
 
@@ -102,7 +103,28 @@ class AssignmentSerializer(serializers.ModelSerializer):
 class ModelSerializer(serializers.ModelSerializer):
     class Meta:
         model = ModelVersion
-        fields = ["id", "name", "weights_sha256", "threshold", "at", "by"]
+        fields = ["id", "name", "kind", "weights_sha256", "threshold", "answers_within", "at", "by"]
+
+
+class DeclarationSerializer(serializers.Serializer):
+    """An earlier inspection system that is to be a version; its answers are sent to `models/{name}/predictions/`."""
+
+    name = serializers.SlugField(max_length=60)
+    says = serializers.ChoiceField(
+        ["score", "outcome"], default="score", help_text="What each answer is: a score from 0 to 1, or ok or scratched."
+    )
+    threshold = serializers.FloatField(default=BAR, help_text="A score from here on means scratched.")
+    thresholds = serializers.ListField(
+        child=serializers.FloatField(), required=False, default=list, max_length=100,
+        help_text="The order of pass thresholds, strict to loose; without one the threshold alone.",
+    )  # fmt: skip
+    within = serializers.IntegerField(
+        default=WITHIN, help_text="Seconds after a part's arrival in which it answers; later is no answer."
+    )
+    about = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
+
+    def validate(self, attrs: dict) -> dict:
+        return attrs | {"thresholds": tuple(attrs["thresholds"]) or (attrs["threshold"],)}
 
 
 class ModelCardSerializer(ModelSerializer):

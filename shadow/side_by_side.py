@@ -69,6 +69,11 @@ def compare(
 
 
 def _scores(version: ModelVersion, rows: Sequence[SnapshotPart], heed: Callable[[], None]) -> Scores:
+    """What a version says of these parts; of an earlier system, what it said when they were inspected."""
+    if version.is_imported:
+        answers = Prediction.objects.filter(version=version, inspection__in=[row.inspection_id for row in rows])
+        said = dict(answers.values_list("inspection_id", "score"))
+        return [said.get(row.inspection_id) for row in rows]
     scorer = load_scorer(version)
     scores: list[float | None] = []
     for at in range(0, len(rows), BATCH):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from shadow.views import desk, discrepancies, gauges, models, reports, studies, trainings
+from shadow.views import desk, discrepancies, earlier, gauges, models, reports, studies, trainings
 
 urlpatterns = [
     path("reports/agreement/", reports.agreement_report, name="agreement_report"),
@@ -32,6 +32,7 @@ urlpatterns = [
     path("lines/<slug:line>/trainings/<int:pk>/resume/", trainings.resume_training, name="resume_training"),
     path("lines/<slug:line>/trainings/<int:pk>/shadow/", trainings.let_shadow, name="let_shadow"),
     path("models/", models.models, name="models"),
+    path("earlier-systems/new/", earlier.register_earlier, name="register_earlier"),
     path("models/<slug:name>/", models.model_card, name="model_card"),
     path("models/<slug:name>/lineage/", models.lineage, name="lineage"),
     path("models/<slug:name>/lineage.csv", models.lineage_file, name="lineage_file"),

@@ -1,5 +1,6 @@
 """Every write of automation: settle a part, and change who decides on a line."""
 
+from automation.actions.answering import end_waiting, take_answers
 from automation.actions.changing import apply_fallbacks, approve_change, propose_change, roll_back
 from automation.actions.edge import end_bundle, export_bundle, ticket_for
 from automation.actions.escapes import watch_escapes
@@ -23,6 +24,7 @@ __all__ = [
     "approve_change",
     "end_bundle",
     "end_candidate",
+    "end_waiting",
     "export_bundle",
     "may_halt_factory",
     "move_ramp",
@@ -36,6 +38,7 @@ __all__ = [
     "settle_batch",
     "settle_missing",
     "switch_version",
+    "take_answers",
     "ticket_for",
     "watch_escapes",
 ]

@@ -1,5 +1,6 @@
 """Every write of the shadow about versions and trainings, by name."""
 
+from shadow.actions.earlier import give_up, record_answers, register_earlier
 from shadow.actions.training import (
     cancel_training,
     let_shadow,
@@ -29,12 +30,15 @@ __all__ = [
     "check_name",
     "end_assignment",
     "end_assignments",
+    "give_up",
     "heat_map_png",
     "keep_picture",
     "let_shadow",
     "load_scorer",
     "picture_path",
+    "record_answers",
     "record_evaluation",
+    "register_earlier",
     "register_version",
     "resume_training",
     "set_training_policy",

@@ -13,7 +13,7 @@ from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, must
 from inspection.wake import send_on_commit
 from shadow import training_options
-from shadow.actions.versions import assign, check_name
+from shadow.actions.versions import assign, check_name, must_have_weights
 from shadow.models import (
     Assignment,
     Every,
@@ -60,7 +60,7 @@ def start_training(
     check_name(name)
     training_options.check_options(epochs=epochs, seed=seed, renderings=renderings)
     if start and start != training_options.FROM_CHANCE:
-        find_version(start)
+        must_have_weights(find_version(start))
     _must_be_free(line, name)
     try:
         dealt = dealt_parts(line, seed=seed)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.validators import slug_re
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from inspection import audit
 from inspection.models import Line, User
@@ -27,6 +28,13 @@ if TYPE_CHECKING:  # it brings torch, which neither the web nor beat needs
 
 def weights_path(version: ModelVersion) -> Path:
     return Path(settings.MODEL_ROOT) / f"{version.weights_sha256}.safetensors"
+
+
+def must_have_weights(version: ModelVersion) -> None:
+    """Raise Conflict for an earlier inspection system: what asks for weights cannot be done with it."""
+    if version.is_imported:
+        words = _("{version} is an earlier inspection system: it has no weights, and answers for itself as parts come.")
+        raise Conflict(words.format(version=version))
 
 
 def picture_path(digest: str) -> Path:
@@ -187,7 +195,9 @@ def end_assignments(*, line: Line, by: User | str, now: datetime | None = None) 
 
 
 def load_scorer(version: ModelVersion) -> Scorer:
-    """The version's scorer. Raises WeightsRefused when the file is not the one that was registered."""
+    """The version's scorer. Raises WeightsRefused when the file is not the one that was registered, Conflict for an earlier
+    system, which has none."""
+    must_have_weights(version)
     from shadow.vision.runtime import load
 
     scorer = load(weights_path(version))

@@ -6,14 +6,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inspection.actions.intake import find_line
+from inspection.api import checked
 from inspection.models import Line
 from inspection.paging import NewestFirst, paged
-from inspection.roles import May, caller, needs_to
+from inspection.roles import May, caller, must, needs_to
+from shadow.actions import register_earlier
 from shadow.cards import current_assignments, health
+from shadow.earlier import Declaration
 from shadow.models import ModelVersion, Prediction
 from shadow.reports import figure
 from shadow.serializers import (
     AssignmentSerializer,
+    DeclarationSerializer,
     ModelCardSerializer,
     ModelSerializer,
     PredictionSerializer,
@@ -22,12 +26,21 @@ from shadow.showing import note_shown
 from shadow.versions import find_version
 
 
-@extend_schema(responses=ModelSerializer(many=True))
+@extend_schema(methods=["GET"], responses=ModelSerializer(many=True))
+@extend_schema(methods=["POST"], request=DeclarationSerializer, responses={201: ModelSerializer, 200: ModelSerializer})
 @paged
-@api_view(["GET"])
+@api_view(["GET", "POST"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def models(request: Request) -> Response:
-    """The registered model versions, newest first."""
+    """The registered model versions, newest first (GET); or register an earlier inspection system as one (POST, admins).
+
+    The same declaration again answers 200, another under the same name 409. A trained version is registered by its training.
+    """
+    if request.method == "POST":
+        must(caller(request), May.SET_UP)
+        declaration = Declaration(**checked(DeclarationSerializer, request))
+        version, new = register_earlier(declaration=declaration, by=caller(request))
+        return Response(ModelSerializer(version).data, status=201 if new else 200)
     pages = NewestFirst()
     page = pages.paginate_queryset(ModelVersion.objects.all(), request)
     return pages.get_paginated_response(ModelSerializer(page, many=True).data)

@@ -1,6 +1,15 @@
 """The rows of the shadow."""
 
-from shadow.models.answers import Adjudication, Answer, Finding, HeatMap, JobState, Prediction, ScoringJob
+from shadow.models.answers import (
+    Adjudication,
+    Answer,
+    AwaitedAnswer,
+    Finding,
+    HeatMap,
+    JobState,
+    Prediction,
+    ScoringJob,
+)
 from shadow.models.counted import DIFFERING, Calendared, ChangedPart, Comparison, DayTally, Differs, Unseeded, Unsettled
 from shadow.models.teaching import TrainingPart
 from shadow.models.training import (
@@ -21,6 +30,7 @@ from shadow.models.versions import (
     Evaluation,
     ModelVersion,
     Role,
+    VersionKind,
     live_version,
 )
 
@@ -30,6 +40,7 @@ __all__ = [
     "Answer",
     "Assignment",
     "AssignmentQuerySet",
+    "AwaitedAnswer",
     "Calendared",
     "ChangedPart",
     "Comparison",
@@ -55,6 +66,7 @@ __all__ = [
     "TrainingRun",
     "Unseeded",
     "Unsettled",
+    "VersionKind",
     "live_version",
     "training_policy",
 ]

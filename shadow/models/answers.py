@@ -44,6 +44,23 @@ class ScoringJob(models.Model):
         return f"{self.version_id} on {self.inspection_id}: {self.state}"
 
 
+class AwaitedAnswer(models.Model):
+    """An answer that an earlier system has still to send; the row goes when it comes, or when its time is over."""
+
+    inspection = models.ForeignKey(Inspection, on_delete=models.CASCADE, related_name="+")
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+", db_index=False)
+    since = models.DateTimeField(help_text="When the part arrived.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["inspection", "version"], name="one_answer_awaited_per_part_and_version")
+        ]
+        indexes = [models.Index(fields=["version", "since"], name="awaited_by_version")]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} on {self.inspection_id}: awaited"
+
+
 class Answer(models.TextChoices):
     """What a version answers."""
 
@@ -66,6 +83,11 @@ class Prediction(AppendOnly):
         null=True, blank=True, help_text="Distance from the photos of the training; 1 = the version's limit."
     )
     retrospective = models.BooleanField(default=False)
+    # An answer that was sent when a verdict was there already may have been made from it.
+    late = models.BooleanField(
+        null=True,
+        help_text="Of one that was sent: after a verdict, so it can speak against its version, never for it. Null: scored here.",
+    )
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:

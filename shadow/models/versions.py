@@ -9,15 +9,32 @@ from inspection.append_only import AppendOnly
 from inspection.models import Line
 
 
+class VersionKind(models.TextChoices):
+    """Where a version's answers come from."""
+
+    TRAINED = "trained", _("Trained")
+    IMPORTED = "imported", _("Earlier system")
+
+
 class ModelVersion(AppendOnly):
-    """A trained version: its weights by SHA-256, the thresholds frozen at registration, and its card."""
+    """A version by SHA-256, with the thresholds frozen at registration and its card: trained, of its weights; or an earlier
+    inspection system, of what it was declared to be, whose answers are sent."""
 
     name = models.SlugField(max_length=60, unique=True)
-    weights_sha256 = models.CharField(max_length=64)
+    # The release before writes trained versions and knows no other kind.
+    kind = models.CharField(
+        max_length=10, choices=VersionKind, default=VersionKind.TRAINED, db_default=VersionKind.TRAINED
+    )
+    weights_sha256 = models.CharField(
+        max_length=64, help_text="Of an earlier system, which has none: its declaration's."
+    )
     threshold = models.FloatField(help_text="Operating threshold: a score at or above it means scratched.")
     thresholds = models.JSONField(help_text="The order of pass thresholds, strict to loose, frozen with the version.")
     card = models.JSONField(
         default=dict, help_text="Data, seed, code version, figures: what a reader needs to trust it."
+    )
+    answers_within = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Seconds after a part's arrival in which an earlier system answers."
     )
     at = models.DateTimeField(default=timezone.now)
     by = models.CharField(max_length=150)
@@ -25,11 +42,21 @@ class ModelVersion(AppendOnly):
     class Meta:
         ordering = ["-pk"]
         constraints = [
-            models.CheckConstraint(condition=Q(threshold__gte=0, threshold__lte=1), name="threshold_is_a_probability")
+            models.CheckConstraint(condition=Q(threshold__gte=0, threshold__lte=1), name="threshold_is_a_probability"),
+            models.CheckConstraint(
+                condition=Q(kind=VersionKind.TRAINED, answers_within=None)
+                | Q(kind=VersionKind.IMPORTED, answers_within__gte=1),
+                name="earlier_system_says_how_long_it_takes",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether its answers are sent: there are no weights to score, to replay or to begin a training from."""
+        return self.kind == VersionKind.IMPORTED
 
 
 class Evaluation(AppendOnly):

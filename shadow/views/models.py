@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from inspection.refusals import Unknown
-from inspection.roles import May, caller, needs
+from inspection.roles import May, caller, may, needs
 from inspection.sheets import csv_response
 from inspection.views.photos import served
 from shadow.actions import picture_path
@@ -23,7 +23,7 @@ def models(request: HttpRequest) -> HttpResponse:
     """The registered model versions, newest first."""
     by = caller(request)
     rows = [(version, current_assignments(version, by), health(version)) for version in ModelVersion.objects.all()]
-    return render(request, "shadow/models.html", {"rows": rows})
+    return render(request, "shadow/models.html", {"rows": rows, "sets_up": may(by, May.SET_UP)})
 
 
 @needs(May.READ_EVIDENCE)

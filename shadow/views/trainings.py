@@ -18,7 +18,7 @@ from inspection.refusals import BadInput, Refused
 from inspection.roles import May, caller, may, needs
 from shadow import actions
 from shadow.actions.training import alarm_is_of, name_for
-from shadow.models import Every, ModelVersion, TrainingRun, live_version, training_policy
+from shadow.models import Every, ModelVersion, TrainingRun, VersionKind, live_version, training_policy
 from shadow.schedules import next_training
 from shadow.training_options import EPOCHS, FROM_CHANCE, RENDERINGS
 from shadow.training_page import find_training, progress_of, replay_words, report_of, took
@@ -83,7 +83,7 @@ def _form(request: HttpRequest, line: Line, refusal: Refused | None = None) -> H
     judged = Disposition.objects.filter(inspection__line=line, by_machine=False)
     context = {
         "line": line, "refusal": refusal, "asked": asked, "alarm": alarm if of_line else "", "chance": FROM_CHANCE,
-        "suggested": name_for(line, timezone.now()), "versions": ModelVersion.objects.defer("card"),
+        "suggested": name_for(line, timezone.now()), "versions": ModelVersion.objects.filter(kind=VersionKind.TRAINED).defer("card"),
         "epochs": EPOCHS, "renderings": RENDERINGS, "judged": judged.values("inspection").distinct().count(),
         "under_way": TrainingRun.objects.under_way().filter(line=line).first(),
         "last": TrainingRun.objects.filter(line=line).first(),

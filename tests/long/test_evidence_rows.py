@@ -86,6 +86,7 @@ class Story:
             Prediction.objects.create(
                 inspection=part, version=version, score=score, outcome=outcome, null_reason="" if outcome else "blank",
                 novelty=event["novelty"], retrospective=event["retrospective"],
+                late=event["late"],
             )  # fmt: skip
 
     def judge(self, event):
@@ -151,6 +152,7 @@ events = st.lists(
         "score": st.sampled_from([None, 0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0]),
         "novelty": st.sampled_from([None, None, 0.5, 1.0]),
         "retrospective": st.sampled_from([False, False, False, True]),
+        "late": st.sampled_from([False, False, False, True]),
         "audited": st.booleans(),
         "outcome": st.sampled_from(["ok", "ok", "scratched", "unsure"]),
     }),
@@ -197,7 +199,7 @@ def tell(scene):
     """Tells a story in words: `tell("arrive judge", outcome="ok")`; `tell.same()` holds the tallies against the rows."""
     story = Story(scene)
     plain = {
-        "part": 0, "serial": "A", "odd": False, "who": 0, "minutes": 1, "origin": Origin.LIVE, "score": 0.05,
+        "part": 0, "serial": "A", "odd": False, "who": 0, "minutes": 1, "origin": Origin.LIVE, "score": 0.05, "late": False,
         "novelty": None, "retrospective": False, "audited": True, "outcome": "ok",
     }  # fmt: skip
 

@@ -165,6 +165,8 @@ CONTRACT = [
     ("a study", "get", "studies/1/", OVERSEERS),
     ("close a study", "post", "studies/1/close/", OVERSEERS),
     ("models", "get", "models/", OVERSEERS),
+    ("register an earlier system", "post", "models/", ADMIN),
+    ("answer for an earlier system", "post", "models/v1/predictions/", {"cam", "ada"}),
     ("trainings", "get", "lines/line-a/trainings/", OVERSEERS),
     ("start a training", "post", "lines/line-a/trainings/", OVERSEERS),
     ("a training", "get", "lines/line-a/trainings/1/", OVERSEERS),

@@ -156,3 +156,25 @@ def test_a_reference_that_was_kept_anew_since_was_then_what_it_was_shown_as(gaug
     assert sitting.said() == ([(0.05, True)], [(0.05, True)])
     Reference.objects.filter(inspection=gauged["sources"][0]).update(truth="ok", at=sitting.clock + timedelta(hours=1))
     assert sitting.said(as_of) == ([(0.05, True)], [])
+
+
+@pytest.mark.parametrize("known", [{"late": True}, {"retrospective": True}])
+def test_what_an_earlier_system_said_when_the_truth_was_known_chooses_no_seeds(known, gauged):
+    """It could pass on paper those that everybody finds."""
+    gauged["version"] = ModelVersion.objects.create(
+        name="old",
+        kind="imported",
+        answers_within=10,
+        weights_sha256="2" * 64,
+        threshold=0.5,
+        thresholds=[0.5],
+        by="ada",
+    )
+    sitting = Sitting(gauged)
+    plain = {"minutes": 1, "who": 0, "odd": False, "advised": False, "outcome": "scratched", "purpose": "reference"}
+    for number, fields in enumerate(({}, known)):
+        source = gauged["sources"][number]
+        Prediction.objects.create(inspection=source, version=gauged["version"], score=0.1, outcome="ok", **fields)
+        sitting.tell(plain | {"what": "seed", "source": number})
+        sitting.tell(plain | {"what": "judge", "part": number})
+    assert sitting.said() == ([(0.1, True)], [(0.1, True)])

@@ -68,6 +68,8 @@ TEXT = {"max_length": 80, "null": True}
         (migrations.RenameField("Inspection", "serial", "number"), {}),
         (migrations.RenameModel("Shift", "Turn"), {}),
         (migrations.AddField("Inspection", "lot", models.CharField(max_length=9, default="")), {}),
+        (migrations.AddField("Inspection", "lot", models.CharField(max_length=9, db_default="")), {}),
+        (migrations.AddField("Inspection", "lot", models.CharField(max_length=9, null=True, default="")), {}),
         (migrations.AlterField("Inspection", "serial", models.CharField(max_length=80)), {}),
         (migrations.AlterField("Inspection", "serial", models.CharField(max_length=40, null=True)), {}),
         (migrations.AlterField("Inspection", "serial", models.IntegerField(null=True)), {}),
@@ -83,7 +85,7 @@ def test_what_a_running_site_cannot_take(operation, said):
     ("operation", "said"),
     [
         (REMOVE, {"unused_since": "0.2"}),
-        (migrations.AddField("Inspection", "lot", models.CharField(max_length=9, db_default="")), {}),
+        (migrations.AddField("Shift", "lot", models.CharField(max_length=9, db_default="")), {}),
         (migrations.AddField("Inspection", "lot", models.CharField(max_length=9, null=True)), {}),
         (migrations.AlterField("Inspection", "serial", models.CharField(max_length=120, null=True)), {}),
         (migrations.AddIndex("Shift", INDEX), {}),

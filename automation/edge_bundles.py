@@ -44,7 +44,7 @@ def standing_of(line: Line, station: Station, policy: Policy | None = None) -> S
         version=policy.version.name if policy.version else None, pass_below=policy.pass_below,
         reject_from=policy.reject_from, share=rule.canary_share, halted=policies.halt_of(line) is not None,
         certified=certificate_in_force(policy) is not None, strata=rule.strata,
-        critical_alarms=critical_alarms(line), no_key=edge_key.why_no_key(), imported=policy.version is not None and policy.version.is_imported,
+        critical_alarms=critical_alarms(line), imported=policy.version is not None and policy.version.is_imported,
     )  # fmt: skip
 
 

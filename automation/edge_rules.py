@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from automation.levels import Level
 from automation.routing import Stratum
-from shadow.vision.novelty import is_out_of_distribution
+from scoring.novelty import is_out_of_distribution
 
 HOURS = 8  # that a ticket holds, unless an admin says otherwise
 LEAST_HOURS, MOST_HOURS = 1, 24
@@ -22,7 +22,7 @@ NOT_BORNE_OUT = "decided at the station, and the server's score does not bear it
 
 @dataclass(frozen=True)
 class Standing:
-    """What decides whether a station of a line may decide by itself now. `no_key`: why nothing can be signed, or empty."""
+    """What decides whether a station of a line may decide by itself now."""
 
     line: str
     station: str  # its slug
@@ -35,7 +35,6 @@ class Standing:
     certified: bool = False
     strata: frozenset[Stratum] | None = None
     critical_alarms: int = 0
-    no_key: str = ""
     imported: bool = False  # an earlier system's version, which has no weights
 
     @property
@@ -85,8 +84,8 @@ def why_not_to_decide(standing: Standing) -> list[str]:
         words = (
             f"People decide at {line}, which is at {standing.level.words}: a station decides at partial or full only."
         )
-        return [standing.no_key, words] if standing.no_key else [words]
-    reasons = [standing.no_key] if standing.no_key else []
+        return [words]
+    reasons = []
     if standing.halted:
         reasons.append(f"{line} is halted: people judge every part.")
     if standing.version is None or standing.pass_below is None or standing.reject_from is None:

@@ -31,10 +31,10 @@ from inspection.models import (
 )  # fmt: skip
 from inspection.models.judgement import Occasion
 from inspection.moves import State
+from scoring.novelty import is_out_of_distribution
 from shadow.as_of import AsOf
 from shadow.models import ModelVersion, Prediction, TrainingPart
 from shadow.pairs import Pair, pairs_of
-from shadow.vision.novelty import is_out_of_distribution
 
 M = TypeVar("M", bound=Model)
 

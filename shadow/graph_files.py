@@ -11,7 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from shadow.vision.answers import WeightsRefused
+from scoring.answers import WeightsRefused
 
 SECONDS = 120  # an idle computer takes four
 

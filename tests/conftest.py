@@ -30,11 +30,12 @@ from automation.models import Change
 from inspection import actions, append_only
 from inspection.models import ApiToken, DefectKind, Draw, Inspection, Line, User, Verdict
 from inspection.roles import Role, give_role
+from scoring.grid import ARCHITECTURE
 from shadow.actions import register_version
 from shadow.models import ModelVersion, Prediction
 from shadow.vision import runtime
-from shadow.vision.locate import Locator
-from shadow.vision.network import ARCHITECTURE, FEATURES, ScratchNet
+from shadow.vision.locator import Locator
+from shadow.vision.network import FEATURES, ScratchNet
 
 PASSWORD = "correct horse battery"
 

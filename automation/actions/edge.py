@@ -19,11 +19,11 @@ from inspection.photos import keep
 from inspection.reasons import stated
 from inspection.refusals import BadInput, Conflict
 from inspection.roles import May, must
+from scoring.answers import WeightsRefused
 from shadow.actions import load_scorer
 from shadow.actions.versions import weights_path
 from shadow.graph_files import files_made_apart
 from shadow.models import ModelVersion
-from shadow.vision.answers import WeightsRefused
 
 RENEW_AFTER = timedelta(minutes=10)  # a station asks every few seconds, and each ticket is a row
 

@@ -26,12 +26,12 @@ from inspection.api_changes import changed_for
 from inspection.models import AuditEvent, Containment, Disposition, Draw, Inspection, Line, StationDecision
 from inspection.refusals import BadInput, Conflict, NotAllowed
 from monitoring.models import Alarm
+from scoring.answers import WeightsRefused
 from shadow.actions import load_scorer
 from shadow.actions.versions import weights_path
 from shadow.graph_files import files_made_apart
 from shadow.models import Comparison, Prediction, ScoringJob
 from shadow.rollups import catch_up
-from shadow.vision.answers import WeightsRefused
 from shadow.vision.runtime import files_of
 
 SECOND = timedelta(seconds=1)
@@ -184,13 +184,6 @@ def test_a_station_reads_its_own_lines_alone(bundle, api, cam):
         assert api(cam).get(f"/api/v1/lines/line-a/edge/{path}").status_code == 403
     assert api(cam).get("/api/v1/lines/line-b/edge/").status_code == 400  # which station?
     assert api(cam).get(f"/api/v1/lines/line-b/edge/bundles/{bundle.number}/").status_code == 404
-
-
-def test_a_server_that_cannot_sign_says_so(monkeypatch, partial, line, station, ada, api, cam):
-    monkeypatch.setattr(edge_key, "find_spec", lambda name: None)
-    with pytest.raises(Conflict, match="extra edge"):
-        automation.export_bundle(line=line, station=station, by=ada)
-    assert api(cam).get("/api/v1/lines/line-a/edge/?station=cam-1").json()["public_key"] == ""
 
 
 def test_the_key_is_made_once_and_kept_secret(settings):

@@ -42,7 +42,6 @@ def taken(claim=SAID, bundle=GIVEN, **told) -> list[str]:
         ({"strata": ELSEWHERE}, "Nothing is certified at station cam-1"),
         ({"imported": True}, "earlier system"),
         ({"critical_alarms": 1}, "critical alarm"),
-        ({"no_key": "This server cannot sign."}, "cannot sign"),
     ],
 )
 def test_a_station_decides_only_where_nothing_forbids_it(given, reason):

@@ -34,7 +34,7 @@ class TicketSerializer(serializers.Serializer):
 class EdgeSerializer(serializers.Serializer):
     ticket = TicketSerializer(allow_null=True)
     reasons = serializers.ListField(child=serializers.CharField(), help_text="Why there is no ticket.")
-    public_key = serializers.CharField(help_text="Ed25519, 32 bytes in base64; empty: this server cannot sign.")
+    public_key = serializers.CharField(help_text="Ed25519, 32 bytes in base64.")
 
 
 class NewBundleSerializer(serializers.Serializer):
@@ -57,6 +57,10 @@ class BundleSerializer(serializers.ModelSerializer):
     station = serializers.CharField(source="station.slug")
     policy = serializers.IntegerField(source="policy.number")
     version = serializers.CharField(source="version.name")
+    strata = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()),
+        allow_null=True, help_text="Pairs of station and variant that are certified; null: all are.",
+    )  # fmt: skip
     ended_at = serializers.SerializerMethodField(help_text="null: it has not ended.")
     ended_why = serializers.SerializerMethodField()
 

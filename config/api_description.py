@@ -28,6 +28,8 @@ PARAMETERS = {
     "model": "The name of a model version.",
     "cursor": "The page, as `next` or `previous` of the last answer has it.",
     "state": "Only what is in this state now.",
+    "station": "The short name of a station of the line.",
+    "number": "The bundle's number on its line.",
     "serial": "Only parts of this serial.",
     "lot": "Only parts of this lot.",
     "kind": "Only discrepancies of this kind.",

@@ -1,8 +1,9 @@
 """What is lost when something breaks: parts in and parts out, counted from outside, while each part of a site fails in turn.
 
 Run with `python bench/faults.py [--database sqlite|postgresql] [--broker embedded|redis|rabbitmq] [--photos folder|s3]
-[--only NAME ..] [--seconds 25] [--rate 3] [--json] [--list]`. It starts a site of its own (gunicorn, two workers, beat, each started again
-when it ends, as a service manager does) on a database and broker of its own. Cameras send parts to a line at shadow, where
+[--only NAME ..] [--seconds 25] [--rate 3] [--json] [--list]`, or with `--shapes` for one table of all three shapes. It starts
+a site of its own (gunicorn, two workers, beat, each started again when it ends, as a service manager does) on a database,
+broker and photo store of its own. Cameras send parts to a line at shadow, where
 people judge every part, and to one at full, where the machine decides; each sends a part again, under the same key, until
 it is accepted. Five seconds in, something breaks. Afterwards the API is asked for every part: each has to be there once
 and decided, or stand in the queue of people, and in the end it has one answer of the model, for a site that only people
@@ -18,6 +19,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +33,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench.rig.door import Way  # noqa: E402 - the path is set first
 from bench.rig.faulty_servers import (  # noqa: E402 - the path is set first
     Clocks,
     Embedded,
@@ -47,6 +50,7 @@ BEFORE = 5.0  # seconds of traffic before the fault
 SETTLE = 120.0  # seconds for the last part to be decided; a dead worker's lease is 60
 DISK = 400  # megabytes
 HOUR = 3600
+SHAPES = (("sqlite", "embedded", "folder"), ("postgresql", "redis", "s3"), ("postgresql", "rabbitmq", "folder"))
 
 
 @dataclass
@@ -187,7 +191,7 @@ def clocks_apart(world: World) -> None:
 
 def store_away(world: World) -> None:
     assert world.store
-    world.store.away(10)
+    world.store.away(60)
 
 
 def store_silent(world: World) -> None:
@@ -195,12 +199,28 @@ def store_silent(world: World) -> None:
     world.store.silence(10)
 
 
+def store_slow(world: World) -> None:
+    assert world.store
+    world.store.door.during(Way.SLOW, 15)
+
+
+def store_failing(world: World) -> None:
+    """Every request gets an HTTP 500."""
+    assert world.store
+    world.store.door.during(Way.FAILING, 15)
+
+
+def broker_cut_off(world: World) -> None:
+    """Two minutes behind a cable that is out; not even a refusal comes back."""
+    world.broker.door.during(Way.SILENT, 120)
+
+
 FAULTS: dict[str, Callable[[World], None]] = {
     fault.__name__: fault
     for fault in (
         web_killed, web_stopped, worker_killed, worker_stopped, sweeper_killed, beat_killed, all_killed, broker_restarted,
         broker_wiped, broker_silent, messages_doubled, database_restarted, database_full, disk_full, store_away,
-        store_silent, clock_ahead, clock_behind, clocks_apart, poison,
+        store_silent, store_slow, store_failing, broker_cut_off, clock_ahead, clock_behind, clocks_apart, poison,
     )
 }  # fmt: skip
 
@@ -210,6 +230,7 @@ def possible(database: str, broker: str, photos: str) -> list[str]:
     cannot = {
         "database_": database == "sqlite",
         "broker_silent": broker == "rabbitmq",  # the server is others', too
+        "broker_cut_off": broker == "embedded",  # a socket of the same computer
         "store_": photos == "folder",
         "disk_full": database != "sqlite" and photos == "s3",  # then nothing is written to it
         "clock": shutil.which("cc") is None,
@@ -347,7 +368,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3.0)
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of the table")
     parser.add_argument("--list", action="store_true", help="name the faults and end")
+    parser.add_argument("--shapes", action="store_true", help="every fault on all three shapes, one after the other")
     asked = parser.parse_args()
+    if asked.shapes:
+        raise SystemExit(on_all_shapes(asked))
     names = [name for name in possible(asked.database, asked.broker, asked.photos) if name in (asked.only or FAULTS)]
     if asked.list:
         print("\n".join(names))
@@ -360,9 +384,42 @@ def main() -> None:
         os.chmod(folder, 0o755)
         rows = run(Path(folder), names, asked)
     if asked.json:
-        print(json.dumps({"database": asked.database, "broker": asked.broker, "rows": rows}))
+        print(json.dumps({"database": asked.database, "broker": asked.broker, "photos": asked.photos, "rows": rows}))
     if wrong := [row["fault"] for row in rows if not row["right"]]:
         raise SystemExit(f"Parts in are not parts out: {', '.join(wrong)}.")
+
+
+def on_all_shapes(asked: Any) -> int:
+    """One table of all shapes; each is run by a process of its own, for settings are read once. The exit code."""
+    only = ["--only", *asked.only] if asked.only else []
+    rates = ["--seconds", str(asked.seconds), "--rate", str(asked.rate)]
+    told, wrong = [], 0
+    for database, broker, photos in SHAPES:
+        if not asked.json:
+            print(f"{database}, {broker}, {photos}", flush=True)
+        shape = ["--database", database, "--broker", broker, "--photos", photos]
+        named = asked.only and not set(asked.only) & set(possible(database, broker, photos))
+        if named:  # none of those can happen there
+            continue
+        done = subprocess.run(
+            [sys.executable, __file__, *shape, *rates, *only, *(["--json"] if asked.json else [])],
+            stdout=subprocess.PIPE if asked.json else None,
+            text=True,
+            check=False,
+        )
+        wrong += done.returncode != 0
+        if asked.json and done.stdout:
+            told.append(json.loads(done.stdout))
+    if asked.json:
+        print(json.dumps({"commit": commit(), "shapes": told}))
+    else:
+        print(f"Commit {commit()}; {'all counts are right' if not wrong else f'{wrong} shapes have wrong counts'}.")
+    return int(wrong > 0)
+
+
+def commit() -> str:
+    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 
 
 def kind_of(name: str) -> str:

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from config import health, overview, scripts
 
+handler404 = "config.unknown.unknown"
 handler500 = "config.outage.unforeseen"
 APPS = ("inspection", "shadow", "monitoring", "automation")
 

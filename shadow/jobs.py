@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from inspection.models import Inspection, Origin
@@ -190,10 +190,15 @@ def end_long_leases(*, now: datetime) -> int:
 
 
 @transaction.atomic
-def give_back(batch: Sequence[LeasedJob]) -> None:
-    """Let the jobs be tried again at once; their attempts stay counted."""
+def give_back(batch: Sequence[LeasedJob], *, counted: bool = True) -> None:
+    """Let the jobs be tried again at once; the attempt stays counted unless it is known to have been none of theirs.
+
+    The fence holds all the same: only who has the number of now can take one off it, and has no job in hand afterwards.
+    """
     ours = _still_ours(batch)
-    ScoringJob.objects.filter(pk__in=[job.id for job in ours]).update(state=JobState.PENDING, leased_until=None)
+    attempts = F("attempts") - (0 if counted else 1)
+    rows = ScoringJob.objects.filter(pk__in=[job.id for job in ours])
+    rows.update(state=JobState.PENDING, leased_until=None, attempts=attempts)
 
 
 def _still_ours(batch: Sequence[LeasedJob]) -> list[LeasedJob]:

@@ -8,9 +8,11 @@ from datetime import datetime
 from itertools import groupby
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from inspection.bucket import StoreAway
 from inspection.models import Photo
 from inspection.photos import Place, path_of
 from scoring.answers import Answer, Failure
@@ -51,15 +53,16 @@ def score_waiting(*, seconds: float = 0.0, now: datetime | None = None) -> Itera
     until = time.monotonic() + seconds
     loads = _lease(now)
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "answer") as answerer:
-        progress = False
+        progress, stuck = False, False
         while loads:
-            # Near the end of the queue no batch is leased ahead: another worker may be idle.
-            if len(loads) == 1 and len(loads[0].jobs) == jobs.BATCH and time.monotonic() < until:
+            # Near the end of the queue no batch is leased ahead: another worker may be idle. Nor is one after a load that
+            # was given back: it would be the same again.
+            if len(loads) == 1 and len(loads[0].jobs) == jobs.BATCH and not stuck and time.monotonic() < until:
                 loads += _lease(now)
             for load in loads[:2]:
                 _start(load, reader, answerer)
             written = _write_answers(loads.pop(0))
-            progress = progress or bool(written)
+            progress, stuck = progress or bool(written), not written
             yield written
             loads = _renewed(loads, now)
             if not loads and progress and time.monotonic() < until:
@@ -145,7 +148,14 @@ def _write_answers(load: Load) -> list[Prediction]:
 
 
 def _try_again(load: Load, error: Exception) -> list[Prediction]:
-    """Give the jobs back; at the last attempt say on the part why there is no answer, and a person judges it."""
+    """Give the jobs back; at the last attempt say on the part why there is no answer, and a person judges it.
+
+    While the whole photo store is away nothing is known of the parts, so no attempt is counted. One object that the
+    store cannot give counts: it would stand before all others for ever.
+    """
+    if isinstance(error, StoreAway) and settings.PHOTO_BUCKET and settings.PHOTO_BUCKET.fault():
+        jobs.give_back(load.jobs, counted=False)
+        return []
     jobs.give_back([job for job in load.jobs if job.attempts < jobs.MAX_ATTEMPTS])
     failure = Failure(f"the version could not run: {type(error).__name__}")
     return _write(load.version, [(job, failure) for job in load.jobs if job.attempts >= jobs.MAX_ATTEMPTS])

@@ -13,13 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from bench.rig.door import Door, free_port
+
 QUEUES = ("score", "default")  # those that the site of the bench has workers for
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def until(true: Callable[[], bool], seconds: float, what: str) -> None:
@@ -72,7 +68,8 @@ class OwnRedis:
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.door = Door(self.port)
+        self.url = f"redis://127.0.0.1:{self.door.port}/0"
         self._start()
 
     def _start(self) -> None:
@@ -107,7 +104,8 @@ class OwnVhost:
         self.name = f"bench-{uuid4().hex[:8]}"
         self._control("add_vhost", self.name)
         self._control("set_permissions", "-p", self.name, "guest", ".*", ".*", ".*")
-        self.url = f"amqp://guest:guest@127.0.0.1:5672/{self.name}"
+        self.door = Door(5672)
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.door.port}/{self.name}"
 
     def _control(self, *words: str) -> None:
         subprocess.run(["rabbitmqctl", "--quiet", *words], check=True, capture_output=True)
@@ -194,7 +192,8 @@ class OwnStore:
         self.folder, self.command = folder, buckets.command(folder, port)
         os.environ.update(AWS_ACCESS_KEY_ID=buckets.KEY, AWS_SECRET_ACCESS_KEY=buckets.SECRET)
         self.start()
-        endpoint = f"http://127.0.0.1:{port}"
+        self.door = Door(port)
+        endpoint = f"http://127.0.0.1:{self.door.port}"
         buckets.made(endpoint, "photos")
         self.url = f"s3://photos?endpoint={endpoint}&region=us-east-1"
 

@@ -15,10 +15,11 @@ from PIL import Image
 from automation.actions import score_and_settle
 from config.health import photo_store
 from inspection.actions import claim
-from inspection.bucket import Bucket
+from inspection.bucket import Bucket, Object, StoreAway
 from inspection.models import Inspection
 from inspection.photos import keep, path_of, preview_path
 from inspection.previews import make_missing_previews
+from shadow import jobs
 from shadow.models import JobState, Prediction, ScoringJob
 from station.answers import Answer, Kind, meaning
 from tests import buckets
@@ -169,16 +170,37 @@ def test_a_part_that_is_in_reaches_an_inspector_though_its_photo_cannot_be_shown
 ):
     part = make_part()
     settings.PHOTO_BUCKET = unreachable()
-    for attempt in range(3):
-        score_and_settle()
-        states = set(ScoringJob.objects.values_list("state", flat=True))
-        assert states == ({JobState.DONE} if attempt == 2 else {JobState.PENDING})
-    assert "StoreAway" in Prediction.objects.get().null_reason
     claimed = api(ivy).post("/api/v1/queue/claim/", {"line": "line-a"})
     assert claimed.json()["inspection"]["id"] == part.pk
     client.force_login(ivy)
     assert client.get(f"/photos/{part.photos.get().pk}/").status_code == 503
     assert client.get(f"/photos/{part.photos.get().pk}/preview/").status_code == 503
+
+
+def test_no_part_loses_an_attempt_to_it_and_all_are_scored_when_it_is_back(bucket, shadowed, make_part, settings):
+    make_part()
+    settings.PHOTO_BUCKET = unreachable()
+    for _ in range(jobs.MAX_ATTEMPTS + 1):
+        assert score_and_settle() == 0
+        assert list(ScoringJob.objects.values_list("state", "attempts")) == [(JobState.PENDING, 0)]
+    settings.PHOTO_BUCKET = bucket
+    assert score_and_settle() == 1
+    assert Prediction.objects.get().score is not None
+
+
+def test_one_photo_that_the_store_cannot_give_takes_no_neighbour_with_it(bucket, shadowed, make_part, monkeypatch):
+    broken, _ = make_part("A"), make_part("B")
+    place, give = path_of(broken.photos.get().stored), Object.read_bytes
+
+    def read(self):
+        if self == place:
+            raise StoreAway("InternalError")
+        return give(self)
+
+    monkeypatch.setattr(Object, "read_bytes", read)
+    assert sum(score_and_settle() for _ in range(jobs.MAX_ATTEMPTS + 1)) == 2
+    told = dict(Prediction.objects.values_list("inspection__serial", "null_reason"))
+    assert (told["B"], "StoreAway" in told["A"]) == ("", True)
 
 
 def test_previews_wait_for_the_next_round(bucket, settings, make_part):

@@ -49,12 +49,13 @@ test: .venv/installed-dev  ## the quick tests, the long ones, both on each shape
 	  { echo "The journeys drive a real browser. Install Chromium, for example: apt-get install chromium"; exit 1; }
 	$(TESTS) $(PYTEST) 3 tests/journeys
 
-check: .venv/installed-dev  ## style, types, the direction of the apps, migrations, the settings of a real site, dependencies
+check: .venv/installed-dev  ## style, types, the direction of the apps, migrations, the API's description, the settings of a real site, dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(TESTS) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(TESTS) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(TESTS) DEBUG=0 SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))') \
 	  ALLOWED_HOSTS=shadowline.example HTTPS=1 \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING

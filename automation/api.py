@@ -4,7 +4,7 @@ from typing import cast
 
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, OpenApiTypes, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
@@ -12,6 +12,15 @@ from rest_framework.response import Response
 
 from automation import actions, policies, reports
 from automation import what_if as asking
+from automation.api_shapes import (
+    LEVEL_NAMES,
+    AdviceSerializer,
+    CanarySerializer,
+    GateSerializer,
+    PolicySerializer,
+    VersionOnLineSerializer,
+    WhatIfAnswerSerializer,
+)
 from automation.blue_green import versions_json, versions_of
 from automation.certificates import certificate_in_force
 from automation.models import Change, Halt, Policy
@@ -138,12 +147,28 @@ class ChangeSerializer(serializers.ModelSerializer):
         return Policy.objects.filter(change=change).exists()
 
 
+class LineAutomationSerializer(serializers.Serializer):
+    """Where a line stands on the ladder."""
+
+    line = serializers.CharField()
+    level = serializers.ChoiceField(LEVEL_NAMES)
+    next_level = serializers.ChoiceField(LEVEL_NAMES, allow_null=True, help_text="One step up; null: there is none.")
+    halted = HaltHoldsSerializer(allow_null=True)
+    policy = PolicySerializer()
+    canary = CanarySerializer()
+    gates = GateSerializer(many=True, help_text="Of the next step up.")
+    certificate = serializers.DictField(allow_null=True, help_text="As it was frozen; null: none is in force.")
+    versions = VersionOnLineSerializer(many=True)
+    pending = ChangeSerializer(allow_null=True, help_text="The change that awaits approval.")
+    uncounted = serializers.IntegerField(help_text="Changes that the gates do not know of yet.")
+
+
 def _person(request: Request) -> User:
     """Who asks; the permission classes let no stranger in."""
     return cast(User, request.user)
 
 
-@extend_schema(responses=OpenApiTypes.OBJECT)
+@extend_schema(responses=LineAutomationSerializer)
 @api_view(["GET"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def line_automation(request: Request, slug: str) -> Response:
@@ -208,7 +233,7 @@ def halt(request: Request, slug: str) -> Response:
     return Response(HaltedSerializer(row, context={"line": line}).data, status=201)
 
 
-@extend_schema(request=RollbackSerializer, responses={201: OpenApiTypes.OBJECT})
+@extend_schema(request=RollbackSerializer, responses={201: PolicySerializer})
 @api_view(["POST"])
 @permission_classes([needs_to(May.PROPOSE)])
 def rollback(request: Request, slug: str) -> Response:
@@ -221,7 +246,7 @@ def rollback(request: Request, slug: str) -> Response:
     return Response(reports.policy_json(policy), status=201)
 
 
-@extend_schema(request=StandbySerializer, responses={201: OpenApiTypes.OBJECT})
+@extend_schema(request=StandbySerializer, responses={201: PolicySerializer})
 @api_view(["POST"])
 @permission_classes([needs_to(May.PROPOSE)])
 def standby(request: Request, slug: str) -> Response:
@@ -236,7 +261,7 @@ def standby(request: Request, slug: str) -> Response:
     return Response(reports.policy_json(policy), status=201)
 
 
-@extend_schema(request=WhatIfSerializer, responses=OpenApiTypes.OBJECT)
+@extend_schema(request=WhatIfSerializer, responses=WhatIfAnswerSerializer)
 @api_view(["POST"])
 @permission_classes([needs_to(May.READ_EVIDENCE)])
 def what_if(request: Request, slug: str) -> Response:
@@ -251,7 +276,7 @@ def what_if(request: Request, slug: str) -> Response:
     return Response(asking.as_json(found))
 
 
-@extend_schema(responses={200: OpenApiTypes.OBJECT, 204: OpenApiResponse(description="No advice")})
+@extend_schema(responses={200: AdviceSerializer, 204: OpenApiResponse(description="No advice")})
 @api_view(["GET"])
 @permission_classes([needs_to(May.JUDGE)])
 def advice(request: Request, pk: int) -> Response:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.db.models import Max, Min, Model, Q, QuerySet
 
 from automation.counts import Evidence, Tally
+from automation.edge_gaps import gaps_of
 from automation.routing import Stratum
 from automation.seeds import KNOWN
 from inspection.models import (
@@ -30,10 +31,10 @@ from inspection.models import (
 )  # fmt: skip
 from inspection.models.judgement import Occasion
 from inspection.moves import State
+from scoring.novelty import is_out_of_distribution
 from shadow.as_of import AsOf
 from shadow.models import ModelVersion, Prediction, TrainingPart
 from shadow.pairs import Pair, pairs_of
-from shadow.vision.novelty import is_out_of_distribution
 
 M = TypeVar("M", bound=Model)
 
@@ -76,6 +77,8 @@ def evidence_by_rows(
                 found += _against(counted, len(bars))
             else:
                 found.append(counted)
+    gaps = gaps_of(line, version, since=since, upto=as_of.at if as_of else None)
+    found += [Counted(gap.arrived, gap.stratum, 0, "overdue") for gap in gaps]
     return Evidence(tuple(bars), everything_of(found), settled_of(found, len(bars)))
 
 

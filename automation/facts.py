@@ -12,6 +12,7 @@ from django.utils import timezone
 from automation import policies
 from automation.audits import audits_of
 from automation.counts import Evidence, Tally
+from automation.edge_gaps import Gap, gaps_of
 from automation.gates import Facts, Limits
 from automation.levels import Level
 from automation.looks import Look, looks_by_part, looks_on
@@ -50,14 +51,15 @@ def evidence_of(
     Live parts, drawn blind, not retrospective; each serial once, its first live inspection on the line (trap 5). A part
     that was drawn blind and served all the same stays in, as an escape (trap 1), and so does whatever waits for longer
     than `audit_hours`, and an audit of which nobody could tell. A part that was sent to be cleaned has no verdict; its
-    next blind inspection answers for it.
+    next blind inspection answers for it. A part that a station decided and that never arrived is overdue at once.
     """
     counted = counted or Counted(line, version, evidence_start(line, version))
     stratum_of = _strata(line)
     overdue = now - timedelta(hours=audit_hours)
-    everything = _by_stratum(counted.rows, counted.waiting_since(overdue), stratum_of)
+    gaps = gaps_of(line, version, since=counted.since)
+    everything = _with_gaps(_by_stratum(counted.rows, counted.waiting_since(overdue), stratum_of), gaps)
     bars = tuple(bars_of(version.thresholds, version.threshold))
-    return Evidence(bars, everything, _Settled(counted, overdue, bars, stratum_of))
+    return Evidence(bars, everything, _Settled(counted, overdue, bars, stratum_of, gaps))
 
 
 AT_ONCE = 5_000  # parts of which each is looked at; of more, the first few and then the end of each day
@@ -110,6 +112,17 @@ def _by_stratum(
     return found
 
 
+def _with_gaps(
+    found: dict[Stratum, dict[int | None, Tally]], gaps: Iterable[Gap]
+) -> dict[Stratum, dict[int | None, Tally]]:
+    """With the parts that never arrived: as if the machine had passed each of them below every bar."""
+    for gap in gaps:
+        slots = found.setdefault(gap.stratum, defaultdict(Tally))
+        lowest = slots.get(0, Tally())
+        slots[0] = lowest._replace(overdue=lowest.overdue + 1)
+    return found
+
+
 class _Settled(Mapping[int, Mapping[Stratum, tuple[int, int]]]):
     """For each bar below which somebody waits: what arrived below it before the oldest of those, read when it is asked
     for, since few bars are. What is overdue does not wait, it is an escape: or a part that nobody ever judges would keep
@@ -121,8 +134,9 @@ class _Settled(Mapping[int, Mapping[Stratum, tuple[int, int]]]):
         overdue: datetime,
         bars: Sequence[float],
         stratum_of: Mapping[tuple[int | None, int | None], Stratum],
+        gaps: Sequence[Gap],
     ):
-        self.counted, self.overdue, self.stratum_of = counted, overdue, stratum_of
+        self.counted, self.overdue, self.stratum_of, self.gaps = counted, overdue, stratum_of, gaps
         waiting = counted.oldest_waiting(overdue)
         moments = {bar: [waiting[slot] for slot in waiting if slot <= bar] for bar in range(len(bars))}
         self.oldest = {bar: min(found) for bar, found in moments.items() if found}
@@ -138,7 +152,8 @@ class _Settled(Mapping[int, Mapping[Stratum, tuple[int, int]]]):
         moment = self.oldest[bar]
         if moment not in self.before:
             late = self.counted.waiting_since(min(moment, self.overdue))
-            self.before[moment] = _by_stratum(self.counted.before(moment), late, self.stratum_of)
+            before = _by_stratum(self.counted.before(moment), late, self.stratum_of)
+            self.before[moment] = _with_gaps(before, [gap for gap in self.gaps if gap.arrived < moment])
         found = {}
         for stratum, slots in self.before[moment].items():
             below = [tally for slot, tally in slots.items() if slot is not None and slot <= bar]

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from automation.charts import Stretch, flow_picture
+from automation.edge_rules import NOT_BORNE_OUT, NOT_TAKEN
 from automation.fallbacks import NO_ANSWER, Fallback, fallbacks, kind_of
 from automation.gates import percent
 from automation.levels import Level
@@ -25,6 +26,8 @@ REASON_WORDS = {
     VERSIONS_DISAGREE: gettext_lazy("Live version and standby disagree"),
     "stratum not certified": gettext_lazy("Station and variant not certified"),
     "the policy has no usable thresholds": gettext_lazy("The policy has no usable thresholds"),
+    NOT_TAKEN: gettext_lazy("Decided at the station, which was not to"),
+    NOT_BORNE_OUT: gettext_lazy("Decided at the station, and the server's score does not bear it out"),
     "halted": gettext_lazy("The line was halted"),
     "drawn blind": gettext_lazy("Drawn for a blind verdict"),
     "people decide with advice at assist": gettext_lazy("People decide with advice"),

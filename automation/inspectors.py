@@ -22,10 +22,10 @@ from automation.seeds import seeds_of
 from inspection.actions.intake import find_line
 from inspection.models import Line, Truth
 from inspection.roles import May, caller, needs
+from scoring.novelty import is_out_of_distribution
 from shadow.gauges import Wanted, looks
 from shadow.models import ModelVersion, Prediction
 from shadow.reference_pool import answers_to, counted_once, references_of
-from shadow.vision.novelty import is_out_of_distribution
 
 WORTH = 0.90  # a sensitivity that is worth knowing: the limit to certify at is cut by a tenth
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db.models import Count, Q
 from django.db.models.functions import TruncDate
 
-from automation.models import Policy, Routing
+from automation.models import EdgeMark, Policy, Routing
 from inspection.models import Inspection, Line
 from shadow.models import ModelVersion, Prediction
 
@@ -48,6 +48,7 @@ class Descent:
     policy: Policy | None
     version: ModelVersion | None
     answers: Sequence[Prediction]
+    mark: EdgeMark | None = None  # its station decided it while the network was down
 
 
 def descent_of(part: Inspection) -> Descent:
@@ -60,4 +61,5 @@ def descent_of(part: Inspection) -> Descent:
     answers = Prediction.objects.filter(inspection=part).select_related("version").defer("version__card", "figures")
     policy = routing.policy if routing else None
     decided_by = routing.prediction.version if routing and routing.prediction else None
-    return Descent(part, routing, policy, decided_by or (policy.version if policy else None), list(answers))
+    mark = EdgeMark.objects.filter(inspection=part).select_related("bundle__version").first()
+    return Descent(part, routing, policy, decided_by or (policy.version if policy else None), list(answers), mark)

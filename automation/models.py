@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from automation.levels import Level
 from inspection.append_only import AppendOnly
-from inspection.models import Inspection, Line
+from inspection.models import Inspection, Line, Station
 from shadow.models import ModelVersion, Prediction
 
 LEVELS = [
@@ -206,3 +206,94 @@ class Routing(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.inspection_id}: {self.decision}, {self.reason}"
+
+
+class EdgeBundle(AppendOnly):
+    """What a station may decide by while the network is down: exported once, by a policy that certified it."""
+
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="+")
+    station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="+")
+    number = models.PositiveIntegerField()
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="+")
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    pass_below = models.FloatField()
+    reject_from = models.FloatField()
+    strata = models.JSONField(null=True, blank=True, help_text="[station, variant] certified here; null: all.")
+    most = models.PositiveIntegerField(help_text="Parts that the station may decide by it.")
+    hours = models.PositiveSmallIntegerField(help_text="For which a ticket holds after the server last renewed it.")
+    sha256 = models.CharField(max_length=64, help_text="Of the file that the station fetches.")
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["line", "number"], name="bundle_number_is_unique_on_its_line"),
+            models.CheckConstraint(condition=Q(hours__lte=24), name="ticket_holds_for_24_hours_at_most"),
+        ]
+
+    def __str__(self) -> str:
+        return f"bundle {self.number} of {self.line_id}"
+
+
+class EdgeEnd(AppendOnly):
+    """A person has ended a bundle. What else ends it stands in rows of its own: policies, halts, voids, later bundles."""
+
+    bundle = models.OneToOneField(EdgeBundle, on_delete=models.PROTECT, related_name="ended")
+    reason = models.CharField(max_length=500)
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"the end of {self.bundle_id}"
+
+
+class EdgeTicket(AppendOnly):
+    """Until when a station was told that it may use a bundle."""
+
+    bundle = models.ForeignKey(EdgeBundle, on_delete=models.PROTECT, related_name="tickets")
+    issued_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.bundle_id} until {self.ends_at}"
+
+
+class EdgeMark(AppendOnly):
+    """A station decided this part while the network was down. One row per part, as it arrives.
+
+    `refused` are the reasons why the decision is not taken for one of the machine's: none, and it is compared with the
+    server's own score before it is evidence of anything.
+    """
+
+    inspection = models.OneToOneField(Inspection, on_delete=models.PROTECT, related_name="+")
+    bundle = models.ForeignKey(EdgeBundle, on_delete=models.PROTECT, null=True, blank=True, related_name="marks")
+    number = models.BigIntegerField(help_text="Of the bundle, as the station said it.")
+    place = models.BigIntegerField(
+        help_text="1, 2, 3 .. in the bundle: a number that lacks is a part that nobody judged."
+    )
+    outcome = models.CharField(max_length=8, choices=[("pass", "Pass"), ("reject", "Reject")])
+    score = models.FloatField(help_text="The station's own.")
+    novelty = models.FloatField()
+    decided_at = models.DateTimeField(help_text="By the station's clock.")
+    taken = models.BooleanField()
+    refused = models.JSONField(default=list)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["bundle", "place"], condition=Q(taken=True), name="one_part_per_place_in_a_bundle"
+            ),
+            models.CheckConstraint(
+                condition=Q(taken=False) | Q(bundle__isnull=False), name="a_mark_taken_has_a_bundle"
+            ),
+        ]
+        indexes = [models.Index(fields=["at"], name="edge_mark_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.inspection_id} decided at its station"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from automation.levels import Level
-from shadow.vision.novelty import is_out_of_distribution
+from scoring.novelty import is_out_of_distribution
 
 Stratum = tuple[str, str]  # station, variant
 OUTCOMES = ("pass", "reject", "person")  # by the codes of `Decisions.outcome`

@@ -11,9 +11,9 @@ from inspection.models import Correction, Line, ModelOutputShown, Outcome, Purpo
 from inspection.models.judgement import Occasion
 from inspection.planning import unindexed
 from inspection.prepared import MOMENT, Given, GivenKeys, Prepared
+from scoring.novelty import is_out_of_distribution
 from shadow.jobs import LATE_COMMITS
 from shadow.models import ModelVersion, Prediction, TrainingPart
-from shadow.vision.novelty import is_out_of_distribution
 
 KNOWN = (Purpose.REFERENCE, Purpose.STUDY)
 Said = dict[int, tuple[int, str]]  # source: (the seeded part that showed it, what was said of it)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from automation import inspectors, lineage_views, remedies, switching_views, views, what_if_page
+from automation import edge_views, inspectors, lineage_views, remedies, switching_views, views, what_if_page
 
 urlpatterns = [
     path("lines/<slug:line>/automation/", views.line_automation, name="line_automation"),
@@ -21,6 +21,8 @@ urlpatterns = [
     path("lines/<slug:line>/automation/standby/", switching_views.set_standby, name="set_standby"),
     path("lines/<slug:line>/automation/candidates/", switching_views.add_candidate, name="add_candidate"),
     path("lines/<slug:line>/automation/candidates/end/", switching_views.end_candidate, name="end_candidate"),
+    path("lines/<slug:line>/automation/bundles/", edge_views.export_bundle, name="export_bundle"),
+    path("lines/<slug:line>/automation/bundles/end/", edge_views.end_bundle, name="end_bundle"),
     path("lines/<slug:line>/automation/what-if/", what_if_page.what_if, name="what_if"),
     path("lines/<slug:line>/sensitivity/", inspectors.sensitivity, name="sensitivity"),
     path("lines/<slug:line>/references/reach/", inspectors.reference_reach, name="reference_reach"),

@@ -18,6 +18,7 @@ from automation import actions, policies, reports
 from automation.audit_report import audit_report, risk_words
 from automation.blue_green import registered, versions_of
 from automation.certificates import certificate_in_force, certificate_json, signatures
+from automation.edge_page import edge_page
 from automation.flow_page import flow_page
 from automation.forms import AskedForm, PolicyForm, ProposalForm, RampForm
 from automation.gates import percent
@@ -92,6 +93,7 @@ def _page(request: HttpRequest, line: Line, *, refusal: Refused | None = None) -
         "audits": audit_report(standing, now=now),
         "page": flow_page(line, standing.level, now=now, lately=standing.lately),
         "bound": bound_of(standing, approval.gates if approval and approval.gates else standing.gates),
+        "edge": edge_page(line, standing.policy),
         "certificate": certificate,
         "proven": proven(certificate),
         "voids": voids,

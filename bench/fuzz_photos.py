@@ -31,7 +31,7 @@ from PIL import Image, ImageDraw  # noqa: E402
 
 from inspection.photos import clean_photo  # noqa: E402
 from inspection.refusals import BadInput  # noqa: E402
-from shadow.vision.photos import Unfit, open_photo  # noqa: E402
+from scoring.photos import Unfit, open_photo  # noqa: E402
 
 MODES = {"JPEG": ["RGB", "L", "CMYK"], "PNG": ["RGB", "L", "P", "RGBA", "I;16", "1", "LA"], "WEBP": ["RGB", "RGBA"]}
 MOST_MIB = (

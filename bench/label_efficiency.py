@@ -20,10 +20,10 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from scoring.photos import open_photo  # noqa: E402
 from shadow import shipped  # noqa: E402
 from shadow.vision import evaluation  # noqa: E402
 from shadow.vision.drawn import reminders  # noqa: E402
-from shadow.vision.photos import open_photo  # noqa: E402
 from shadow.vision.runtime import Answer, Scorer, locator_of  # noqa: E402
 from shadow.vision.training import TrainingItem, train  # noqa: E402
 

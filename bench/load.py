@@ -255,6 +255,12 @@ def whole() -> dict[str, int]:
     return {"in": parts, "serials": serials, "disposed": disposed, "scored": scored, "null": nulls}
 
 
+def over() -> bool:
+    """Whether every part is disposed of and answered; a part has no job before a worker looks."""
+    end = whole()
+    return end["in"] == end["disposed"] == end["scored"]
+
+
 def table_bytes() -> dict[str, int]:
     """Bytes of each table with its indexes; of SQLite the file as a whole."""
     from django.db import connection
@@ -282,7 +288,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     for number in range(1, asked.minutes + 1):
         before = bench.minute(number, before, began)
     bench.told.send(0.0)
-    until(lambda: max(waiting()) == 0, DRAIN, "An empty queue")
+    until(over, DRAIN, "An answer and a disposition of every part")
     after, seen = processor(bench.pids()), bench.seen()
     parts = whole()["in"] - parts_before
     return {

@@ -32,7 +32,7 @@ def bare_work(scorer, paths: list[str], windows: list[tuple[int, int, int, int]]
     """Decode and forward pass of some photos, and nothing else of the product: where the phones lie is known before."""
     import numpy as np
 
-    from shadow.vision.photos import open_photo
+    from scoring.photos import open_photo
 
     for path, (left, top, width, height) in zip(paths, windows, strict=True):
         scorer.network(np.asarray(open_photo(path).crop((left, top, left + width, top + height)))[None])
@@ -40,7 +40,7 @@ def bare_work(scorer, paths: list[str], windows: list[tuple[int, int, int, int]]
 
 def windows_of(scorer, paths: list[str]) -> list[tuple[int, int, int, int]]:
     """The pixels that the pipeline will look at, in sides that the network takes."""
-    from shadow.vision.network import COARSEST
+    from scoring.grid import COARSEST
 
     views = [scorer.read([[path]])[0].views[0] for path in paths]
     return [(*view.window[:2], *(side // COARSEST * COARSEST for side in view.window[2:])) for view in views]

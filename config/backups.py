@@ -32,7 +32,7 @@ from inspection.refusals import BadInput, Conflict
 
 MANIFEST = "backup.json"
 DATABASES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
-SECRETS = ("draw_secret", "secret_key")  # of DATA_DIR; what comes from the environment is not ours to keep
+SECRETS = ("draw_secret", "secret_key", "edge_key")  # of DATA_DIR; what comes from the environment is not ours to keep
 Tell = Callable[[str], None]
 
 

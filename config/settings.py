@@ -7,6 +7,7 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 from config import logs, pooling
+from config.api_description import DESCRIPTION
 from config.environment import (
     broker,
     cores,
@@ -187,6 +188,9 @@ WHITENOISE_AUTOREFRESH = False
 # The key of the draws (canary, audit, blind): not SECRET_KEY, so that neither is changed for the other's sake.
 DRAW_SECRET = secret("DRAW_SECRET") or secret_from_file(DATA_DIR / "draw_secret")
 
+# The file with the Ed25519 key that signs bundles for stations; made on first use. Every web node needs the same one.
+EDGE_KEY = Path(env.str("EDGE_KEY", default=str(DATA_DIR / "edge_key")))
+
 # Photos: a station may send eight of them; everything is refused before it is read whole.
 PHOTO_ROOT, PHOTO_BUCKET = photo_store(env.str("STORAGE_URL", default=""), DATA_DIR)
 PHOTO_DELIVERY = photo_delivery(env.str("PHOTO_DELIVERY", default="stream"), PHOTO_BUCKET)
@@ -214,6 +218,8 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Shadowline",
     "VERSION": "1",
+    "DESCRIPTION": DESCRIPTION,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api_description.complete"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "ENUM_NAME_OVERRIDES": {
@@ -225,12 +231,15 @@ SPECTACULAR_SETTINGS = {
         "AlarmState": "monitoring.models.State",
         "Grade": "shadow.api.gauge_serializers.GRADES",
         "StudyState": "shadow.api.gauge_serializers.STUDY_STATES",
+        "AutomationLevel": "automation.api_shapes.LEVEL_NAMES",
         "TrainingState": "shadow.models.training.RunState",
     },
 }
 
 # The wake-up of the workers after an intake: a name, so that `inspection` imports nothing above it.
 WAKE_UP_TASK = "automation.tasks.score_waiting_parts"
+# What is done with a part that a station has decided by itself: a name, for the same reason.
+TAKE_STATION_DECISION = "automation.actions.edge_arrival.take_station_decision"
 BROKER_URL = broker(secret("BROKER_URL"))
 BROKER_QUORUM = env.bool("BROKER_QUORUM", default=False)  # RabbitMQ: quorum queues, which outlive one of its nodes
 CELERY_TASK_IGNORE_RESULT = True
@@ -259,6 +268,13 @@ EMAIL_TIMEOUT = 10  # seconds
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default="shadowline@localhost")
 WEBHOOK_ALLOW = env.list("WEBHOOK_ALLOW", default=[])  # own hosts, addresses or networks that may be posted to
 SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}")  # where people reach the site, for links in notices
+
+# The factory's MQTT broker, on which `publish_sparkplug` tells how the lines stand (mqtt://host, mqtts://user:password@host).
+MQTT_URL = env.str("MQTT_URL", default="")
+SPARKPLUG_GROUP = env.str("SPARKPLUG_GROUP", default="Shadowline")
+SPARKPLUG_NODE = env.str(
+    "SPARKPLUG_NODE", default="site"
+)  # one edge node a site: a name of its own where there are several
 
 # How long the watch keeps its figures: windows of 10 minutes, windows of a day, notices of alarms (manage.py prune).
 KEEP_MINUTES_DAYS = env.int("KEEP_MINUTES_DAYS", default=30)

@@ -1,7 +1,5 @@
 """What became of parts afterwards, over HTTP: a station follows how dispositions that it was told of have changed."""
 
-from datetime import datetime, timedelta
-
 from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,13 +11,13 @@ from rest_framework.response import Response
 
 from inspection import actions
 from inspection.api import asked
+from inspection.disposition_records import newest_settled
 from inspection.models import Disposition, Line, User
 from inspection.planning import unindexed
 from inspection.refusals import BadInput, NotAllowed
 from inspection.roles import May, caller, judges_blind, may, needs_to
 from inspection.serializers import DispositionSerializer
 
-SETTLED = timedelta(seconds=30)  # longer than any request: rows may commit out of the order of their keys
 MANY = 200  # in one answer
 
 
@@ -62,12 +60,6 @@ def changes(request: Request) -> Response:
         actions.note_decisions_shown(inspections=[row.inspection for row in found], user=user, where="api")
     following = found[-1].pk if len(found) == MANY else upto
     return Response({"results": DispositionChangeSerializer(found, many=True).data, "next": following})
-
-
-def newest_settled(now: datetime) -> int:
-    """The key of the newest disposition before which none can appear any more; 0 without one."""
-    rows = Disposition.objects.filter(at__lte=now - SETTLED).order_by("-pk")
-    return rows.values_list("pk", flat=True).first() or 0
 
 
 def changed_for(user: User, *, after: int, upto: int) -> QuerySet[Disposition]:

@@ -48,9 +48,11 @@ ACTIONS = (
     gettext_noop("watch policy written"), gettext_noop("figures relearned"), gettext_noop("alarm became worse"),
     gettext_noop("baseline widened"), gettext_noop("channel set up"), gettext_noop("channel changed"),
     gettext_noop("channel removed"), gettext_noop("channel secret renewed"),
+    gettext_noop("dead letters sent again"), gettext_noop("dead letter dropped"),
     gettext_noop("token withdrawn"), gettext_noop("own password set"), gettext_noop("second factor set up"),
     gettext_noop("second factor turned off"), gettext_noop("second factor reset"), gettext_noop("recovery codes renewed"),
     gettext_noop("recovery code used"),
+    gettext_noop("bundle exported"), gettext_noop("bundle ended"),
 )  # fmt: skip
 
 

@@ -24,7 +24,8 @@ MOVES: dict[State, frozenset[State]] = {
     State.SECOND_OPINION: frozenset({State.DECIDED, State.WITH_SUPERVISOR, State.RETAKE, State.CLOSED}),
     State.WITH_SUPERVISOR: frozenset({State.DECIDED, State.RETAKE, State.CLOSED}),
     # Undo and second thoughts: a corrected verdict may need another person after all.
-    State.DECIDED: frozenset({State.DECIDED, State.SECOND_OPINION, State.WITH_SUPERVISOR}),
+    # Audit due: a station decided it while the network was down, and the draw or a doubt came when it arrived.
+    State.DECIDED: frozenset({State.DECIDED, State.AUDIT_DUE, State.SECOND_OPINION, State.WITH_SUPERVISOR}),
     State.RETAKE: frozenset(),
     State.CLOSED: frozenset(),
 }

@@ -1,6 +1,9 @@
 """The shapes of the floor's API: what is taken and what is answered."""
 
+import json
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -104,8 +107,30 @@ class InspectionSerializer(serializers.ModelSerializer):
     def get_origin(self, inspection: Inspection) -> str:
         return origin_for(self.context["request"].user, inspection)
 
+    @extend_schema_field(DispositionSerializer(allow_null=True))
     def get_disposition(self, inspection: Inspection) -> dict | None:
         return disposition_for(self.context["request"].user, inspection)
+
+
+@extend_schema_field(serializers.CharField)
+class JsonObject(serializers.Field):
+    """A field of a form that holds a JSON object as text."""
+
+    default_error_messages = {"invalid": "Send a JSON object, of at most 2,000 characters."}
+
+    def to_internal_value(self, data: object) -> dict:
+        if isinstance(data, str) and len(data) <= 2_000:
+            with suppress(ValueError, RecursionError):
+                if isinstance(sent := json.loads(data, parse_constant=_no_number), dict):
+                    return sent
+        self.fail("invalid")
+
+    def to_representation(self, value: object) -> object:
+        return value
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")  # NaN and Infinity, which JSON has not
 
 
 class NewInspectionSerializer(serializers.Serializer):
@@ -120,6 +145,12 @@ class NewInspectionSerializer(serializers.Serializer):
     origin = serializers.ChoiceField(
         choices=[Origin.LIVE, Origin.SIMULATED], default=Origin.LIVE, help_text="simulated: demo lines only"
     )
+    decided = JsonObject(
+        required=False, default=None,
+        help_text="Of a part that the station decided by a bundle while the network was down: "
+        '{"bundle": number, "place": 1, 2, .. in the bundle, "outcome": "pass" or "reject", "score", "novelty", '
+        '"decided_at"}. The part is received in any case; what is not taken is judged by a person for certain.',
+    )  # fmt: skip
     photos = serializers.ListField(child=serializers.FileField(allow_empty_file=True), max_length=8, min_length=1)
     views = serializers.ListField(
         child=serializers.CharField(max_length=40, allow_blank=True), max_length=8, required=False, default=list

@@ -100,7 +100,7 @@ def _try_again(channel: Channel, rows: Sequence[Delivery], trouble: str, *, now:
     log.warning("notice not delivered", channel=channel.name, trouble=trouble, notices=len(rows))
     for row in rows:
         over = row.attempts > len(WAITS)
-        fields: dict[str, Any] = {"state": State.GIVEN_UP} if over else {"due_at": now + _wait(row)}
+        fields: dict[str, Any] = {"state": State.GIVEN_UP, "due_at": now} if over else {"due_at": now + _wait(row)}
         Delivery.objects.filter(pk=row.pk, state=State.DUE).update(error=trouble[:300], **fields)
     rest = min(REST, *(_wait(row) for row in rows))
     Channel.objects.filter(pk=channel.pk).update(rests_until=now + rest)

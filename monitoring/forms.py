@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from inspection.forms import CLOCK, SetUpForm
+from monitoring.actions.channels import DISPOSITIONS_BY_WEBHOOK
 from monitoring.adapting import Adapt
 from monitoring.delivering import addresses_of
 from monitoring.models import Cause, Channel
@@ -49,17 +50,32 @@ class ChannelForm(SetUpForm):
 
     class Meta:
         model = Channel
-        fields = ["name", "kind", "target", "line", "least", "quiet_from", "quiet_to", "paused"]
+        fields = [
+            "name",
+            "kind",
+            "target",
+            "line",
+            "tells_alarms",
+            "tells_dispositions",
+            "least",
+            "quiet_from",
+            "quiet_to",
+            "paused",
+        ]
         labels = {
             "name": _("Name"), "kind": _("Kind"), "target": _("To"), "line": _("Line"), "least": _("From severity"),
+            "tells_alarms": _("Alarms"), "tells_dispositions": _("Dispositions of parts"),
             "quiet_from": _("Quiet from"), "quiet_to": _("Quiet to"), "paused": _("Paused"),
         }  # fmt: skip
         help_texts = {
             "target": _("E-mail: addresses, separated by commas. Webhook: an address that begins with https://."),
-            "line": _("Empty: the alarms of all lines."),
+            "line": _("Empty: what happens on all lines."),
+            "tells_dispositions": _(
+                "Each part that passes or is rejected, and each change of that, about half a minute later. Webhooks only."
+            ),
             "least": _("Less grave alarms are not told."),
             "quiet_from": _("By the line's own clock. All but critical alarms wait until the quiet hours end."),
-            "paused": _("Nothing is told while it is paused, nor later."),
+            "paused": _("Nothing is told while it is paused. Alarms are not told later, either; dispositions are."),
         }
         error_messages = {"name": {"unique": _("There is a channel of this name already.")}}
         widgets = {"quiet_from": CLOCK, "quiet_to": CLOCK}
@@ -68,6 +84,10 @@ class ChannelForm(SetUpForm):
         sent = super().clean() or {}
         if bool(sent.get("quiet_from")) != bool(sent.get("quiet_to")):
             self.add_error("quiet_to", gettext("Quiet hours have a beginning and an end: give both, or neither."))
+        if not sent.get("tells_alarms") and not sent.get("tells_dispositions"):
+            self.add_error("tells_alarms", gettext("Choose what is told: alarms, dispositions, or both."))
+        if sent.get("tells_dispositions") and sent.get("kind") == Channel.Kind.EMAIL:
+            self.add_error("tells_dispositions", str(DISPOSITIONS_BY_WEBHOOK))
         if target := sent.get("target"):
             try:
                 check_webhook(target) if sent.get("kind") == Channel.Kind.WEBHOOK else _check_addresses(target)

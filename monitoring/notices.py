@@ -18,7 +18,7 @@ def announce(alarm: Alarm, event: str, *, now: datetime, occasion: int = 0) -> N
     next; an alarm that gets worse does so once for each severity.
     """
     occasion = Severity(alarm.severity).rank if event == WORSE else occasion
-    channels = Channel.objects.filter(Q(line=alarm.line_id) | Q(line=None), paused=False)
+    channels = Channel.objects.filter(Q(line=alarm.line_id) | Q(line=None), paused=False, tells_alarms=True)
     told = [channel for channel in channels if Severity(channel.least).rank <= Severity(alarm.severity).rank]
     Delivery.objects.bulk_create(
         (

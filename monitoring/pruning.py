@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from inspection import months, trail_keeping
 from inspection.models import FiguresRead
-from monitoring.models import Bucket, Delivery, Span, Window
+from monitoring.models import Bucket, Delivery, Parcel, Sending, Span, Window
 
 AT_ONCE = 5_000  # rows of one statement
 
@@ -31,6 +31,7 @@ def outdated(*, now: datetime) -> dict[str, QuerySet]:
         "windows_of_minutes": windows(Span.MINUTES, settings.KEEP_MINUTES_DAYS),
         "windows_of_days": windows(Span.DAY, settings.KEEP_DAYS_DAYS),
         "buckets": Bucket.objects.filter(start__lt=before(settings.KEEP_DAYS_DAYS)),
+        "parcels": Parcel.objects.exclude(state=Sending.DUE).filter(due_at__lt=before(settings.KEEP_NOTICES_DAYS)),
         "notices": Delivery.objects.exclude(state=Delivery.State.DUE).filter(
             due_at__lt=before(settings.KEEP_NOTICES_DAYS)
         ),

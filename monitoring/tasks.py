@@ -1,9 +1,9 @@
-"""The periodic look, and the notices of what it finds."""
+"""The periodic look, the notices of what it finds, and the dispositions that other systems are told of."""
 
 from celery import shared_task
 from django.utils import timezone
 
-from monitoring import delivering
+from monitoring import delivering, feeding
 from monitoring.pruning import prune
 from monitoring.retraining import start_suggested_trainings
 from monitoring.server import note_loads
@@ -28,11 +28,18 @@ def deliver() -> None:
     """Wake a sender for each channel that is to be told something: a slow one keeps no other waiting."""
     for channel in delivering.due_channels(now=timezone.now()):
         deliver_to.delay(channel)
+    for channel in feeding.fed_channels(now=timezone.now()):
+        feed.delay(channel)
 
 
 @shared_task(time_limit=60)
 def deliver_to(channel: int) -> None:
     delivering.deliver_to(channel)
+
+
+@shared_task(time_limit=120)
+def feed(channel: int) -> None:
+    feeding.feed(channel)
 
 
 @shared_task(time_limit=600)

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from inspection.setup_urls import pages
-from monitoring import channel_views, closing_views, views, watch_urls
+from monitoring import channel_views, closing_views, dead_letter_views, views, watch_urls
 
 urlpatterns = [
     path("alarms/", views.alarms, name="alarms"),
@@ -20,4 +20,8 @@ urlpatterns = [
     path("setup/channels/<int:pk>/test/", channel_views.try_channel, name="try_channel"),
     path("setup/channels/<int:pk>/retry/", channel_views.retry_channel, name="retry_channel"),
     path("setup/channels/<int:pk>/secret/", channel_views.renew_channel_secret, name="renew_channel_secret"),
+    path("setup/dead-letters/", dead_letter_views.dead_letters, name="dead_letters"),
+    path("setup/dead-letters/send/", dead_letter_views.send_all, name="send_dead_letters"),
+    path("setup/dead-letters/<slug:kind>/<int:pk>/send/", dead_letter_views.send_one, name="send_dead_letter"),
+    path("setup/dead-letters/<slug:kind>/<int:pk>/drop/", dead_letter_views.drop, name="drop_dead_letter"),
 ]

@@ -22,6 +22,7 @@ Address = IPv4Address | IPv6Address
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 5.0
 SIGNATURE = "Shadowline-Signature"
+REFUSED = (400, 409, 413, 415, 422)  # about the message itself, not about the way to the receiver
 NAT64 = ip_network("64:ff9b::/96")  # an IPv4 address in IPv6 clothes
 # What the internet routes. Outside of it lie clothes that a network may take off by itself: ::10.0.0.1, ::ffff:0:10.0.0.1,
 # a NAT64 of its own (64:ff9b:1::/48), and the site-local fec0::/10, which Python calls global.
@@ -30,7 +31,11 @@ ISATAP = 0x5EFE  # in the middle of an address whose end is an IPv4 one
 
 
 class Undelivered(Exception):
-    """The message did not arrive; the text says why."""
+    """The message did not arrive; the text says why. `refused`: the receiver read it and will not have it, now or later."""
+
+    def __init__(self, words: str, *, refused: bool = False):
+        self.refused = refused
+        super().__init__(words)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def post(url: str, body: bytes, *, secret: str, at: datetime, allowed: Sequence[
             return
         if 300 <= status < 400:
             raise Undelivered(_("The answer was a redirect ({status}); none is followed.").format(status=status))
-        raise Undelivered(_("The answer was {status}.").format(status=status))
+        raise Undelivered(_("The answer was {status}.").format(status=status), refused=status in REFUSED)
     raise Undelivered(trouble)
 
 

@@ -13,13 +13,13 @@ from django.db.models import Exists, OuterRef, QuerySet
 from inspection.models import Inspection, Outcome
 from inspection.moves import State
 from inspection.planning import unindexed
+from scoring.novelty import is_out_of_distribution
 from shadow.agreement import Confusion
 from shadow.days import Calendar
 from shadow.models import ModelVersion, Prediction
 from shadow.models.counted import CountsAs, Standing
 from shadow.pairs import CELLS, NOT_JUDGED, counts_as_live, findings_of, judged_of, kind_of
 from shadow.scores import ScoreCounts, bin_of
-from shadow.vision.novelty import is_out_of_distribution
 
 CELL_NAMES = frozenset(CELLS.values())
 SCRATCHED = frozenset({"escape", "both_scratched"})  # where the person's answer is scratched

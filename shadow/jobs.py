@@ -116,6 +116,11 @@ def make_replay_jobs(*, version: ModelVersion, parts: Sequence[int], now: dateti
     return ScoringJob.objects.filter(version=version).count() - before
 
 
+def make_job(*, part: Inspection, version: ModelVersion) -> None:
+    """The job of one part for a version that may no longer be assigned to its line: a station decided by it."""
+    ScoringJob.objects.get_or_create(inspection=part, version=version)
+
+
 # Written as the partial index of the jobs to do is, or SQLite reads the whole history to find them.
 TO_DO = "state IN ('pending', 'leased')"
 WAITING = f"{TO_DO} AND (state = 'pending' OR leased_until < %s)"

@@ -11,9 +11,9 @@ from inspection.judging import finding_of
 from inspection.models import Correction, Inspection, Line, ModelOutputShown, Origin, Outcome, User, Verdict
 from inspection.models.judgement import Occasion
 from inspection.people import usernames_for
+from scoring.novelty import is_out_of_distribution
 from shadow.as_of import AsOf
 from shadow.models import Adjudication, ModelVersion, Prediction
-from shadow.vision.novelty import is_out_of_distribution
 
 Kind = Literal["blind", "assisted", "retrospective", "seeded"]
 Cell = Literal["both_ok", "overkill", "escape", "both_scratched"]

@@ -15,11 +15,11 @@ from django.utils import timezone
 from inspection.bucket import StoreAway
 from inspection.models import Photo
 from inspection.photos import Place, path_of
+from scoring.answers import Answer, Failure
 from shadow import jobs
 from shadow.actions import load_scorer
 from shadow.jobs import LeasedJob
 from shadow.models import HeatMap, ModelVersion, Prediction
-from shadow.vision.answers import Answer, Failure
 
 log = structlog.get_logger("shadowline.shadow")
 LOAD = 16  # photos

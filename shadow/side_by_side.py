@@ -11,12 +11,12 @@ import numpy as np
 
 from inspection.models import Inspection, Line, Truth
 from inspection.photos import path_of
+from scoring.answers import Answer
 from shadow.actions.versions import load_scorer
 from shadow.agreement import Rate
 from shadow.cards import as_mapping, as_sequence
 from shadow.models import ModelVersion, Prediction, Snapshot, SnapshotPart, Split
 from shadow.snapshots import rows_of
-from shadow.vision.answers import Answer
 from shadow.vision.evaluation import auroc, auroc_interval
 
 BATCH = 16

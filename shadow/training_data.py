@@ -19,7 +19,7 @@ from shadow.models import TrainingPart
 from shadow.vision.splits import TrainingItem
 
 if TYPE_CHECKING:
-    from shadow.vision.marks import Box
+    from scoring.marks import Box
 
 AT_ONCE = 500  # parts read together: SQLite takes no longer lists
 WITH_A_PART = ("photos", "dispositions__verdict", "verdicts__defects__kind")  # what `labelled` looks at

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from station import settings as told
-from station.agent import Agent
+from station.agent import Agent, client_of
+from station.bundles import EDGE, Fetcher, Shelf
 from station.client import Client, Unreachable
+from station.deciding import Decider, Probe, scores
+from station.edge import SILENCE
 from station.parts import NotAPart, Part, read_part
+from station.pulse import Pulse
 from station.sending import Sender
 from station.settings import BadSetting, Settings, read_file, settle
 from station.spool import InUse, Row, Spool
@@ -46,6 +50,9 @@ def parser() -> Parser:
     flags.add_argument("--timeout", type=float, help="seconds for the server to take or answer anything (60)")
     flags.add_argument("--ca-file", type=Path, help="certificates to trust instead of the system's")
 
+    flags.add_argument(
+        "--edge", action="store_const", const=True, help="decide by the server's bundle while the server is away"
+    )
     flags.add_argument(
         "--plain-http", action="store_const", const=True, help="allow http to another computer, unencrypted"
     )
@@ -117,11 +124,38 @@ def send(asked: dict[str, Any]) -> int:
         raise BadSetting(why)
     due_at = time.time() + OURS + asked["wait"]
     key = copy_into(spool, photos, part, line=settings.line, station=settings.station, due_at=due_at)
-    client = Client(settings.server, ca_file=settings.ca_file, timeout=settings.timeout)
-    Sender(spool, client, sent=lambda: None).send(_row(spool, key))
-    row = wait_for(spool, client, key, asked["wait"])
+    pulse = Pulse()
+    client = client_of(settings, pulse)
+    sender = Sender(spool, client, sent=lambda: None)
+    decider = decider_of(settings, sender, pulse) if settings.edge else None
+    sender.send(_row(spool, key))
+    if decider:
+        answer_or_send(sender, decider, key, asked["wait"])
+    row = wait_for(spool, client_of(settings), key, asked["wait"])
     print(said(row))
     return exit_code(row)
+
+
+def decider_of(settings: Settings, sender: Sender, pulse: Pulse) -> Decider:
+    """What decides here while the server is silent; the sender asks for a ticket before it sends."""
+    shelf = Shelf(sender.spool.folder / EDGE)
+    sender.probe = Probe(Fetcher(sender.spool, sender.client, shelf, settings.line, settings.station), pulse)
+    return Decider(sender.spool, shelf, pulse, scores(), decided=lambda: None)
+
+
+def answer_or_send(sender: Sender, decider: Decider, key: str, seconds: float) -> None:
+    """Try to send the part until the server has been silent for long enough, and then answer for it here."""
+    deadline = time.monotonic() + max(seconds, SILENCE + 1)
+    while (row := _row(sender.spool, key)).state == "waiting" and row.disposition is None:
+        if time.monotonic() > deadline:
+            return
+        if decider.pulse.silence() >= SILENCE:
+            decider.answer(row)
+            continue
+        if not decider.pulse.silence():
+            return  # it has answered, and did not take the part
+        time.sleep(1.0)
+        sender.send(row)
 
 
 def part_of(photos: Sequence[Path], serial: str, settings: Settings) -> Part:
@@ -153,7 +187,7 @@ def wait_for(spool: Spool, client: Client, key: str, seconds: float) -> Row:
 
 
 def exit_code(row: Row) -> int:
-    if row.state != "sent":
+    if row.state == "refused" or (row.state == "waiting" and row.disposition is None):
         return FAILED
     return {"pass": PASS, "reject": REJECT}.get((row.disposition or {}).get("outcome", ""), UNDECIDED)
 
@@ -161,6 +195,8 @@ def exit_code(row: Row) -> int:
 def said(row: Row) -> str:
     if row.state == "refused":
         return f"{row.serial} was refused and put aside: {row.error}"
+    if row.state == "waiting" and row.disposition:
+        return f"{row.serial} is in the spool: {row.disposition['outcome']} ({row.disposition['reason']})"
     if row.state == "waiting":
         return f"{row.serial} is in the spool, and an agent sends it later: {row.error}"
     if row.disposition is None:

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from station.bundles import EDGE, Fetcher, Shelf
 from station.client import Client
+from station.deciding import Decider, Probe, scores
+from station.pulse import Pulse
 from station.sending import Sender, aside_name, put_aside
 from station.settings import BadSetting, Settings, secret
 from station.spool import Spool, lock
@@ -82,12 +85,16 @@ class Agent:
         self._lock = lock(settings.spool)
         settings.watch.mkdir(parents=True, exist_ok=True)
         self.spool = Spool(settings.spool)
+        self.pulse = Pulse()
         self.taker = Taker(settings, self.spool, taken=lambda: self.sender.work.set())
-        self.sender = Loop(self, "sending", Sender(self.spool, self._client(), sent=self._sent).step, may_be_cut=False)
+        sender = Sender(self.spool, self._client(self.pulse), sent=self._sent)
+        self.sender = Loop(self, "sending", sender.step, may_be_cut=False)
         self.waiter = Loop(self, "waiting", self._asker(waits=True).step)
         self.telling = [self.waiter, Loop(self, "asking", self._asker(waits=False).step)]
-        follower = Follower(self.spool, self._client(), changed=self._wake_tellers)
+        follower = Follower(self.spool, self._client(self.pulse), changed=self._wake_tellers)
         self.telling.append(Loop(self, "following", follower.step))
+        if settings.edge:
+            self.telling += self._edge(sender)
         if settings.out:
             self.telling.append(Loop(self, "filing", Filer(self.spool, settings.out).step))
         if settings.webhook:
@@ -96,8 +103,19 @@ class Agent:
         self.taking = Loop(self, "taking", self._take, may_be_cut=False)
         self._token, self._tidied = secret("STATION_TOKEN"), 0.0
 
-    def _client(self) -> Client:
-        return Client(self.settings.server, ca_file=self.settings.ca_file, timeout=self.settings.timeout)
+    def _client(self, pulse: Pulse | None = None) -> Client:
+        return client_of(self.settings, pulse)
+
+    def _edge(self, sender: Sender) -> list[Loop]:
+        """What fetches a bundle, and what decides by it while the server is silent."""
+        shelf = Shelf(self.spool.folder / EDGE)
+        decider = Decider(self.spool, shelf, self.pulse, scores(), decided=self._wake_tellers)
+        fetcher, other = (
+            Fetcher(self.spool, client, shelf, self.settings.line, self.settings.station)
+            for client in (self._client(self.pulse), sender.client)
+        )
+        sender.probe = Probe(other, self.pulse)
+        return [Loop(self, "fetching", fetcher.step), Loop(self, "deciding", decider.step)]
 
     def _asker(self, *, waits: bool) -> Asker:
         return Asker(self.spool, self._client(), waits, decided=self._wake_tellers)
@@ -151,6 +169,10 @@ class Agent:
         return LOOK
 
 
+def client_of(settings: Settings, pulse: Pulse | None = None) -> Client:
+    return Client(settings.server, ca_file=settings.ca_file, timeout=settings.timeout, pulse=pulse)
+
+
 def keep_house(spool: Spool, settings: Settings, now: float) -> None:
     """Remove the photos that the server has had for long enough, and the rows that nobody asks about any more."""
     for row in spool.sent_with_photos(now - settings.keep_sent * HOUR):
@@ -158,6 +180,7 @@ def keep_house(spool: Spool, settings: Settings, now: float) -> None:
     # An hour at least: the status counts what was sent in it.
     before = now - max(settings.keep_sent * HOUR, HOUR)
     spool.forget_told(before=before, now=now, files=settings.out is not None, posts=bool(settings.webhook))
+    spool.forget_rest(now)
     for row in spool.set_aside():
         if not (spool.refused / aside_name(row)).exists() and not (spool.parts / row.key).exists():
             (spool.refused / f"{aside_name(row)}.txt").unlink(missing_ok=True)

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from station.edge import HOLD
+
 REFUSALS = (400, 409, 413, 415, 422)  # about this part; sent again it would be refused again
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 FIRST, LONGEST = 1.0, 30.0  # seconds between two tries
@@ -147,8 +149,13 @@ def changes(answer: Answer) -> tuple[list[dict[str, Any]], int] | None:
 
 def supersedes(new: Mapping[str, Any], known: Mapping[str, Any] | None) -> bool:
     """Whether a disposition says something else than the known one, and later. One that has no time (`retake`) is older."""
-    if known is None:
+    if known is None or known["outcome"] == HOLD:
         return True
     if new["outcome"] == known["outcome"]:
         return False
     return not known["at"] or datetime.fromisoformat(new["at"]) > datetime.fromisoformat(known["at"])
+
+
+def decided_field(told: Mapping[str, Any] | None) -> dict[str, str]:
+    """What is sent beside a part that the station has decided; nothing for any other."""
+    return {"decided": json.dumps(told, sort_keys=True)} if told else {}

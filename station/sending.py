@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from station.answers import BLOCKED, Kind, decision, meaning, pause, same_part
+from station.answers import BLOCKED, Kind, decided_field, decision, meaning, pause, same_part, supersedes
 from station.client import Client, Unreachable
 from station.settings import BadSetting, token
 from station.spool import Row, Spool, sync
@@ -26,6 +26,7 @@ class Sender:
     spool: Spool
     client: Client
     sent: Callable[[], None]
+    probe: Callable[[], None] = lambda: None  # asks whether the server is there, or raises Unreachable
     failures: int = 0  # in a row
     refusals: int = 0  # in a row
 
@@ -45,10 +46,14 @@ class Sender:
         try:
             if self._arrived_before(row, with_token):
                 return 0
+            if not row.tries:  # a part that no request has carried may be decided here
+                self.probe()
+                self.client.connect()
             self.spool.note_try(row.key, _name(with_token))
+            fields = row.fields | decided_field(self.spool.decision(row.key))  # from here on it is decided here no more
             folder = self.spool.parts / row.key
             photos = [(folder / photo["file"], photo["view"]) for photo in row.photos]
-            answer = self.client.send_part(with_token, row.key, row.fields, photos)
+            answer = self.client.send_part(with_token, row.key, fields, photos)
         except FileNotFoundError as error:
             return self._refused(row, f"Its photos are gone from the spool: {error.filename}.")
         except Unreachable as error:
@@ -85,12 +90,20 @@ class Sender:
     def _sent(self, row: Row, inspection: int, told: Any) -> None:
         self.spool.mark_sent(row.key, inspection=inspection, now=time.time())
         if decided := decision(told):
-            self.spool.decide(row.key, decided)
+            self._keep(row.key, decided)
         if self.failures:
             log.info("sending again")
         self.failures = self.refusals = 0
         self.spool.note("blocked", "", time.time())
         self.sent()
+
+    def _keep(self, key: str, decided: dict[str, Any]) -> None:
+        """Keep what the server says. It has the word over what the station has said of the part meanwhile."""
+        now = self.spool.get(key)
+        if now is None or now.disposition is None:
+            self.spool.decide(key, decided)
+        elif supersedes(decided, now.disposition):
+            self.spool.decide_anew(key, decided)
 
     def _later(self, row: Row, reason: str, retry_after: float, *, certain: bool, of_the_part: bool) -> float:
         """Wait. A part at which the server itself fails waits by itself as well, so that it does not hold up the others."""

@@ -35,6 +35,7 @@ class Settings:
     ca_file: Path | None = None
     webhook: str = ""
     listen: str = ""
+    edge: bool = False  # whether to decide by the server's bundle while the server does not answer
     plain_http: bool = False  # whether photos and token may cross a network in the clear
 
 
@@ -65,6 +66,8 @@ def settle(told: dict[str, Any]) -> Settings:
         if name in told:
             told[name] = _as(type_, name, told[name])
     settings = Settings(**told)
+    if settings.edge and not settings.station:
+        raise BadSetting("The setting 'edge' needs 'station': a bundle is of one station.")
     for name in ("server", "webhook"):
         _check_address(name, getattr(settings, name))
         if not settings.plain_http:

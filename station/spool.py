@@ -1,5 +1,6 @@
 """The parts in hand: a row each in SQLite, the photos in a folder named by the part's idempotency key."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -7,7 +8,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,21 @@ CREATE INDEX IF NOT EXISTS part_with_photos ON part (number, bytes) WHERE bytes 
 CREATE INDEX IF NOT EXISTS part_by_inspection ON part (inspection) WHERE inspection IS NOT NULL;
 CREATE INDEX IF NOT EXISTS part_sent ON part (sent_at) WHERE sent_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, text TEXT NOT NULL, at REAL NOT NULL);
+
+-- What a station that decides by itself has to know for certain: each in the transaction of what it is about.
+CREATE TABLE IF NOT EXISTS decided (key TEXT PRIMARY KEY, told TEXT NOT NULL);  -- JSON, as it is sent with the part
+CREATE TABLE IF NOT EXISTS placed (bundle INTEGER PRIMARY KEY, last INTEGER NOT NULL);  -- places given, without gaps
+CREATE TABLE IF NOT EXISTS seen (serial TEXT PRIMARY KEY, key TEXT NOT NULL, at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS seen_at ON seen (at);
+CREATE TABLE IF NOT EXISTS moment (one INTEGER PRIMARY KEY CHECK (one = 1), at REAL NOT NULL);  -- the latest seen
+INSERT OR IGNORE INTO seen SELECT serial, key, taken_at FROM part
+    WHERE NOT EXISTS (SELECT 1 FROM seen) ORDER BY number;  -- of a spool that an earlier agent has begun
+CREATE TRIGGER IF NOT EXISTS part_is_seen AFTER INSERT ON part BEGIN
+    INSERT OR IGNORE INTO seen VALUES (NEW.serial, NEW.key, NEW.taken_at);
+END;
 """
+HELD = "json_extract(disposition, '$.outcome') = 'hold'"
+SEEN_FOR = 90 * 86400.0  # seconds for which a serial is known again
 FORGET_AFTER = 7 * 86400.0  # seconds: of a part without a disposition for so long the server is asked no more
 
 
@@ -200,9 +215,83 @@ class Spool:
             "WHERE key = ? AND state = 'waiting'",
             inspection, now, now, key,
         )  # fmt: skip
+        # What was on hold here is the server's now, and everybody is told anew when it has decided.
+        self._ask(
+            "UPDATE part SET disposition = NULL, filed_at = NULL, posted_at = NULL, post_at = 0, post_tries = 0 "  # noqa: S608
+            f"WHERE key = ? AND state = 'sent' AND {HELD}", key,
+        )  # fmt: skip
 
     def mark_refused(self, key: str, *, error: str) -> None:
         self._ask("UPDATE part SET state = 'refused', error = ? WHERE key = ? AND state = 'waiting'", error, key)
+
+    # ---- deciding while the server is silent
+
+    def see_moment(self, now: float) -> None:
+        """Keep the latest moment that there has been: a clock behind it has been set back."""
+        self._ask("INSERT INTO moment VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = max(at, excluded.at)", now)
+
+    def latest(self) -> float:
+        return next((float(at) for (at,) in self._ask("SELECT at FROM moment")), 0.0)
+
+    def next_unanswered(self) -> Row | None:
+        """The oldest part that waits and of which nothing has been said, here or at the server."""
+        return self._first("WHERE state = 'waiting' AND disposition IS NULL ORDER BY number")
+
+    def seen_before(self, row: Row) -> bool:
+        """Whether the part's serial was that of another part before."""
+        return bool(self._ask("SELECT 1 FROM seen WHERE serial = ? AND key <> ?", row.serial, row.key))
+
+    def decided_by(self, bundle: int) -> int:
+        """How many parts were decided by a bundle."""
+        return next((int(last) for (last,) in self._ask("SELECT last FROM placed WHERE bundle = ?", bundle)), 0)
+
+    def decision(self, key: str) -> dict[str, Any] | None:
+        """What is sent with a part that was decided here."""
+        return next((json.loads(told) for (told,) in self._ask("SELECT told FROM decided WHERE key = ?", key)), None)
+
+    def decide_here(
+        self, key: str, told: dict[str, Any], disposition: dict[str, Any], *, most: int, now: float
+    ) -> bool:
+        """Decide a part at the station and give it the bundle's next place, all of it or nothing.
+
+        False, and nothing is written, when a request has carried the part meanwhile, when something has been said of it, or
+        when the bundle has no place left.
+        """
+        with self._turn, self._all_or_nothing():
+            free = self._database.execute(
+                "SELECT 1 FROM part WHERE key = ? AND state = 'waiting' AND tries = 0 AND disposition IS NULL", (key,)
+            ).fetchone()
+            bundle = told["bundle"]
+            last = self._database.execute("SELECT last FROM placed WHERE bundle = ?", (bundle,)).fetchone()
+            place = (last[0] if last else 0) + 1
+            if not free or place > most:
+                return False
+            self._database.execute(
+                "INSERT INTO placed VALUES (?, ?) ON CONFLICT (bundle) DO UPDATE SET last = excluded.last",
+                (bundle, place),
+            )
+            self._database.execute("INSERT INTO decided VALUES (?, ?)", (key, json.dumps(told | {"place": place})))
+            self._database.execute("UPDATE part SET disposition = ? WHERE key = ?", (json.dumps(disposition), key))
+            self._database.execute("UPDATE moment SET at = max(at, ?)", (now,))
+            return True
+
+    @contextlib.contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+
+    def hold(self, key: str, disposition: dict[str, Any]) -> bool:
+        """Say of a part that waits, and of which nothing has been said, that a person decides. Whether it was so."""
+        found = self._ask(
+            "UPDATE part SET disposition = ? WHERE key = ? AND state = 'waiting' AND disposition IS NULL RETURNING 1",
+            json.dumps(disposition), key,
+        )  # fmt: skip
+        return bool(found)
 
     # ---- telling
 
@@ -285,6 +374,12 @@ class Spool:
 
     def forget(self, row: Row) -> None:
         self._ask("DELETE FROM part WHERE key = ?", row.key)
+        self.forget_rest(time.time())
+
+    def forget_rest(self, now: float) -> None:
+        """Delete what was kept of parts that are forgotten. The places that a bundle has given stay given."""
+        self._ask("DELETE FROM decided WHERE key NOT IN (SELECT key FROM part)")
+        self._ask("DELETE FROM seen WHERE at < ?", now - SEEN_FOR)
 
     def forget_told(self, *, before: float, now: float, files: bool, posts: bool) -> None:
         """Delete the rows of parts whose photos are gone and of which everybody was told, or nobody will be any more."""
@@ -324,6 +419,8 @@ class Spool:
                 0
             ][0],
             "refused": self._ask("SELECT count(*) FROM part WHERE state = 'refused'")[0][0],
+            "decided_here": self._ask("SELECT coalesce(sum(last), 0) FROM placed")[0][0],
+            "on_hold": self._ask(f"SELECT count(*) FROM part WHERE state = 'waiting' AND {HELD}")[0][0],  # noqa: S608
             "undecided": self._ask("SELECT count(*) FROM part WHERE state = 'sent' AND disposition IS NULL")[0][0],
         }
 

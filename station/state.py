@@ -16,6 +16,9 @@ TROUBLES = {  # notes that mean trouble, and what they say
     "taking": "Parts cannot be taken: {}",
     "sending": "Parts cannot be sent: {}",
     "filing": "Dispositions cannot be written: {}",
+    "edge": "Nothing is decided here: {}.",
+    "fetching": "Bundles cannot be kept: {}",
+    "deciding": "Parts cannot be decided here: {}",
 }
 
 
@@ -31,9 +34,22 @@ def read_state(spool: Spool, now: float | None = None) -> dict[str, Any]:
         "last_error": {"at": _moment(error[1]), "text": error[0]} if error else None,
         "spool_bytes": spool.size(),
         "free_bytes": shutil.disk_usage(spool.folder).free,
+        "edge": edge(notes, spool),
         "lying": json.loads(notes["lying"][0]) if "lying" in notes else {},
     }
     return state | {"trouble": trouble(state, {name: text for name, (text, _) in notes.items()})}
+
+
+def edge(notes: dict[str, tuple[str, float]], spool: Spool) -> dict[str, Any] | None:
+    """What the station decides by while the network is down, and what it last held; None where it never does."""
+    if "bundle" not in notes:
+        return None
+    told, held = json.loads(notes["bundle"][0]), notes.get("held")
+    return {
+        "bundle": told.get("bundle"), "ends_at": told.get("ends_at"), "why": told["why"],
+        "decided": spool.decided_by(told["bundle"]) if "bundle" in told else 0,
+        "last_held": {"at": _moment(held[1]), "text": held[0]} if held else None,
+    }  # fmt: skip
 
 
 def trouble(state: dict[str, Any], notes: dict[str, str]) -> list[str]:
@@ -59,10 +75,24 @@ def as_text(state: dict[str, Any]) -> str:
         "without a disposition": state["undecided"],
         "put aside": state["refused"],
         "spool": f"{state['spool_bytes'] / 1e9:.3f} GB, {state['free_bytes'] / 1e9:.1f} GB free",
+        **({"decides alone": as_words(told)} if (told := state["edge"]) else {}),
         "last error": f"{error['at']}  {error['text']}" if error else "none",
     }
     lines = [f"{name + ':':<24}{value}" for name, value in rows.items()]
     return "\n".join([*lines, *(f"! {sentence}" for sentence in state["trouble"])])
+
+
+def as_words(edge: dict[str, Any]) -> str:
+    """The station's deciding in a line.
+
+    >>> as_words({"bundle": 3, "ends_at": "2026-11-27T20:00:00+00:00", "why": [], "decided": 2, "last_held": None})
+    'by bundle 3 until 2026-11-27T20:00:00+00:00, 2 parts so far'
+    """
+    if edge["bundle"] is None:
+        words = f"no: {'; '.join(edge['why'])}"
+    else:
+        words = f"by bundle {edge['bundle']} until {edge['ends_at']}, {edge['decided']} parts so far"
+    return words + (f"; last on hold {edge['last_held']['text']}" if edge["last_held"] else "")
 
 
 def _moment(at: float) -> str:

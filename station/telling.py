@@ -149,7 +149,7 @@ class Filer:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / file_name(row.serial)
-        if self._newer(path) <= (row.inspection or 0):
+        if row.inspection is None or self._newer(path) <= row.inspection:
             half = self.folder / f".{row.key}.tmp"
             half.write_text(json.dumps(told_of(row), ensure_ascii=False, indent=1) + "\n")
             sync(half)

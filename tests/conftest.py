@@ -26,14 +26,16 @@ from automation import actions as automation
 from automation import policies
 from automation.actions.changing import write_policy
 from automation.levels import Level
+from automation.models import Change
 from inspection import actions, append_only
 from inspection.models import ApiToken, DefectKind, Draw, Inspection, Line, User, Verdict
 from inspection.roles import Role, give_role
+from scoring.grid import ARCHITECTURE
 from shadow.actions import register_version
 from shadow.models import ModelVersion, Prediction
 from shadow.vision import runtime
-from shadow.vision.locate import Locator
-from shadow.vision.network import ARCHITECTURE, FEATURES, ScratchNet
+from shadow.vision.locator import Locator
+from shadow.vision.network import FEATURES, ScratchNet
 
 PASSWORD = "correct horse battery"
 
@@ -351,6 +353,31 @@ def set_level():
         copied |= {"level": Level(level), "version_id": version.pk if version else current.version_id}
         copied |= {"step": 0, "strata": None, "hold_seconds": 60} | fields
         return write_policy(line=line, fields=copied, by="test", reason="set", action="level_set", now=timezone.now())
+
+    return put
+
+
+@pytest.fixture
+def certified_level(set_level):
+    """Puts a line on a level on a certificate, as its gates would: `certified_level(line, "partial", version, by=ada)`."""
+
+    def put(line: Line, level: str, version: ModelVersion, *, by: User, **fields):
+        before = set_level(line, "shadow", version)
+        change = Change.objects.create(
+            line=line, from_policy=before, kind="raise", proposed={}, reason="proven", by=by,
+            certificate={"gates": [{"name": "certificate", "met": True, "reason": "proven", "figures": {}}]},
+        )  # fmt: skip
+        copied = {name: getattr(before, name) for name in policies.FIELDS} | {"level": Level(level), "version": version}
+        copied |= {"hold_seconds": 60, "pass_below": 0.3, "reject_from": 0.5, "audit_share": 0.1} | fields
+        return write_policy(
+            line=line,
+            fields=copied,
+            by="test",
+            reason="proven",
+            change=change,
+            action="level_raise",
+            now=timezone.now(),
+        )
 
     return put
 

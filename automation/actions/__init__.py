@@ -2,6 +2,7 @@
 
 from automation.actions.answering import end_waiting, take_answers
 from automation.actions.changing import apply_fallbacks, approve_change, propose_change, roll_back
+from automation.actions.edge import end_bundle, export_bundle, ticket_for
 from automation.actions.escapes import watch_escapes
 from automation.actions.halting import may_halt_factory, set_halt
 from automation.actions.ramping import advance_ramps, move_ramp
@@ -21,8 +22,10 @@ __all__ = [
     "advice_for",
     "apply_fallbacks",
     "approve_change",
+    "end_bundle",
     "end_candidate",
     "end_waiting",
+    "export_bundle",
     "may_halt_factory",
     "move_ramp",
     "propose_change",
@@ -36,5 +39,6 @@ __all__ = [
     "settle_missing",
     "switch_version",
     "take_answers",
+    "ticket_for",
     "watch_escapes",
 ]

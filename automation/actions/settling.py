@@ -9,7 +9,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from automation import draws, policies
+from automation import policies
+from automation.actions.edge_arrival import compare_answers, compare_missing, marks_of
+from automation.drawing import draw_of, stratum_of
 from automation.levels import Level
 from automation.models import Policy, Routing
 from automation.routing import Decision, Part, after_cleaning, decide
@@ -41,7 +43,7 @@ def score_and_settle(*, seconds: float = 0.0, now: datetime | None = None) -> in
 def settle(*, prediction: Prediction, now: datetime | None = None) -> Routing | None:
     """Route a scored part by the policy in force now. None: another version decides, the part was routed before, or it
     waits for the standby's answer."""
-    return next(iter(_settle_together([prediction], now=now or timezone.now())), None)
+    return next(iter(_settle([prediction], now=now or timezone.now())), None)
 
 
 def settle_batch(*, predictions: Sequence[Prediction], now: datetime | None = None) -> list[Routing]:
@@ -50,18 +52,25 @@ def settle_batch(*, predictions: Sequence[Prediction], now: datetime | None = No
     A part whose settling fails is tried again by `settle_missing`; meanwhile its hold runs out, and it is a person's.
     """
     try:
-        return _settle_together(predictions, now=now or timezone.now())
+        return _settle(predictions, now=now or timezone.now())
     except Exception as error:  # whatever it is: the others must be settled in time
         log.error("settling_failed", parts=len(predictions), error=f"{type(error).__name__}: {error}"[:300])
     alone = [settle_batch(predictions=[prediction], now=now) for prediction in predictions if len(predictions) > 1]
     return [routing for routings in alone for routing in routings]
 
 
+def _settle(predictions: Sequence[Prediction], *, now: datetime) -> list[Routing]:
+    """Parts that their station has decided are compared, each in a transaction of its own: it begins with the line's lock."""
+    answers = [prediction for prediction in predictions if not prediction.retrospective]
+    marks = marks_of(prediction.inspection_id for prediction in answers)
+    compared = compare_answers(marks, [answer for answer in answers if answer.inspection_id in marks], now=now)
+    return compared + _settle_together([answer for answer in answers if answer.inspection_id not in marks], now=now)
+
+
 @transaction.atomic
-def _settle_together(predictions: Sequence[Prediction], *, now: datetime) -> list[Routing]:
+def _settle_together(answers: Sequence[Prediction], *, now: datetime) -> list[Routing]:
     """The parts' rows are locked first, so the same task delivered twice routes once; and answers are read after, so of
     two workers that have written the live version's and the standby's, the later one sees both."""
-    answers = [prediction for prediction in predictions if not prediction.retrospective]
     if not answers:
         return []
     parts = floor.lock_all(prediction.inspection_id for prediction in answers)
@@ -73,7 +82,7 @@ def _settle_together(predictions: Sequence[Prediction], *, now: datetime) -> lis
         line: policies.rule_of(policy_of[line], halted=policies.halt_of(line) is not None)
         for line in {parts[key].line for key in deciding}
     }
-    draws_of = {key: _numbers(parts[key]) for key in deciding}
+    draws_of = {key: draw_of(parts[key]) for key in deciding}
     decisions = {
         key: decide(rule_of[parts[key].line], _facts(parts[key], prediction, draws_of[key]))
         for key, prediction in deciding.items()
@@ -119,17 +128,6 @@ def _facts(part: Inspection, prediction: Prediction, draw: Draw) -> Part:
     )  # fmt: skip
 
 
-def stratum_of(part: Inspection) -> tuple[str, str]:
-    return (part.station.slug if part.station else "", part.variant.slug if part.variant else "")
-
-
-def _numbers(part: Inspection) -> Draw:
-    return Draw(
-        inspection=part, key=draws.key_id(policies.draw_secret()),
-        **{f"u_{purpose}": policies.draw(purpose, part.pk) for purpose in ("canary", "audit", "blind")},
-    )  # fmt: skip
-
-
 def _drawn_before_cleaning(parts: Iterable[Inspection]) -> set[int]:
     """Those of the parts whose serial was drawn blind in an inspection that sent it to be cleaned.
 
@@ -165,7 +163,7 @@ def settle_missing(*, now: datetime | None = None) -> int:
     whose hold has passed meanwhile.
     """
     routed = Routing.objects.filter(inspection=OuterRef("inspection"))
-    settled = 0
+    settled = compare_missing(now=now or timezone.now())
     for assignment in Assignment.objects.current().filter(role=Role.LIVE):
         since = max(assignment.assigned_at, (now or timezone.now()) - MISSED_WITHIN)
         missed = Prediction.objects.filter(

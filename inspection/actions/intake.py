@@ -2,26 +2,31 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+import structlog
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from inspection import audit, photos
 from inspection.actions.moving import move
-from inspection.models import Inspection, Line, Origin, Photo, Station, User, Variant, Verdict
+from inspection.models import Inspection, Line, Origin, Photo, Station, StationDecision, User, Variant, Verdict
 from inspection.models.judgement import Occasion, Outcome
 from inspection.moves import State
 from inspection.photos import CleanPhoto, clean_photo
 from inspection.prepared import TEXT, Given, Prepared
-from inspection.refusals import BadInput, Conflict, Unknown
+from inspection.refusals import BadInput, Conflict, Refused, Unknown
 from inspection.wake import wake_workers_on_commit
 
+log = structlog.get_logger("shadowline.intake")
 MAX_PHOTOS = 8
 MAX_SERIAL = 120
 
@@ -93,12 +98,14 @@ def receive_inspection(
     idempotency_key: str | None = None,
     idempotency_scope: str = "",
     split: str = "",
+    decided: dict[str, Any] | None = None,
     now: datetime | None = None,
 ) -> tuple[Inspection, bool]:
     """Store a part and say whether it is new.
 
     The same key with the same content again returns the first row; with other content it raises Conflict. A photo that
-    is none raises BadInput, and then nothing at all is stored.
+    is none raises BadInput, and then nothing at all is stored. `decided` is what a station sends of a part that it has
+    decided by itself: it is kept with the part and taken in the same transaction.
     """
     now = now or timezone.now()
     serial = serial.strip()
@@ -118,6 +125,8 @@ def receive_inspection(
     views = [photo.view[:40] for photo in photos_sent]
     fields = {"line": line.slug, "serial": serial, "station": station, "lot": lot, "variant": variant}
     fields |= {"captured_at": captured_at.isoformat() if captured_at else "", "origin": str(origin)}
+    if decided is not None:  # a part without one keeps the digest that it has always had
+        fields["decided"] = json.dumps(decided, sort_keys=True)
     digest = digest_of_request(fields, cleaned, views) if idempotency_key else ""
     if idempotency_key and (known := _known(idempotency_scope, idempotency_key, digest)):
         return known, False
@@ -130,8 +139,13 @@ def receive_inspection(
     )  # fmt: skip
     try:
         with transaction.atomic():
+            if decided is not None:
+                # Before the part's row holds it: two that each wait to have it alone would wait for each other.
+                Line.objects.select_for_update().get(pk=line.pk)
             inspection.variant = find_variant(variant)
-            _write_rows(inspection, cleaned, views, now)
+            _write_rows(inspection, cleaned, views, now, decided is not None)
+            if decided is not None:
+                _take(inspection, decided, now)
     except IntegrityError:
         # Two senders with one key at the same moment: the first has written, ours is the repetition.
         if idempotency_key and (known := _known(idempotency_scope, idempotency_key, digest)):
@@ -158,13 +172,17 @@ def _known(scope: str, key: str, digest: str) -> Inspection | None:
     return known
 
 
-def _write_rows(inspection: Inspection, cleaned: Sequence[CleanPhoto], views: Sequence[str], now: datetime) -> None:
+def _write_rows(
+    inspection: Inspection, cleaned: Sequence[CleanPhoto], views: Sequence[str], now: datetime, decided: bool
+) -> None:
     # Read here, inside the transaction: a level may change while the photos are being checked.
     hold = Line.objects.values_list("hold_seconds", flat=True).get(pk=inspection.line_id)
     if _after_retake(inspection.line, inspection.serial):
         hold = 0  # a part that was cleaned is always judged by a person
     inspection.hold_until = now + timedelta(seconds=hold)
     inspection.state = State.HELD if hold else State.WAITING
+    if decided:  # whatever becomes of what the station said, the machine's hold is none: it has answered
+        inspection.hold_until, inspection.state = now, State.HELD
     inspection.save()
     Photo.objects.bulk_create(
         Photo(
@@ -174,6 +192,23 @@ def _write_rows(inspection: Inspection, cleaned: Sequence[CleanPhoto], views: Se
         for position, (photo, view) in enumerate(zip(cleaned, views, strict=True))
     )  # fmt: skip
     wake_workers_on_commit()
+
+
+def _take(inspection: Inspection, decided: dict[str, Any], now: datetime) -> None:
+    """Keep what the station sent and have it taken by whoever knows what it means. Raises BadInput for nonsense.
+
+    A fault there loses no part: it is a person's, and what was sent stays beside it.
+    """
+    StationDecision.objects.create(inspection=inspection, sent=decided, at=now)
+    take: Callable[..., None] = import_string(settings.TAKE_STATION_DECISION)
+    try:
+        with transaction.atomic():
+            take(inspection=inspection, sent=decided, now=now)
+    except Refused:
+        raise
+    except Exception as error:  # whatever it is: the part must be received
+        log.error("station_decision_not_taken", part=inspection.pk, error=f"{type(error).__name__}: {error}"[:300])
+        inspection.refresh_from_db()
 
 
 def _after_retake(line: Line, serial: str) -> bool:

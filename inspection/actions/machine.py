@@ -60,6 +60,32 @@ def decide_parts_by_machine(*, decisions: Sequence[MachineDecision], now: dateti
     return set(free)
 
 
+@transaction.atomic
+def file_station_decision(
+    *, inspection: Inspection, outcome: str, reason: str, certain: bool, now: datetime | None = None
+) -> Disposition:
+    """Write what the machine at the part's station has decided before the part arrived: the part has gone that way.
+
+    `certain`: a person judges it blind, whatever a draw would say. Call it in the transaction in which the part arrives.
+    """
+    now = now or timezone.now()
+    part = lock_all([inspection.pk])[inspection.pk]
+    row = Disposition.objects.create(inspection=part, outcome=outcome, by_machine=True, reason=reason[:300], at=now)
+    move_all([part], State.AUDIT_DUE if certain else State.DECIDED, now=now)
+    inspection.refresh_from_db(fields=["state", "state_since"])
+    return row
+
+
+@transaction.atomic
+def have_judged(*, inspections: Iterable[Inspection], now: datetime | None = None) -> set[int]:
+    """Let people judge those of the parts that the machine has decided and nobody has judged, and return their keys."""
+    locked = lock_all(part.pk for part in inspections)
+    judged = {*Verdict.objects.filter(inspection__in=locked).values_list("inspection_id", flat=True)}
+    parts = [part for key, part in locked.items() if part.state == State.DECIDED and key not in judged]
+    move_all(parts, State.AUDIT_DUE, now=now or timezone.now())
+    return {part.pk for part in parts}
+
+
 def hand_to_people(*, inspection: Inspection, now: datetime | None = None) -> bool:
     """Let people have a held part at once instead of when its hold has passed. Harmless on any other part."""
     return inspection.pk in hand_parts_to_people(inspections=[inspection], now=now)

@@ -15,7 +15,7 @@ from inspection.models.judgement import (
     Skip,
     Verdict,
 )
-from inspection.models.part import Inspection, Lease, Origin, Photo
+from inspection.models.part import Inspection, Lease, Origin, Photo, StationDecision
 from inspection.models.people import ApiToken, Erasure, RecoveryCode, Scope, SecondFactor, User
 from inspection.models.reading import FiguresRead, Where
 from inspection.models.seeded import Purpose, Reference, SeededPart, Study, Truth
@@ -55,6 +55,7 @@ __all__ = [
     "Shift",
     "Skip",
     "Station",
+    "StationDecision",
     "Study",
     "Truth",
     "UrgentLot",

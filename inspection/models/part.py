@@ -197,6 +197,17 @@ class Photo(AppendOnly):
         return f"photo {self.position + 1} of {self.inspection_id}"
 
 
+class StationDecision(AppendOnly):
+    """A station decided the part by itself, and what it sent of that. The floor keeps it and does not read it."""
+
+    inspection = models.OneToOneField(Inspection, on_delete=models.PROTECT, related_name="station_decision")
+    sent = models.JSONField()
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.inspection_id} decided at its station"
+
+
 class LeaseQuerySet(models.QuerySet["Lease"]):
     def held_by(self, user, *, now: datetime | None = None) -> "LeaseQuerySet":
         """The parts that a person holds now, oldest first."""

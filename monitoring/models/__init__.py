@@ -12,9 +12,9 @@ from monitoring.models.figures import (
     WatchPolicy,
     Window,
 )
-from monitoring.models.notices import Channel, Delivery
+from monitoring.models.notices import Channel, Delivery, Feed, Parcel, Sending
 
 __all__ = [
     "Alarm", "AlarmAction", "AlarmQuerySet", "Baseline", "Bucket", "Cause", "Channel", "Cursor", "Delivery", "DetectorState",
-    "Finding", "Relearning", "Remedy", "Severity", "Span", "State", "Stream", "WatchPolicy", "Window",
+    "Feed", "Finding", "Parcel", "Relearning", "Remedy", "Sending", "Severity", "Span", "State", "Stream", "WatchPolicy", "Window",
 ]  # fmt: skip

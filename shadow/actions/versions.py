@@ -19,8 +19,8 @@ from inspection import audit
 from inspection.models import Line, User
 from inspection.photos import keep
 from inspection.refusals import BadInput, Conflict
+from scoring.answers import WeightsRefused
 from shadow.models import Assignment, Evaluation, ModelVersion, Prediction, Role
-from shadow.vision.answers import WeightsRefused
 
 if TYPE_CHECKING:  # it brings torch, which neither the web nor beat needs
     from shadow.vision.runtime import Scorer

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from scoring.grid import MAP_STRIDE
+from scoring.views import View
 from shadow.vision.augmentation import augment
-from shadow.vision.network import MAP_STRIDE
-from shadow.vision.photos import to_tensor
+from shadow.vision.network import to_tensor
 from shadow.vision.sampling import frame
-from shadow.vision.views import View
 
 Rng = np.random.Generator
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, ndtri
 
+from scoring.calibration import rounded
 from shadow.agreement import clopper_pearson
-from shadow.vision.calibration import rounded
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

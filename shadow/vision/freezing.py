@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from shadow.vision import calibration, evaluation, gallery, novelty, quality, sampling
+from scoring import calibration, novelty, quality
+from scoring.calibration import Calibration
+from scoring.graph import Graph
+from scoring.grid import ARCHITECTURE
+from scoring.running import hottest_of, is_small, photo_logit, run
+from shadow.vision import evaluation, gallery, sampling
 from shadow.vision.another_day import on_another_day
-from shadow.vision.calibration import Calibration
-from shadow.vision.locate import Locator
-from shadow.vision.network import ARCHITECTURE, FEATURES, ScratchNet
-from shadow.vision.runtime import hottest_of, is_small, photo_logit, run
-from shadow.vision.serving import Graph, export
+from shadow.vision.locator import Locator
+from shadow.vision.network import FEATURES, ScratchNet
+from shadow.vision.serving import export
 from shadow.vision.splits import SPLITS, TrainingItem, inspections_of
 
 DAYS = 2  # other days on which the calibrate part is shown

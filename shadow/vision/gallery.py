@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shadow.vision.photos import Photo, open_photo
+from scoring.photos import Photo, open_photo
 
 WORST = 12  # of each kind
 EDGE = 640  # pixels of the longer side

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional
 
+from scoring.locate import GRID, THUMBNAIL, thumbnail
 from shadow.vision import augmentation
-from shadow.vision.locate import GRID, THUMBNAIL, Locator, thumbnail
-from shadow.vision.photos import to_tensor
+from shadow.vision.locator import Locator
+from shadow.vision.network import to_tensor
 from shadow.vision.synthetic import CONTAMINATIONS, FLAWS, NUISANCES, Rig, render
 
 ABSENT = 0.12  # share of photos without a phone

@@ -19,16 +19,15 @@ Papers:
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-ARCHITECTURE = "scratch-map-2"
-MAP_STRIDE = 4  # pixels a side of a map's cell
-COARSEST = 32  # photos are padded to a multiple of this
-PEAKS = 12  # cells: a hairline of 48 pixels fills so many, a speck of dust does not
+from scoring.grid import PEAKS
+
 WITHOUT_CONTEXT = 0.5  # share of training tiles that are judged without the widest view
-COLD = -30.0  # the logit of a cell that is not to count
 WIDTHS = (16, 24, 32, 64, 96)  # channels at 1/2, 1/4, 1/8, 1/16 and 1/32
 FEATURES = WIDTHS[1] + WIDTHS[4]
 
@@ -115,3 +114,8 @@ def photo_logits(maps: Tensor) -> Tensor:
 def channels_last(network: ScratchNet) -> ScratchNet:
     """The same network with its weights laid out as the CPU's convolutions like them: a quarter faster."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """uint8 (..., H, W, 3) to float32 (..., 3, H, W) in 0..1."""
+    return torch.from_numpy(pixels).movedim(-1, -3).float().div_(255)  # (..., 3, H, W)

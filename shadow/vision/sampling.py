@@ -19,10 +19,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from shadow.vision.network import COLD, MAP_STRIDE, photo_logits
-from shadow.vision.photos import Pixels
+from scoring.grid import COLD, MAP_STRIDE
+from scoring.photos import Pixels
+from scoring.views import Locate, View, read_view
+from shadow.vision.network import photo_logits
 from shadow.vision.splits import TrainingItem
-from shadow.vision.views import Locate, View, read_view
 
 TILE = 256  # pixels a side
 SMALL = 352  # pixels; a photo with no longer side is one tile

@@ -7,21 +7,16 @@ why they are not here: docs/adr/0007.
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from shadow.vision.network import COARSEST
+from scoring.graph import Graph, Outputs, Photos
+from scoring.grid import COARSEST
 
 LARGEST_DIFFERENCE = 1e-3  # of any output between graph and torch on the check's photos, as a share of its range
-
-Photos = NDArray[np.uint8]  # (B, H, W, 3)
-Outputs = list[NDArray[np.float32]]
-Engine = Callable[[Photos], Outputs]
 
 
 class Served(nn.Module):
@@ -33,22 +28,6 @@ class Served(nn.Module):
 
     def forward(self, photos: Tensor) -> Tensor | tuple[Tensor, ...]:
         found: Tensor | tuple[Tensor, ...] = self.network(photos.permute(0, 3, 1, 2).float() / 255)
-        return found
-
-
-class Graph:
-    """An exported network in ONNX Runtime; one thread at the line, where workers are one process per core."""
-
-    engine = "ONNX Runtime, float32"
-
-    def __init__(self, content: bytes, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-    def __call__(self, photos: Photos) -> Outputs:
-        found: Outputs = self.session.run(None, {"photos": photos})
         return found
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # these bring torch, which who only deals parts out does not need
-    from shadow.vision.marks import Box
-    from shadow.vision.photos import Photo
+    from scoring.marks import Box
+    from scoring.photos import Photo
 
 SPLITS = ("train", "calibrate", "test")
 SHARES = {"train": 0.70, "calibrate": 0.16, "test": 0.14}

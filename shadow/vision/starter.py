@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from shadow.vision.drawn import SEED_STEP, draw_fine, draw_plain, drawn_items, in_processes
-from shadow.vision.locate import Locator
+from shadow.vision.locator import Locator
 from shadow.vision.locator_training import sample, train_locator
 from shadow.vision.runtime import locator_of
 from shadow.vision.training import Epoch, train

@@ -22,13 +22,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from shadow.vision import calibration, evaluation, sampling
+from scoring import calibration, grid
+from scoring.graph import Graph
+from scoring.grid import ARCHITECTURE
+from scoring.running import hottest_of, photo_logit, run
+from shadow.vision import evaluation, sampling
 from shadow.vision.augmentation import augment
 from shadow.vision.freezing import freeze, gallery_of, tensors_of
-from shadow.vision.locate import Locator
-from shadow.vision.network import ARCHITECTURE, ScratchNet, channels_last
-from shadow.vision.runtime import hottest_of, locate_with, photo_logit, run
-from shadow.vision.serving import Eager, Graph, export
+from shadow.vision.locator import Locator
+from shadow.vision.network import ScratchNet, channels_last
+from shadow.vision.runtime import locate_with
+from shadow.vision.serving import Eager, export
 from shadow.vision.splits import SPLITS, NotEnoughData, TrainingItem, data_card, inspections_of, split_by_group
 
 __all__ = ["SPLITS", "Epoch", "NotEnoughData", "Trained", "TrainingItem", "split_by_group", "train"]
@@ -416,9 +420,20 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
 
 def code_version() -> str:
     """Twelve hexadecimal digits that change with the code that decides what the weights become."""
-    here = Path(__file__).parent
-    sources = (
-        "network.py", "photos.py", "locate.py", "quality.py", "views.py", "augmentation.py", "sampling.py", "splits.py",
-        "another_day.py", "calibration.py", "novelty.py", "freezing.py", "training.py",
+    here, shared = Path(__file__).parent, Path(grid.__file__).parent
+    ours = (
+        "network.py", "locator.py", "augmentation.py", "sampling.py", "splits.py", "another_day.py", "freezing.py",
+        "training.py",
     )  # fmt: skip
-    return hashlib.sha256(b"".join((here / name).read_bytes() for name in sources)).hexdigest()[:12]
+    theirs = (
+        "grid.py",
+        "photos.py",
+        "locate.py",
+        "quality.py",
+        "views.py",
+        "running.py",
+        "calibration.py",
+        "novelty.py",
+    )
+    sources = [*(here / name for name in ours), *(shared / name for name in theirs)]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]

@@ -142,7 +142,7 @@ def test_a_webhook_without_a_secret_does_not_start(agent):
 
 
 def test_a_later_change_reaches_file_and_webhook(rig, photo, receiver, ivy, sam, judge, tmp_path, monkeypatch):
-    monkeypatch.setattr("inspection.api_changes.SETTLED", timedelta(0))
+    monkeypatch.setattr("inspection.disposition_records.SETTLED", timedelta(0))
     monkeypatch.setenv("STATION_WEBHOOK_SECRET", "a secret")
     receiver.got.append("the one that it refuses")
     out, told = tmp_path / "out" / "SN1.json", []
@@ -171,7 +171,7 @@ def test_a_later_change_reaches_file_and_webhook(rig, photo, receiver, ivy, sam,
 
 
 def test_a_running_agent_tells_a_later_change(rig, agent, photo, ivy, sam, judge, tmp_path, monkeypatch):
-    monkeypatch.setattr("inspection.api_changes.SETTLED", timedelta(0))
+    monkeypatch.setattr("inspection.disposition_records.SETTLED", timedelta(0))
     out = tmp_path / "out" / "SN1.json"
     agent()
     until(lambda: rig.spool.noted(FOLLOWED))
@@ -185,7 +185,7 @@ def test_a_running_agent_tells_a_later_change(rig, agent, photo, ivy, sam, judge
 def test_a_change_of_a_part_that_was_forgotten_is_told_all_the_same(
     rig, photo, ivy, sam, judge, tmp_path, monkeypatch
 ):  # fmt: skip
-    monkeypatch.setattr("inspection.api_changes.SETTLED", timedelta(0))
+    monkeypatch.setattr("inspection.disposition_records.SETTLED", timedelta(0))
     follower = Follower(rig.spool, rig.client, changed=lambda: None)
     follower.step()
     shutil.move(photo, rig.watch)

@@ -10,7 +10,7 @@ from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 
 from automation.management.commands.permissions import needs_of, patterns
-from automation.models import Change, Policy
+from automation.models import Change, EdgeBundle, Policy
 from inspection import actions
 from inspection.models import ApiToken, AuditEvent, Containment, Line, ModelOutputShown, Study
 from inspection.roles import May, Role, may
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.one_database
 # The number in an address is that of a thing of the other line: by what stands before it.
 NUMBERED = {
     "alarms": "alarm",
+    "bundles": "bundle",
     "containments": "containment",
     "discrepancies": "prediction",
     "halt-requests": "request",
@@ -70,6 +71,10 @@ def other(shadowed, version, make_part, judge, answer, make_photo, set_level, ia
     )
     policy = Policy.objects.filter(line=line).first()
     change = Change.objects.create(line=line, from_policy=policy, kind="raise", proposed={}, reason="zirkon", by=sam)
+    bundle = EdgeBundle.objects.create(
+        pk=7, number=7, line=line, station=station, policy=policy, version=version, pass_below=0.1, reject_from=0.3,
+        most=1, hours=8, sha256="0" * 64, by="zirkon",
+    )  # fmt: skip
     request = actions.request_halt(line=line, by=ian, reason="zirkon lamp")
     ApiToken.issue(ian)
     token = ApiToken.objects.get()  # of somebody else
@@ -78,6 +83,7 @@ def other(shadowed, version, make_part, judge, answer, make_photo, set_level, ia
         "alarm": alarm, "containment": containment, "prediction": prediction, "request": request, "part": part,
         "photo": part.photos.get(), "reference": reference, "sample": sample, "study": study, "run": run,
         "verdict": verdict, "stream": stream, "change": change, "token": token,
+        "bundle": bundle,
     }  # fmt: skip
     return {name: row.pk for name, row in found.items()}
 
@@ -98,7 +104,7 @@ def guarded(who) -> Iterator[tuple[str, URLPattern]]:
 
 def address(route: str, numbers: dict[str, int], line: str) -> str:
     """The route filled in with the other line's things, and with the name of a line."""
-    if number := re.search(r"([a-z-]+)/<int:(?:pk|change)>", route):
+    if number := re.search(r"([a-z-]+)/<int:(?:pk|change|number)>", route):
         route = route.replace(number.group(), f"{number.group(1)}/{numbers[NUMBERED[number.group(1)]]}")
     route = route.replace("<path:serial>", "ZIRKON-1").replace("<int:position>", "0").replace("<slug:digest>", "0" * 64)
     route = re.sub(r"<(slug:name|str:model)>", "v1", route)
@@ -115,7 +121,7 @@ def body(numbers: dict[str, int]) -> dict:
         "truth": "ok", "label": "ok", "model": "v1", "level": "human_only", "lot": "zirkon-lot", "name": "x", "rounds": 1,
         "owner": "sam", "cause": "other", "lease": "0" * 32, "leases": [], "figure": "quality.brightness", "position": 0,
         "meaning": "good", "every": "week", "alarm": numbers["alarm"], "remedy": "lower", "epochs": 1, "step": "review",
-        "scope": "factory",
+        "scope": "factory", "number": numbers["bundle"], "station": "zirkon-cam", "hours": 8, "most": 1,
     }  # fmt: skip
 
 

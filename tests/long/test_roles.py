@@ -35,6 +35,7 @@ ARGUMENTS = {
     "pk": 1,
     "position": 0,
     "change": 1,
+    "number": 1,
     "serial": "SN1",
     "line": "line-a",
     "slug": "line-a",
@@ -42,6 +43,7 @@ ARGUMENTS = {
     "name": "v1",
     "digest": "0" * 64,
     "language": "en",
+    "kind": "alarm",
 }
 
 
@@ -177,6 +179,11 @@ CONTRACT = [
     ("acknowledge", "post", "alarms/1/acknowledge/", OVERSEERS),
     ("close", "post", "alarms/1/close/", OVERSEERS),
     ("audit trail", "get", "audit/", OVERSEERS),
+    ("export dispositions", "get", "dispositions/export/", OVERSEERS),
+    ("what was given up", "get", "dead-letters/", ADMIN),
+    ("send all of it again", "post", "dead-letters/send/", ADMIN),
+    ("send one of it again", "post", "dead-letters/alarm/1/send/", ADMIN),
+    ("drop one of it", "post", "dead-letters/alarm/1/drop/", ADMIN),
     ("ask for a halt", "post", "halt-requests/", JUDGES),
     ("what halts were asked for", "get", "halt-requests/", JUDGES),
     ("decline a halt", "post", "halt-requests/1/decline/", OVERSEERS),
@@ -191,6 +198,11 @@ CONTRACT = [
     ("propose a change", "post", "lines/line-a/automation/changes/", ADMIN),
     ("roll back", "post", "lines/line-a/automation/rollback/", ADMIN),
     ("name the standby", "post", "lines/line-a/automation/standby/", ADMIN),
+    ("whether a station may decide", "get", "lines/line-a/edge/", {"cam", "ada"}),
+    ("bundles of stations", "get", "lines/line-a/edge/bundles/", OVERSEERS),
+    ("export a bundle", "post", "lines/line-a/edge/bundles/", ADMIN),
+    ("fetch a bundle", "get", "lines/line-a/edge/bundles/1/", {"cam", "ada"}),
+    ("end a bundle", "post", "lines/line-a/edge/bundles/1/end/", OVERSEERS),
 ]
 
 
@@ -210,7 +222,7 @@ def test_every_operation_of_the_api_has_its_row():
     told = SchemaGenerator().get_schema(request=None, public=True)["paths"]
     operations = {(method, re.sub(r"{\w+}", "*", path)) for path, found in told.items() for method in found}
     rows = {
-        (method, re.sub(r"/(1|line-a|v1|0)(?=/)", "/*", f"/api/v1/{path}").replace("/api/*/", "/api/v1/"))
+        (method, re.sub(r"/(1|line-a|v1|0|alarm)(?=/)", "/*", f"/api/v1/{path}").replace("/api/*/", "/api/v1/"))
         for _, method, path, _ in CONTRACT
     }
     assert operations - rows == set()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from scoring.photos import LONGEST_EDGE, open_photo
 from shadow import shipped
-from shadow.vision.photos import LONGEST_EDGE, open_photo
 from shadow.vision.runtime import Answer, Failure, scorer_of
 from shadow.vision.synthetic import Rig, render
 

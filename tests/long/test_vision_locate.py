@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scoring.grid import COARSEST, MAP_STRIDE
+from scoring.locate import GRID, background, place_of, thumbnail, window_of
 from shadow import shipped
-from shadow.vision.locate import GRID, background, place_of, thumbnail, window_of
-from shadow.vision.network import COARSEST, MAP_STRIDE
 from shadow.vision.runtime import locate_with, locator_of
 from shadow.vision.synthetic import Rig, render
 

@@ -7,13 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
+from scoring.marks import HEAT_SHAPE
+from scoring.running import run
+from scoring.views import View
 from shadow.vision import runtime
 from shadow.vision.heatmap import colourise
-from shadow.vision.marks import HEAT_SHAPE
 from shadow.vision.network import FEATURES
-from shadow.vision.runtime import Answer, Failure, WeightsRefused, load, run
+from shadow.vision.runtime import Answer, Failure, WeightsRefused, load
 from shadow.vision.synthetic import render
-from shadow.vision.views import View
 from tests.conftest import KEPT_AT_A_SITE, untrained_weights
 
 

@@ -6,7 +6,7 @@ import torch
 
 from shadow.vision import sampling
 from shadow.vision.augmentation import augment
-from shadow.vision.photos import to_tensor
+from shadow.vision.network import to_tensor
 from shadow.vision.runtime import locate_with, locator_of
 from shadow.vision.sampling import FRAME_FROM, TILE, Stock, framed, loss_of, mixed, plan, targets_of, tile_of
 from shadow.vision.splits import TrainingItem

@@ -24,9 +24,9 @@ from automation.rerouting import Recent, recent_parts, reroute
 from automation.routing import Part, Rule, decide
 from automation.what_if import as_json, ask, parts_a_day, seconds_to_judge, version_for, what_if
 from inspection.models import Draw, Inspection, Line, ModelOutputShown, Origin, Verdict
+from scoring.novelty import is_out_of_distribution
 from shadow.models import ChangedPart, ModelVersion, Prediction
 from shadow.rollups import catch_up
-from shadow.vision.novelty import is_out_of_distribution
 
 ORDER = [0.05, 0.1, 0.2, 0.3, 0.5]
 URL = "/lines/line-a/automation/what-if/"

@@ -361,7 +361,7 @@ def test_when_every_place_to_wait_is_taken_one_is_told_to_come_back(api, cam, ma
 @pytest.fixture
 def settled(monkeypatch):
     """Every disposition counts as settled at once."""
-    monkeypatch.setattr("inspection.api_changes.SETTLED", timedelta(0))
+    monkeypatch.setattr("inspection.disposition_records.SETTLED", timedelta(0))
 
 
 def test_a_station_follows_how_dispositions_change(settled, api, cam, sam, ivy, make_part):

@@ -8,8 +8,20 @@ from monitoring.actions import open_alarm, remove_channel, write_channel
 from monitoring.models import Channel, Delivery
 from tests.long.test_webhooks import serving
 
-MAIL = {"name": "Lead", "kind": "email", "target": "lead@example.com, b@example.com", "least": "alarm"}
-HOOK = {"name": "Hook", "kind": "webhook", "target": "https://hooks.example/T0/token", "least": "warning"}
+MAIL = {
+    "name": "Lead",
+    "kind": "email",
+    "target": "lead@example.com, b@example.com",
+    "least": "alarm",
+    "tells_alarms": True,
+}
+HOOK = {
+    "name": "Hook",
+    "kind": "webhook",
+    "target": "https://hooks.example/T0/token",
+    "least": "warning",
+    "tells_alarms": True,
+}
 
 
 def made(page, ada, sent):

@@ -142,6 +142,7 @@ def test_an_old_month_keeps_its_days_and_goes_with_them(by_month, line, settings
         "windows_of_days": 0,
         "buckets": 0,
         "notices": 0,
+        "parcels": 0,
         "readings": 0,
         "audit_events": 0,
     }

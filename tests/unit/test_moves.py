@@ -30,8 +30,8 @@ def test_every_open_part_can_be_decided():
     assert all(may_move(state, State.DECIDED) for state in OPEN)
 
 
-def test_only_a_held_part_can_come_to_an_audit():
-    assert [state for state in State if may_move(state, State.AUDIT_DUE)] == [State.HELD]
+def test_only_a_held_part_comes_to_an_audit_or_one_that_its_station_decided():
+    assert [state for state in State if may_move(state, State.AUDIT_DUE)] == [State.HELD, State.DECIDED]
 
 
 @given(st.lists(st.sampled_from(["ok", "scratched", "unsure"]), min_size=1, max_size=4))

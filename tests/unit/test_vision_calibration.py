@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from shadow.vision.calibration import (
+from scoring.calibration import (
     FIRST_COVERAGE,
     Calibration,
     fit,

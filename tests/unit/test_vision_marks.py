@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shadow.vision.marks import HEAT_SHAPE, MAX_MARKS, heat_map, marks_of
+from scoring.marks import HEAT_SHAPE, MAX_MARKS, heat_map, marks_of
 
 WHOLE = (0, 0, 256, 256)
 SIZE = (256, 256)

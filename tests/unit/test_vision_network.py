@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from shadow.vision.network import FEATURES, MAP_STRIDE, PEAKS, ScratchNet, photo_logits
+from scoring.grid import MAP_STRIDE, PEAKS
+from shadow.vision.network import FEATURES, ScratchNet, photo_logits
 
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 256)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shadow.vision.novelty import fit, is_out_of_distribution
+from scoring.novelty import fit, is_out_of_distribution
 
 RNG = np.random.default_rng(3)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from shadow.vision.locate import thumbnail
-from shadow.vision.quality import limits_of, measure, refusal
+from scoring.locate import thumbnail
+from scoring.quality import limits_of, measure, refusal
 from shadow.vision.synthetic import render
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from scoring.grid import MAP_STRIDE
 from shadow import shipped
 from shadow.vision import sampling
 from shadow.vision.another_day import on_another_day
-from shadow.vision.network import MAP_STRIDE
 from shadow.vision.runtime import locate_with, locator_of
 from shadow.vision.training import SPLITS, NotEnoughData, TrainingItem, split_by_group
 from tests.lessons import items, train

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from shadow.vision.locate import Window
-from shadow.vision.network import MAP_STRIDE
+from scoring.grid import MAP_STRIDE
+from scoring.locate import Window
 
 MAX_MARKS = 12  # per photo; a person is helped by the strongest few
 HEAT_SHAPE = (72, 128)  # rows and columns over the whole photo, whatever its size

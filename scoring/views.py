@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shadow.vision import locate, quality
-from shadow.vision.locate import Place, Window
-from shadow.vision.network import COARSEST, MAP_STRIDE
-from shadow.vision.photos import Photo, Pixels, Unfit, open_photo
+from scoring import locate, quality
+from scoring.grid import COARSEST, MAP_STRIDE
+from scoring.locate import Place, Window
+from scoring.photos import Photo, Pixels, Unfit, open_photo
 
 Locate = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # thumbnails (n, 128, 128, 3) to maps (n, 64, 64) in 0..1
 Timings = dict[str, float]  # milliseconds by stage

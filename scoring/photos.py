@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 LONGEST_EDGE = 2048  # pixels; a larger photo is reduced: a hairline of a 48-megapixel photo is eight pixels wide
 SMALLEST_EDGE = 64  # pixels
 DOUBLED_TO = 640  # pixels; a photo whose longest edge has at most half of this is doubled: the network's first step
 # halves, and a line of one pixel needs two to come through it
+ORIENTATION = 0x0112  # the field of EXIF
 MOST_PIXELS = 50_000_000  # as at intake; more are never decoded
 
 
@@ -97,6 +96,16 @@ def _eight_bit_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """uint8 (..., H, W, 3) to float32 (..., 3, H, W) in 0..1."""
-    return torch.from_numpy(pixels).movedim(-1, -3).float().div_(255)  # (..., 3, H, W)
+def why_not_as_sent(path: Path) -> str:
+    """Why a server would not score these bytes as they are; empty: it would.
+
+    Intake keeps a photo's pixels, but turns upright what EXIF says lies on its side, and takes no file of several
+    pictures. Whoever scores before it has to leave such photos to it.
+    """
+    try:
+        with Image.open(path, formats=["JPEG", "PNG", "WEBP"]) as image:
+            if image.getexif().get(ORIENTATION, 1) in range(2, 9):
+                return "the camera marks the photo as turned, and the server turns it upright first"
+            return "the file holds several pictures" if getattr(image, "n_frames", 1) > 1 else ""
+    except Exception as error:  # decoders raise anything on broken bytes
+        return f"unreadable photo: {type(error).__name__}"

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from shadow.vision.marks import Mark
-    from shadow.vision.views import Figures, Timings
+    from scoring.marks import Mark
+    from scoring.views import Figures, Timings
 
 
 class WeightsRefused(ValueError):

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
+from inspection.actions.queue import APART
 from inspection.models import Inspection, Origin
 from inspection.refusals import Conflict
 from shadow.models import Assignment, AwaitedAnswer, JobState, ModelVersion, Prediction, ScoringJob, VersionKind
@@ -15,7 +16,6 @@ from shadow.models import Assignment, AwaitedAnswer, JobState, ModelVersion, Pre
 BATCH = 16  # jobs of a lease at most
 FEWEST = 4  # jobs of a lease near the end of the queue
 LEASE_SECONDS = 60
-APART = timedelta(minutes=15)  # by which the clocks of two computers may differ
 MAX_ATTEMPTS = 3
 # Rows commit out of the order of their ids: what is younger than this is looked at again, and so are the newest parts,
 # for a clock that was set back dates them as old. No site has so many intakes under way at once.

@@ -51,9 +51,14 @@ def make_missing_jobs(*, now: datetime) -> int:
     """
     made = 0
     for assignment in _with_news(now):
+        awaited = _to_await(assignment) if assignment.missing and assignment.imported else []
+        if assignment.imported and not awaited and not assignment.settled:
+            continue  # nothing is written, so nobody waits for the writer
         with transaction.atomic():
-            if assignment.missing:
-                made += _await_answers(assignment) if assignment.imported else _make_jobs(assignment)
+            AwaitedAnswer.objects.bulk_create(awaited, ignore_conflicts=True, batch_size=1000)
+            made += len(awaited)
+            if assignment.missing and not assignment.imported:
+                made += _make_jobs(assignment)
             if assignment.settled:
                 mine = Assignment.objects.filter(pk=assignment.pk, scanned_to__lt=assignment.settled)
                 mine.update(scanned_to=assignment.settled)
@@ -68,8 +73,8 @@ def _make_jobs(assignment: Assignment) -> int:
         return max(cursor.rowcount, 0)
 
 
-def _await_answers(assignment: Assignment) -> int:
-    """Note the parts that an earlier system has not answered yet. A seeded part stands in front of nobody's camera: it never
+def _to_await(assignment: Assignment) -> list[AwaitedAnswer]:
+    """The parts that an earlier system has not answered yet and that are not noted as such. A seeded part stands in front of nobody's camera: it never
     sees one."""
     version = assignment.version_id
     awaited = AwaitedAnswer.objects.filter(inspection=OuterRef("pk"), version=version)
@@ -77,9 +82,7 @@ def _await_answers(assignment: Assignment) -> int:
     parts = Inspection.objects.unseeded().filter(line=assignment.line_id, pk__gt=assignment.scanned_to)
     parts = parts.filter(received_at__gte=assignment.assigned_at).exclude(origin=Origin.IMPORTED)
     missing = parts.exclude(Exists(awaited)).exclude(Exists(answered)).order_by("pk").values_list("pk", "received_at")
-    rows = [AwaitedAnswer(inspection_id=part, version_id=version, since=since) for part, since in missing]
-    AwaitedAnswer.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
-    return len(rows)
+    return [AwaitedAnswer(inspection_id=part, version_id=version, since=since) for part, since in missing]
 
 
 def _with_news(now: datetime) -> list[Any]:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -227,6 +229,14 @@ def test_no_worker_is_given_its_parts_and_they_are_awaited(live, make_part, late
     send(live, part, 0.2)
     assert not AwaitedAnswer.objects.exists()
     assert jobs.make_missing_jobs(now=later(3)) == 0
+
+
+def test_where_nothing_is_new_an_earlier_systems_parts_are_only_read(live, make_part, later):
+    make_part()
+    jobs.make_missing_jobs(now=later(1))
+    with CaptureQueriesContext(connection) as asked:
+        assert jobs.make_missing_jobs(now=later(2)) == 0
+    assert {query["sql"].split()[0] for query in asked.captured_queries} == {"SELECT"}
 
 
 def test_the_search_for_parts_to_await_does_not_grow_with_history(live, make_part, later, monkeypatch):

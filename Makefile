@@ -16,7 +16,7 @@ TESTS := env -u DATABASE_URL -u BROKER_URL -u SECRET_KEY -u STORAGE_URL \
 # What the processes compile is kept: compiling takes as long as hundreds of tests.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --dist worksteal --numprocesses
 
-.PHONY: up install test check bench messages
+.PHONY: up install test check check-style check-types check-site check-dependencies bench messages
 .DEFAULT_GOAL := up
 
 up: install  ## install, migrate, seed and run a demo factory; Ctrl-C stops it
@@ -49,16 +49,24 @@ test: .venv/installed-dev  ## the quick tests, the long ones, both on each shape
 	  { echo "The journeys drive a real browser. Install Chromium, for example: apt-get install chromium"; exit 1; }
 	$(TESTS) $(PYTEST) 3 tests/journeys
 
-check: .venv/installed-dev  ## style, types, the direction of the apps, migrations, the API's description, the settings of a real site, dependencies
+check: check-style check-types check-site check-dependencies  ## each apart, so that `make --jobs 2 check` uses two cores
+
+check-style: .venv/installed-dev  ## style and the direction of the apps
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy .
 	$(BIN)/lint-imports
+
+check-types: .venv/installed-dev
+	$(BIN)/mypy .
+
+check-site: .venv/installed-dev  ## migrations, the API's description, the settings of a real site
 	$(TESTS) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(TESTS) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(TESTS) DEBUG=0 SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))') \
 	  ALLOWED_HOSTS=shadowline.example HTTPS=1 \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+check-dependencies: .venv/installed-dev  ## known holes of what is installed
 	$(BIN)/python -m tests.dependencies
 
 # Of makemessages: one line a message, the file that has it, and nothing from beside the product.

@@ -109,17 +109,7 @@ def receive_inspection(
     """
     now = now or timezone.now()
     serial = serial.strip()
-    if not serial:
-        raise BadInput(_("The part has no serial. Send the field 'serial'."))
-    if len(serial) > MAX_SERIAL:
-        words = _("The serial has {length} characters; at most {limit} are taken.")
-        raise BadInput(words.format(length=len(serial), limit=MAX_SERIAL))
-    if not 1 <= len(photos_sent) <= MAX_PHOTOS:
-        words = _("A part has 1 to {limit} photos; {sent} were sent.")
-        raise BadInput(words.format(limit=MAX_PHOTOS, sent=len(photos_sent)))
-    if origin == Origin.SIMULATED and not line.demo:
-        words = _("{line} is not a demo line. Simulated parts are for demo lines only.")
-        raise BadInput(words.format(line=line.name))
+    _must_be_a_part(line, serial, len(photos_sent), origin)
     place = find_station(line, station)
     cleaned = [_clean(photo, number) for number, photo in enumerate(photos_sent, 1)]
     views = [photo.view[:40] for photo in photos_sent]
@@ -152,6 +142,20 @@ def receive_inspection(
             return known, False
         raise
     return inspection, True
+
+
+def _must_be_a_part(line: Line, serial: str, photos_sent: int, origin: Origin) -> None:
+    if not serial:
+        raise BadInput(_("The part has no serial. Send the field 'serial'."))
+    if len(serial) > MAX_SERIAL:
+        words = _("The serial has {length} characters; at most {limit} are taken.")
+        raise BadInput(words.format(length=len(serial), limit=MAX_SERIAL))
+    if not 1 <= photos_sent <= MAX_PHOTOS:
+        words = _("A part has 1 to {limit} photos; {sent} were sent.")
+        raise BadInput(words.format(limit=MAX_PHOTOS, sent=photos_sent))
+    if origin == Origin.SIMULATED and not line.demo:
+        words = _("{line} is not a demo line. Simulated parts are for demo lines only.")
+        raise BadInput(words.format(line=line.name))
 
 
 def _clean(photo: NewPhoto, number: int) -> CleanPhoto:

@@ -8,10 +8,17 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_init
+from celery.signals import (
+    beat_init,
+    before_task_publish,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_process_shutdown,
+)
 from django.conf import settings
 
-from config import acks, logs
+from config import acks, logs, tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -142,5 +149,9 @@ worker_init.connect(tell_of_photo_store)
 worker_init.connect(keep_memory_shared)  # the last: behind everything that loads
 beat_init.connect(start_embedded_broker)
 before_task_publish.connect(logs.give_request_id)
+before_task_publish.connect(tracing.give_traceparent)
 task_prerun.connect(logs.begin_task)
+task_prerun.connect(tracing.begin_task)  # after the log's, which forgets what was bound before
+task_postrun.connect(tracing.end_task)
 task_postrun.connect(logs.end_task)
+worker_process_shutdown.connect(tracing.end_process)

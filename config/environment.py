@@ -160,6 +160,34 @@ def mail_options(url: str) -> dict:
     return {name: value for name, value in found.items() if name.startswith("EMAIL_")}
 
 
+def traces() -> bool:
+    """Whether OpenTelemetry's standard variables name a collector of traces.
+
+    Raises ImproperlyConfigured where they name one that cannot be sent to.
+    """
+    name = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+    if not env.str(name, default=""):
+        name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    endpoint = env.str(name, default="")
+    disabled = env.str("OTEL_SDK_DISABLED", default="").lower() == "true"
+    if disabled or not endpoint or env.str("OTEL_TRACES_EXPORTER", default="") == "none":
+        return False
+    told = urlsplit(endpoint)
+    if told.scheme not in ("http", "https") or not told.netloc:
+        raise ImproperlyConfigured(f"{name} cannot be read. Write it as http://collector.example:4318.")
+    if "@" in told.netloc:
+        raise ImproperlyConfigured(f"{name} holds a password. Leave it out, and send it by OTEL_EXPORTER_OTLP_HEADERS.")
+    for asked in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if env.str(asked, default="http/protobuf") not in ("", "http/protobuf"):
+            raise ImproperlyConfigured(f"{asked} asks for something else than http/protobuf: nothing else is spoken.")
+    try:
+        find_spec("opentelemetry.exporter.otlp.proto.http")  # imports the empty packages above it
+    except ModuleNotFoundError:
+        words = f"{name} is set, which needs OpenTelemetry: pip install 'shadowline[otel]'."
+        raise ImproperlyConfigured(words) from None
+    return True
+
+
 def sqlite_options(database: dict) -> dict:
     """SQLite as a server's database: writers wait in line from their first statement, readers never block them."""
     database["ENGINE"] = "config.fair_sqlite"

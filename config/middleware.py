@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from config.logs import REQUEST_ID
+from inspection import tracing
 
 log = structlog.get_logger("shadowline.request")
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -30,14 +31,15 @@ def content_security_policy(get_response: Handler) -> Handler:
 def request_log(get_response: Handler) -> Handler:
     """Log method, path, status and milliseconds; never the query or the body, which may hold personal data.
 
-    The request's id is the proxy's X-Request-ID or one of our own; the answer names it, and so does whatever is logged.
+    The request's id is the proxy's X-Request-ID or one of our own; the answer names it, and so does whatever is logged,
+    with the trace's where there is one.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         structlog.contextvars.clear_contextvars()
         told = request.headers.get("X-Request-ID", "")
         request_id = told if REQUEST_ID.fullmatch(told) else uuid.uuid4().hex[:12]
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id, **tracing.ids())
         started = time.perf_counter()
         response = get_response(request)
         if not request.path.startswith(QUIET_PATHS) and not settings.TESTING:

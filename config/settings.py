@@ -20,6 +20,7 @@ from config.environment import (
     secret,
     secret_from_file,
     sqlite_options,
+    traces,
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -66,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.content_security_policy",
+    "config.tracing.trace_requests",
     "config.middleware.request_log",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -314,6 +316,9 @@ if PHOTO_BUCKET and PHOTO_DELIVERY == "redirect":
     for _source in ("img-src", "connect-src"):  # photos as pictures, and fetched by what equalises them
         SECURE_CSP[_source].append(PHOTO_BUCKET.origin)
 
+# Traces of requests, parts and tasks, sent to the collector that OpenTelemetry's own variables name.
+TRACING = traces()
+
 LOG_JSON = env.bool("LOG_JSON", default=not DEBUG)
 structlog.configure(
     processors=[*logs.ACCOUNT, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -333,5 +338,6 @@ LOGGING = {
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
+        "opentelemetry.exporter": {"level": "ERROR"},  # spans that were lost, not each try to send them
     },
 }

@@ -18,8 +18,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inspection import tracing
 from inspection.disposition_records import newest_settled, of_production, records_of
-from inspection.models import Line
+from inspection.models import Disposition, Line
 from monitoring.delivering import LEASE, REST, WAITS
 from monitoring.models import Channel, Feed, Parcel, Sending
 from monitoring.webhooks import Undelivered, post
@@ -124,7 +125,9 @@ def send(parcel: Parcel, *, now: datetime) -> None:
     """Post the parcel's dispositions. Raises Undelivered with the reason."""
     channel = parcel.channel
     body = json.dumps({"channel": channel.name, "at": now.isoformat(), "events": events_of(parcel.dispositions)})
-    post(channel.target, body.encode(), secret=channel.secret, at=now, allowed=settings.WEBHOOK_ALLOW)
+    parts = Disposition.objects.filter(pk__in=parcel.dispositions).values_list("inspection", flat=True)
+    with tracing.step("webhook", parts):
+        post(channel.target, body.encode(), secret=channel.secret, at=now, allowed=settings.WEBHOOK_ALLOW)
 
 
 def events_of(keys: Sequence[int]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from inspection import tracing
 from inspection.bucket import StoreAway
 from inspection.models import Photo
 from inspection.photos import Place, path_of
@@ -36,6 +37,7 @@ class Load:
     jobs: list[LeasedJob]
     photos: list[list[Place]]
     held_since: float
+    leased: int = field(default_factory=time.time_ns)  # in Unix time, for the trace
     answers: Future[list[Answer | Failure]] | None = None
 
     @property
@@ -140,7 +142,8 @@ def _write_answers(load: Load) -> list[Prediction]:
     if load.answers is None:
         return _write(load.version, [(load.jobs[0], Failure(f"no answer after {jobs.MAX_ATTEMPTS} attempts"))])
     try:
-        answers = load.answers.result()
+        with tracing.step("score", [job.inspection for job in load.jobs], began=load.leased, version=load.version.name):
+            answers = load.answers.result()
     except Exception as error:  # whatever it is: one version's fault must not take another's jobs along
         log.error("scoring_failed", version=load.version.name, error=f"{type(error).__name__}: {error}"[:300])
         return _try_again(load, error)

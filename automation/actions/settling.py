@@ -17,6 +17,7 @@ from automation.models import Policy, Routing
 from automation.routing import Decision, Part, after_cleaning, decide
 from automation.standby import hear
 from inspection import actions as floor
+from inspection import tracing
 from inspection.models import Draw, Inspection, Lease, Origin, User
 from inspection.moves import State
 from inspection.planning import unindexed
@@ -62,9 +63,10 @@ def settle_batch(*, predictions: Sequence[Prediction], now: datetime | None = No
 def _settle(predictions: Sequence[Prediction], *, now: datetime) -> list[Routing]:
     """Parts that their station has decided are compared, each in a transaction of its own: it begins with the line's lock."""
     answers = [prediction for prediction in predictions if not prediction.retrospective]
-    marks = marks_of(prediction.inspection_id for prediction in answers)
-    compared = compare_answers(marks, [answer for answer in answers if answer.inspection_id in marks], now=now)
-    return compared + _settle_together([answer for answer in answers if answer.inspection_id not in marks], now=now)
+    with tracing.step("settle", [answer.inspection_id for answer in answers]):
+        marks = marks_of(prediction.inspection_id for prediction in answers)
+        compared = compare_answers(marks, [answer for answer in answers if answer.inspection_id in marks], now=now)
+        return compared + _settle_together([answer for answer in answers if answer.inspection_id not in marks], now=now)
 
 
 @transaction.atomic

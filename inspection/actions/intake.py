@@ -16,7 +16,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from inspection import audit, photos
+from inspection import audit, photos, tracing
 from inspection.actions.moving import move
 from inspection.models import Inspection, Line, Origin, Photo, Station, StationDecision, User, Variant, Verdict
 from inspection.models.judgement import Occasion, Outcome
@@ -111,7 +111,8 @@ def receive_inspection(
     serial = serial.strip()
     _must_be_a_part(line, serial, len(photos_sent), origin)
     place = find_station(line, station)
-    cleaned = [_clean(photo, number) for number, photo in enumerate(photos_sent, 1)]
+    with tracing.step("check photos"):
+        cleaned = [_clean(photo, number) for number, photo in enumerate(photos_sent, 1)]
     views = [photo.view[:40] for photo in photos_sent]
     fields = {"line": line.slug, "serial": serial, "station": station, "lot": lot, "variant": variant}
     fields |= {"captured_at": captured_at.isoformat() if captured_at else "", "origin": str(origin)}
@@ -120,12 +121,14 @@ def receive_inspection(
     digest = digest_of_request(fields, cleaned, views) if idempotency_key else ""
     if idempotency_key and (known := _known(idempotency_scope, idempotency_key, digest)):
         return known, False
-    for photo in cleaned:
-        photos.keep_photo(photo)  # on the disk before the row that names it
+    with tracing.step("keep photos"):
+        for photo in cleaned:
+            photos.keep_photo(photo)  # on the disk before the row that names it
     inspection = Inspection(
         line=line, station=place, serial=serial, lot=lot[:80], origin=origin,
         captured_at=captured_at or now, received_at=now, received_by=by, state_since=now, split=split[:20],
         idempotency_key=idempotency_key or None, idempotency_scope=idempotency_scope, request_digest=digest,
+        traceparent=tracing.here(),
     )  # fmt: skip
     try:
         with transaction.atomic():
@@ -188,6 +191,7 @@ def _write_rows(
     if decided:  # whatever becomes of what the station said, the machine's hold is none: it has answered
         inspection.hold_until, inspection.state = now, State.HELD
     inspection.save()
+    tracing.tell(inspection=inspection.pk, line=inspection.line.slug)
     Photo.objects.bulk_create(
         Photo(
             inspection=inspection, position=position, view=view, sha256=photo.sha256, stored=photo.stored,

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from inspection import audit
+from inspection import audit, tracing
 from inspection.actions.moving import lock, lock_judged, move
 from inspection.actions.queue import LEASE_GONE, held_lease, take_next
 from inspection.judging import finding_of
@@ -116,15 +116,17 @@ def judge(
             duration_ms=max(0, min(duration_ms, 86_400_000)), at=now, lease_token=lease,
             advice_shown_at=held[0],
         )  # fmt: skip
-        insert(verdict)
-        for mark in marks:
-            mark.verdict = verdict
-        Defect.objects.bulk_create(marks)
-        LEASE_ENDS(part=inspection.pk)
-        audit.record(
-            "verdict_recorded", by=by, line=inspection.line.slug, subject=inspection, outcome=outcome, occasion=occasion
-        )
-        judged = Judged(verdict, inspection, _follow(inspection, now=now))
+        with tracing.step("verdict", [inspection.pk]):
+            insert(verdict)
+            for mark in marks:
+                mark.verdict = verdict
+            Defect.objects.bulk_create(marks)
+            LEASE_ENDS(part=inspection.pk)
+            audit.record(
+                "verdict_recorded", by=by, line=inspection.line.slug, subject=inspection,
+                outcome=outcome, occasion=occasion,
+            )  # fmt: skip
+            judged = Judged(verdict, inspection, _follow(inspection, now=now))
     return replace(judged, next=_next(inspection.line, by, now)) if claim_next else judged
 
 

@@ -134,6 +134,8 @@ class Inspection(models.Model):
     idempotency_key = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - null: no key
     idempotency_scope = models.CharField(max_length=40, blank=True, editable=False)
     request_digest = models.CharField(max_length=64, blank=True, editable=False)
+    # Where its trace began (W3C), for what is done to it later and elsewhere; null: there was no collector.
+    traceparent = models.CharField(max_length=55, null=True, editable=False)  # noqa: DJ001 - SQLite adds no other column
     split = models.CharField(max_length=20, blank=True, help_text="The split that an import named: train, val, ...")
 
     objects = InspectionQuerySet.as_manager()

@@ -1,11 +1,19 @@
 """Props of the unit tests alone."""
 
+import time
+
 import numpy as np
 import pytest
+import structlog
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+from celery.signals import worker_init
 from django.utils import timezone
 
 from automation import policies
 from automation.models import Routing
+from config import celery
+from inspection import wake
 from inspection.models import Disposition, Draw, Inspection, Verdict
 from shadow.models import HeatMap, Prediction, ScoringJob
 
@@ -85,3 +93,31 @@ def audited(version, ivy):
         return parts
 
     return file
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Send the task by a wake-up, and return what was bound while it ran, in a worker of one thread in this process."""
+    app = Celery(f"logs-{time.monotonic_ns()}", broker="memory://", set_as_current=False)
+    noted: list[dict] = []
+
+    @app.task(name=app.main)
+    def note():
+        noted.append(structlog.contextvars.get_contextvars())
+
+    monkeypatch.setattr(wake, "current_app", app)
+    begun = (celery.start_embedded_broker, celery.bring_torch)  # what the site's own workers do as they begin
+    for receiver in begun:
+        worker_init.disconnect(receiver)
+
+    def send():
+        wake._send_apart(app.main)
+        ends = time.monotonic() + 10
+        while not noted and time.monotonic() < ends:
+            time.sleep(0.02)
+        return noted[0]
+
+    with start_worker(app, pool="solo", perform_ping_check=False):
+        yield send
+    for receiver in begun:
+        worker_init.connect(receiver)

@@ -3,16 +3,11 @@
 import io
 import json
 import logging
-import time
 
 import pytest
 import structlog
-from celery import Celery
-from celery.contrib.testing.worker import start_worker
-from celery.signals import worker_init
 
-from config import celery, logs
-from inspection import wake
+from config import logs
 
 
 @pytest.fixture(autouse=True)
@@ -61,31 +56,3 @@ def test_a_traceback_is_text():
 def test_beat_without_a_broker_is_one_short_line():
     line = line_of("Couldn't apply scheduled task sweep: away\n['File ...']", name="celery.beat", exc_info=False)
     assert line["event"] == "Couldn't apply scheduled task sweep: away"
-
-
-@pytest.fixture
-def sent(monkeypatch):
-    """Send the task by a wake-up, and return what was bound while it ran, in a worker of one thread in this process."""
-    app = Celery(f"logs-{time.monotonic_ns()}", broker="memory://", set_as_current=False)
-    noted: list[dict] = []
-
-    @app.task(name=app.main)
-    def note():
-        noted.append(structlog.contextvars.get_contextvars())
-
-    monkeypatch.setattr(wake, "current_app", app)
-    begun = (celery.start_embedded_broker, celery.bring_torch)  # what the site's own workers do as they begin
-    for receiver in begun:
-        worker_init.disconnect(receiver)
-
-    def send():
-        wake._send_apart(app.main)
-        ends = time.monotonic() + 10
-        while not noted and time.monotonic() < ends:
-            time.sleep(0.02)
-        return noted[0]
-
-    with start_worker(app, pool="solo", perform_ping_check=False):
-        yield send
-    for receiver in begun:
-        worker_init.connect(receiver)

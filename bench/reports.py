@@ -59,7 +59,9 @@ def hire() -> Person:
     return Person(session=browser.cookies["sessionid"].value, csrf=_get_new_csrf_string(), token="")
 
 
-def fill_pairs(pairs: int, places: Sequence[tuple[int, int] | tuple[None, None]] = ((None, None),)) -> None:
+def fill_pairs(
+    pairs: int, places: Sequence[tuple[int, int] | tuple[None, None]] = ((None, None),), *, model: str = "starter"
+) -> None:
     """The rows without the triggers, as they lie there after months; nothing of them is counted yet."""
     from django.db import connection
 
@@ -68,7 +70,7 @@ def fill_pairs(pairs: int, places: Sequence[tuple[int, int] | tuple[None, None]]
     from shadow.models import ChangedPart, ModelVersion
 
     version = ModelVersion.objects.create(
-        name="starter", weights_sha256="0" * 64, threshold=0.5, thresholds=[0.1, 0.2, 0.5], by="bench"
+        name=model, weights_sha256="0" * 64, threshold=0.5, thresholds=[0.1, 0.2, 0.5], by="bench"
     )
     with connection.cursor() as cursor:
         for table in changes.SOURCES:

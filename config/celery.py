@@ -39,6 +39,7 @@ EVERY = {  # seconds
     "inspection.tasks.make_previews": 2.0,
     "inspection.tasks.mix_seeds": 5.0,
     "inspection.tasks.keep_house": 30.0,
+    "inspection.tasks.seal_late": 3600.0,
     "inspection.tasks.make_months": 3600.0,
     "monitoring.tasks.watch": 30.0,
     "monitoring.tasks.start_suggested": 60.0,

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from inspection.models import AuditEvent, AuditSeal
 from inspection.unnamed import Known, known, sealed_words
 
 BATCH = 5000
+NEWEST = 50_000  # events among which each round looks, hours of a busy factory; see seal_late
 SEALERS_LOCK = 0x5EA1  # PostgreSQL's advisory locks are numbers; this one is the sealers'
 
 
@@ -22,17 +23,41 @@ def digest_of(event: AuditEvent, previous: str, accounts: Known) -> str:
     return hashlib.sha256((previous + content).encode()).hexdigest()
 
 
-def unsealed() -> QuerySet[AuditEvent]:
-    sealed = AuditSeal.objects.filter(event_id=OuterRef("pk"))
-    return AuditEvent.objects.exclude(Exists(sealed)).order_by("pk")
+def unsealed(*, since: int = 0) -> QuerySet[AuditEvent]:
+    """Events without a link, of those with that key or a later one."""
+    # The links are bounded as well, or PostgreSQL would go through all of them.
+    sealed = AuditSeal.objects.filter(event_id=OuterRef("pk"), event_id__gte=since)
+    return AuditEvent.objects.filter(pk__gte=since).exclude(Exists(sealed)).order_by("pk")
+
+
+def newest() -> int:
+    """The key from which on a round looks for events without a link; before it, they are `seal_late`'s."""
+    last = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return max(0, last - NEWEST)
+
+
+def seal_late() -> int:
+    """Seal whatever has no link, however old, in batches, and return how many events that were.
+
+    It looks through the whole trail, so it is for once an hour: it finds the event of a transaction that was open while
+    NEWEST others came, and what had gathered while nobody sealed.
+    """
+    since = number = 0
+    while (first := unsealed(since=since).first()) is not None:
+        since = first.pk  # whatever is older has its link
+        number += seal_trail(since=since)
+    return number
 
 
 @transaction.atomic
-def seal_trail(*, line: str | None = None, limit: int = BATCH) -> int:
-    """Add a link for each unsealed event (of one line, or of all) and return their number."""
+def seal_trail(*, line: str | None = None, limit: int = BATCH, since: int | None = None) -> int:
+    """Add a link for each unsealed event (of one line, or of all) and return their number.
+
+    It looks among the newest events, or among those `since` a key: to look through the whole trail takes seconds.
+    """
     _one_sealer_at_a_time()
-    waiting = unsealed() if line is None else unsealed().filter(line=line)
-    events = list(waiting[:limit])
+    waiting = unsealed(since=newest() if since is None else since)
+    events = list((waiting if line is None else waiting.filter(line=line))[:limit])
     accounts = known(events)
     heads: dict[str, tuple[int, str]] = {}
     links = []
@@ -75,8 +100,8 @@ def purged() -> dict[str, tuple[int, int]]:
 
 def heads() -> dict[str, str]:
     """The digest of each chain's last link, by line ("" is the factory's). Kept elsewhere they show that none was cut."""
-    last = AuditSeal.objects.filter(line=OuterRef("line")).order_by("-number").values("number")[:1]
-    return dict(AuditSeal.objects.filter(number=Subquery(last)).order_by("line").values_list("line", "digest"))
+    lines = AuditSeal.objects.order_by("line").values_list("line").annotate(last=Max("number"))
+    return {line: AuditSeal.objects.get(line=line, number=last).digest for line, last in lines}
 
 
 def verify_trail(heads_known: Iterable[tuple[str, str]] = ()) -> TrailReport:

@@ -16,6 +16,12 @@ def keep_house() -> None:
     actions.go_on_erasing()
 
 
+@shared_task(time_limit=600)
+def seal_late() -> None:
+    """Seal the events of the audit trail that no round of keep_house has found."""
+    seals.seal_late()
+
+
 @shared_task(time_limit=60)
 def make_previews() -> None:
     """Make the small pictures of new photos before anybody opens them."""

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
 from bench.rig import bare
-from inspection.append_only import append_only_tables
+from inspection import append_only, seals
+from inspection.models import AuditEvent
+from inspection.unnamed import known
 
 LINE = "line-a"
 COUNTED = ("shadow_comparison", "shadow_daytally")
@@ -81,7 +84,7 @@ def tidy() -> None:
             cursor.execute(
                 "SELECT setval(pg_get_serial_sequence('inspection_inspection', 'id'), max(id)) FROM inspection_inspection"
             )
-            for table in ["inspection_inspection", "bench_item", *append_only_tables(), *COUNTED]:
+            for table in ["inspection_inspection", "bench_item", *append_only.append_only_tables(), *COUNTED]:
                 cursor.execute(f"VACUUM ANALYZE {table}")
         else:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -116,6 +119,53 @@ def add_pairs(count: int, *, version: int, places: Sequence[Place] = ((None, Non
             " SELECT id, 0, 'front', 'sha-' || id, 'sha-' || id, 'jpeg', 1920, 1080, 400000 FROM inspection_inspection"
             " WHERE id > (SELECT max(id) - 1000 FROM inspection_inspection)"
         )
+
+
+def share_photos(kept: Sequence[tuple[str, int]], width: int, height: int) -> None:
+    """Each part has one of these photos, digest and bytes, by turns; what it had before is forgotten."""
+    with append_only.open_door(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM inspection_photo")
+        cursor.execute("CREATE TEMPORARY TABLE kept (n integer PRIMARY KEY, stored varchar(64), size integer)")
+        rows = [(n, stored, size) for n, (stored, size) in enumerate(kept)]
+        cursor.executemany("INSERT INTO kept (n, stored, size) VALUES (%s, %s, %s)", rows)
+        cursor.execute(
+            "INSERT INTO inspection_photo (inspection_id, position, view, sha256, stored, format, width, height, size)"
+            f" SELECT part.id, 0, 'front', stored, stored, 'JPEG', {width}, {height}, size"
+            f" FROM inspection_inspection part JOIN kept ON n = part.id % {len(kept)}"
+        )
+
+
+def add_trail() -> None:
+    """The row of the audit trail that each verdict wrote, not yet sealed."""
+    data = """'{"outcome": "' || outcome || '", "occasion": "first"}'"""
+    data = f"({data})::jsonb" if connection.vendor == "postgresql" else data
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO inspection_auditevent (at, by, action, line, subject, data)"
+            f" SELECT verdict.at, username, 'verdict_recorded', '{LINE}', 'inspection ' || inspection_id, {data}"
+            " FROM inspection_verdict verdict JOIN inspection_user person ON person.id = inspector_id ORDER BY verdict.id"
+        )
+
+
+def seal_trail(batch: int = 50_000) -> None:
+    """The links that the rounds of sealing make of a trail of which nothing is sealed; in bulk."""
+    heads: dict[str, tuple[int, str]] = {}
+    accounts, at, last = known(), connection.ops.adapt_datetimefield_value(timezone.now()), 0
+    into = "inspection_auditseal (line, number, event_id, digest, at)"
+    while events := list(AuditEvent.objects.filter(pk__gt=last).order_by("pk")[:batch]):
+        links, last = [], events[-1].pk
+        for event in events:
+            number, previous = heads.get(event.line, (0, ""))
+            heads[event.line] = number + 1, seals.digest_of(event, previous, accounts)
+            links.append((event.line, number + 1, event.pk, heads[event.line][1], at))
+        with connection.cursor() as cursor:
+            if connection.vendor == "sqlite":
+                with transaction.atomic():
+                    cursor.executemany(f"INSERT INTO {into} VALUES (%s, %s, %s, %s, %s)", links)
+                continue
+            with cursor.copy(f"COPY {into} FROM STDIN") as copy:
+                for link in links:
+                    copy.write_row(link)
 
 
 def in_turn(part: str, values: Sequence[int | None]) -> str:

@@ -69,6 +69,17 @@ def databases():
             master.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def empty(database: str) -> None:
+    """What an operator does with a database that something went wrong in."""
+    if database:
+        import psycopg
+
+        server, _, name = database.rpartition("/")
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as master:
+            master.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            master.execute(f"CREATE DATABASE {name}")
+
+
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory, databases):
     """One with parts, an empty one, and the folder of a backup."""
@@ -118,6 +129,36 @@ def test_a_backup_that_was_altered_is_refused(sites, tmp_path):
     done = Site(tmp_path / "third", first.env.get("DATABASE_URL", "")).run("manage.py", "restore", str(backup))
     assert done.returncode == 1
     assert "its SHA-256 differs" in done.stderr
+
+
+def test_a_backup_of_a_newer_version_is_refused(sites, tmp_path):
+    first, _, _ = sites
+    backup = tmp_path / "backup"
+    first.manage("back_up", str(backup))
+    manifest = json.loads((backup / "backup.json").read_text())
+    manifest["migrations"].append("inspection.9999_of_tomorrow")
+    (backup / "backup.json").write_text(json.dumps(manifest))
+    done = Site(tmp_path / "third", first.env.get("DATABASE_URL", "")).run("manage.py", "restore", str(backup))
+    assert done.returncode == 1
+    assert (
+        "newer version: 1 of its migrations are unknown here, the first is inspection.9999_of_tomorrow" in done.stderr
+    )
+
+
+def test_a_damaged_photo_is_told_and_left_out(sites, databases, tmp_path):
+    first, _, _ = sites
+    backup = tmp_path / "backup"
+    first.manage("back_up", str(backup))
+    photo = next(path for path in (backup / "photos").rglob("*") if path.is_file())
+    content = bytearray(photo.read_bytes())
+    content[-1] ^= 1
+    photo.write_bytes(content)
+    empty(databases[1])
+    third = Site(tmp_path / "third", databases[1])
+    done = third.run("manage.py", "restore", str(backup), "--json")
+    assert done.returncode == 1
+    assert f"1 of its files are damaged, as {photo}, 1 photos are missing, as {photo.name}" in done.stderr
+    assert not (third.data / "photos" / photo.relative_to(backup)).exists()
 
 
 def test_a_lost_photo_stops_the_backup_and_keeps_the_one_before(sites, tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,7 +11,7 @@ from django.db import connection
 from inspection import audit, seals
 from inspection.append_only import append_only_tables, install_triggers
 from inspection.models import AuditEvent, AuditSeal
-from inspection.seals import seal_trail, verify_trail
+from inspection.seals import seal_late, seal_trail, verify_trail
 from inspection.tasks import keep_house
 from inspection.unnamed import known
 
@@ -140,3 +141,31 @@ def test_the_trail_has_no_foreign_keys():
     assert not [
         field for model in (AuditEvent, AuditSeal) for field in model._meta.concrete_fields if field.is_relation
     ]
+
+
+def test_an_event_that_commits_after_many_others_is_sealed_by_the_late_look(monkeypatch):
+    monkeypatch.setattr(seals, "NEWEST", 3)
+    late = audit.record("late", by="ada", line="line-a")
+    for _ in range(5):
+        audit.record("x", by="ada", line="line-a")
+    assert seal_trail() == 4
+    assert seal_trail() == 0  # out of the window of the rounds
+    assert verify_trail().unsealed == 2
+    assert seal_late() == 2
+    assert seal_late() == 0
+    assert (verify_trail().sealed, verify_trail().unsealed, verify_trail().broken) == (6, 0, [])
+    assert AuditSeal.objects.get(event_id=late.pk).number == 5
+
+
+def test_a_backlog_is_sealed_in_the_order_of_its_events(monkeypatch):
+    monkeypatch.setattr(seals, "seal_trail", partial(seal_trail, limit=2))
+    monkeypatch.setattr(seals, "NEWEST", 1)
+    events = [audit.record("x", by="ada") for _ in range(7)]
+    assert seal_late() == 7
+    assert list(AuditSeal.objects.values_list("event_id", flat=True)) == [event.pk for event in events]
+
+
+def test_the_heads_are_the_last_links(trail):
+    for line in ("line-a", ""):
+        assert seals.heads()[line] == AuditSeal.objects.filter(line=line).order_by("-number").first().digest
+    assert list(seals.heads()) == ["", "line-a"]

@@ -20,14 +20,20 @@ class Command(command.Command):
         parser.add_argument("folder", type=Path, help="what back_up wrote")
 
     def run(self, *, folder: Path, **options: Any) -> dict[str, Any]:
-        manifest = backups.restore(folder, tell=self.progress)
+        manifest, damaged = backups.restore(folder, tell=self.progress)
         found = backups.check(manifest)
-        answer: dict[str, Any] = {"at": manifest["at"], "photos": found.photos, "missing": len(found.missing)}
+        answer: dict[str, Any] = {
+            "at": manifest["at"],
+            "photos": found.photos,
+            "missing": len(found.missing),
+            "damaged": len(damaged),
+        }
         answer |= {"trail": found.trail[:5], "same_draw_key": found.same_draw_key}
-        wrong = [f"{len(found.missing)} photos are missing"] if found.missing else []
+        wrong = [f"{len(damaged)} of its files are damaged, as {damaged[0]}"] if damaged else []
+        wrong += [f"{len(found.missing)} photos are missing, as {found.missing[0]}"] if found.missing else []
         wrong += [f"the audit trail is broken: {found.trail[0]}"] if found.trail else []
         if wrong:
-            answer["failed"] = f"The backup is in place, but {' and '.join(wrong)}."
+            answer["failed"] = f"The backup is in place, but {', '.join(wrong)}."
         return answer
 
     def table(self, answer: dict[str, Any]) -> str:

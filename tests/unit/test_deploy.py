@@ -3,7 +3,9 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from configparser import ConfigParser
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,19 @@ def test_an_image_holds_no_secret_and_names_no_index():
     assert {".git", "var", "deploy/secrets", "**/.env", "**/.venv"} <= set(ignored)
     assert not [line for line in ignored if line.startswith("!")]
     assert "://" not in (ROOT / "deploy" / "Dockerfile").read_text()
+
+
+def test_a_wheel_carries_what_the_code_reads():
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = [pattern.rstrip("*") for pattern in setuptools["packages"]["find"]["include"]]
+    assert {"templates", "static", "locale", "inspection", "shadow", "monitoring", "automation", "config"} <= set(
+        folders
+    )
+    of_people = {".py", ".pyc", ".po", ".md", ".toml"}  # code goes by itself; the rest is read by people and tools
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    carried = setuptools["package-data"]["*"]
+    left = [path for path in files if not any(fnmatch(path.name, pattern) for pattern in carried)]
+    assert {path.suffix for path in left} <= of_people
 
 
 def test_compose_hands_secrets_over_in_files():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from automation.gates import percent
 from automation.levels import Level
 from automation.routing import Stratum
 from scoring.novelty import is_out_of_distribution
@@ -93,7 +94,9 @@ def why_not_to_decide(standing: Standing) -> list[str]:
     if standing.imported:
         reasons.append(f"{standing.version} is an earlier system: there is nothing of it that a station could run.")
     if standing.share < 1:
-        reasons.append(f"The ramp is at {standing.share:.0%} of the parts. A station decides when it is at its end.")
+        reasons.append(
+            f"The ramp is at {percent(standing.share)} of the parts. A station decides when it is at its end."
+        )
     if not standing.certified:
         reasons.append("No certificate is in force for this version and policy.")
     if standing.own_strata == []:

@@ -85,6 +85,7 @@ def stretches(flow: Flow) -> list[Stretch]:
         ("escalated", _("Escalated to people"), flow.escalated, None),
         ("late", _("Decided too late: to people"), flow.late, None),
         ("people", _("To people by the policy"), flow.by_policy, None),
+        ("station", _("Decided at the station: not yet scored here"), flow.at_station, None),
         ("unrouted", _("Not answered: to people"), flow.without_answer, None),
     )
     machine = any(flow.decisions[name] for name in ("pass", "reject")) or flow.escalated

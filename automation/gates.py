@@ -103,6 +103,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
+def seconds(value: float) -> str:
+    """A time as people read it, also one of hours.
+
+    >>> seconds(1.26), seconds(43), seconds(99.7), seconds(390_000)
+    ('1.3 s', '43 s', '100 s', '390,000 s')
+    """
+    return f"{value:.2g} s" if value < 99 else f"{value:,.0f} s"
+
+
 def gates_to(
     level: Level, facts: Facts, limits: Limits, pass_below: float | None, reject_from: float | None
 ) -> list[Gate]:
@@ -157,7 +166,7 @@ def latency_gate(facts: Facts) -> Gate:
     figures = {"p95_seconds": facts.latency, "hold_seconds": facts.hold_seconds}
     if facts.latency is None:
         return Gate("latency", False, "No answer has been timed yet.", figures)
-    reason = f"95 % of the answers come within {facts.latency:.2g} s; the hold is {facts.hold_seconds:g} s."
+    reason = f"95 % of the answers come within {seconds(facts.latency)}; the hold is {facts.hold_seconds:g} s."
     return Gate("latency", facts.latency <= facts.hold_seconds, reason, figures)
 
 

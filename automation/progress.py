@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from automation.gates import Gate, Limits, percent
+from automation.gates import Gate, Limits, percent, seconds
 from automation.ramp import RampFacts
 
 Figures = dict[str, Any]
@@ -50,10 +50,6 @@ def _rate(hits: int, n: int, limit: float) -> Bar | None:
     return _at_most(hits / n, limit, percent) if n else None
 
 
-def _seconds(value: float) -> str:
-    return f"{value:.2g} s"
-
-
 def _certificate(figures: Figures) -> Bar | None:
     if figures["verdict"] == "not_yet":
         more = figures["more"]
@@ -73,7 +69,7 @@ def _audits(figures: Figures) -> Bar | None:
 
 DRAWN: dict[str, Callable[[Figures], Bar | None]] = {
     "null rate": lambda f: _rate(f["nulls"], f["answers"], f["limit"]),
-    "latency": lambda f: _at_most(f["p95_seconds"], f["hold_seconds"], _seconds),
+    "latency": lambda f: _at_most(f["p95_seconds"], f["hold_seconds"], seconds),
     "shifts": lambda f: _at_least(f["shifts"], f["needed"], "shifts"),
     "days": lambda f: _at_least(f["days"], f["needed"], "days"),
     "blind pairs": lambda f: _at_least(f["have"], f["needed"], "blind verdicts"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import prefetch_related_objects
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from automation import policies
@@ -15,12 +15,12 @@ from automation.facts import evidence_start, facts_of
 from automation.fallbacks import NO_ANSWER
 from automation.gates import Facts, Gate, Limits, gates_to
 from automation.levels import Level, one_up
-from automation.models import Change, Halt, Policy
-from automation.recent import Lately, parts_since, routed_lately
+from automation.models import Change, EdgeMark, Halt, Policy, Routing
+from automation.recent import BEGINNING, Lately, parts_since, routed_lately
 from automation.routing import OUT_OF_DISTRIBUTION, UNSURE_BAND
 from automation.versus import VERSIONS_DISAGREE
 from inspection.models import Line
-from inspection.prepared import Given, Prepared
+from inspection.prepared import MOMENT, Given, Prepared
 from shadow.certifying import Counted
 from shadow.models import ModelVersion
 
@@ -125,7 +125,8 @@ class Flow:
     """How the line's newest parts were routed, those of some hours or, of a quick line, the last `MOST`.
 
     Each part is in one of: passed and rejected by machine, escalated by it to people, late (decided by it after the hold
-    had passed), people's by the policy, unrouted (no answer of the live version yet, or none at all).
+    had passed), people's by the policy, decided at its station and not yet scored here, unrouted (no answer of the live
+    version yet, or none at all).
     """
 
     since: datetime | None
@@ -137,6 +138,7 @@ class Flow:
     escalations: Counter[str]  # why the machine, which was to decide, leaves a part to them
     audited_passes: int
     audited_rejects: int
+    at_station: int  # of which the server has still to say whether its score bears them out
     without_answer: int
 
     @property
@@ -175,16 +177,27 @@ def flow(line: Line, *, now: datetime | None = None, hours: int = 24, lately: La
             (escalations if escalated else reasons)[group.reason] += group.parts
         elif not by_machine:
             late += group.parts
+    at_station = sum(n for _line, n in _AT_STATION(line=line.pk, since=since or BEGINNING))
+    routed = sum(group.parts for group in groups)
     return Flow(
         since=since, hours=hours if since == start else None, total=total, decisions=decisions, late=late,
         reasons=reasons, escalations=escalations, audited_passes=audited["pass"], audited_rejects=audited["reject"],
-        without_answer=max(0, total - sum(group.parts for group in groups)),
+        at_station=at_station, without_answer=max(0, total - routed - at_station),
     )  # fmt: skip
 
 
 _DECIDING = Prepared(
     lambda: Policy.objects.filter(line=Given("line"), level__in=MACHINE_DECIDES).order_by().values_list("pk")
 )
+
+
+def _unscored_marks() -> QuerySet[EdgeMark, tuple]:
+    scored = Exists(Routing.objects.filter(inspection=OuterRef("inspection")))
+    marks = EdgeMark.objects.filter(~Q(scored), at__gte=Given("since", MOMENT), inspection__line=Given("line"))
+    return marks.order_by().values_list("inspection__line").annotate(n=Count("pk"))
+
+
+_AT_STATION = Prepared(_unscored_marks)
 
 
 def is_escalation(reason: str) -> bool:

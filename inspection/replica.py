@@ -74,6 +74,7 @@ def from_replica(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
                 response = view(request, *args, **kwargs)
         except (OperationalError, InterfaceError) as error:  # it went away, or cancelled what took it too long
             _away(error)
+            request.as_of = getattr(request, "_request", request).as_of = None  # the page says of when it is
             return view(request, *args, **kwargs)
         if isinstance(response, StreamingHttpResponse):
             response.streaming_content = _each(cast(Iterable[Any], response.streaming_content))

@@ -193,7 +193,7 @@ EXCLUDED = {
     "unjudged": (gettext_lazy("not yet judged"), gettext_lazy("the model has answered, no person yet")),
     "blind": (gettext_lazy("judged blind"), gettext_lazy("another kind of evidence, in a report of its own")),
     "assisted": (
-        gettext_lazy("judged by people who may have known the model's answer"),
+        gettext_lazy("judged otherwise than blind"),
         gettext_lazy("another kind of evidence, in a report of its own"),
     ),
     "retrospective": (
@@ -227,8 +227,8 @@ EVIDENCE = {
         "Only these speak for or against the model."
     ),
     "assisted": gettext_lazy(
-        "These people may have known the model's answer, or the part was not drawn to be judged blind. The figures "
-        "tell how people and model work together; they are no evidence about the model."
+        "These people may have known the model's answer, or the part was not drawn to be judged blind, or the answer came "
+        "after the verdict. The figures tell how people and model work together; they are no evidence about the model."
     ),
     "retrospective": gettext_lazy(
         "These parts were imported, or the model scored them afterwards. The figures help to choose a model; they "

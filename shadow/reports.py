@@ -169,7 +169,7 @@ def counts(confusion: Confusion) -> dict[str, int]:
 
 EVIDENCE_WORDS = {
     "blind": gettext_lazy("judged blind"),
-    "assisted": gettext_lazy("judged by people who may have known the model's answer"),
+    "assisted": gettext_lazy("judged otherwise than blind"),
     "retrospective": gettext_lazy("scored afterwards or imported"),
 }
 

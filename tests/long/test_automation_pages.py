@@ -20,7 +20,7 @@ from automation.gates import Facts, Limits, gates_to
 from automation.levels import Level
 from automation.line_page import changes_of
 from automation.looks import looks_by_part, looks_on
-from automation.models import EscapeWatch, Halt, Policy, Routing
+from automation.models import EdgeMark, EscapeWatch, Halt, Policy, Routing
 from automation.progress import bar_of
 from automation.reports import is_escalation
 from automation.routing import Part, Rule, decide
@@ -452,6 +452,18 @@ def routed(part, policy, decision, reason="r", *, decided=None, audited=False):
 
 def branches(response):
     return {branch.kind: branch.count for branch, _, _ in response.context["page"].branches}
+
+
+def test_a_part_that_its_station_decided_is_told_from_one_without_an_answer(page, line, sam, at, make_part):
+    policy = at("partial", pass_below=0.1, reject_from=0.5)
+    told = {"number": 1, "outcome": "pass", "score": 0.02, "novelty": 1.0, "decided_at": timezone.now(), "taken": False}
+    scored, waiting, _ = (make_part() for _ in range(3))
+    for place, part in enumerate((scored, waiting), 1):
+        EdgeMark.objects.create(inspection=part, place=place, **told)
+    routed(scored, policy, "pass", "score 0.02 is below 0.1")
+    response = page(sam).get(url("line_flow"))
+    assert branches(response) == {"pass": 1, "reject": 0, "escalated": 0, "people": 0, "station": 1, "unrouted": 1}
+    assert "Decided at the station: not yet scored here" in words(response)
 
 
 def test_the_flow_splits_into_people_machine_audits_and_escalations(page, line, sam, at, make_part):

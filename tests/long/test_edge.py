@@ -139,7 +139,7 @@ def test_only_an_admin_exports_and_a_line_without_a_certificate_gets_none(
     with pytest.raises(BadInput, match="1 to 24 hours"):
         automation.export_bundle(line=line, station=station, by=ada, hours=25)
     certified_level(line, "partial", version, by=ada, ramp=[[0.05, 1.0], [1.0, 0.1]])
-    with pytest.raises(Conflict, match="ramp is at 5%"):
+    with pytest.raises(Conflict, match="ramp is at 5 %"):
         automation.export_bundle(line=line, station=station, by=ada)
     assert not EdgeBundle.objects.exists()
 

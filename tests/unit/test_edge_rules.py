@@ -37,7 +37,7 @@ def taken(claim=SAID, bundle=GIVEN, **told) -> list[str]:
         ({"halted": True}, "halted"),
         ({"version": None}, "no version"),
         ({"pass_below": None}, "no version with thresholds"),
-        ({"share": 0.5}, "ramp is at 50%"),
+        ({"share": 0.5}, "ramp is at 50 %"),
         ({"certified": False}, "No certificate"),
         ({"strata": ELSEWHERE}, "Nothing is certified at station cam-1"),
         ({"imported": True}, "earlier system"),

@@ -1,6 +1,6 @@
 """What is lost when something breaks: parts in and parts out, counted from outside, while each part of a site fails in turn.
 
-Run with `python bench/faults.py [--database sqlite|postgresql] [--broker embedded|redis|rabbitmq] [--photos folder|s3]
+Run with `python bench/faults.py [--database sqlite|postgresql] [--broker embedded|redis|rabbitmq|quorum] [--photos folder|s3]
 [--only NAME ..] [--seconds 25] [--rate 3] [--json] [--list]`, or with `--shapes` for one table of all three shapes. It starts
 a site of its own (gunicorn, two workers, beat, each started again when it ends, as a service manager does) on a database,
 broker and photo store of its own. Cameras send parts to a line at shadow, where
@@ -38,9 +38,9 @@ from bench.rig.faulty_servers import (  # noqa: E402 - the path is set first
     Clocks,
     Embedded,
     OwnPostgres,
+    OwnRabbit,
     OwnRedis,
     OwnStore,
-    OwnVhost,
     free_port,
     small_disk,
     until,
@@ -189,6 +189,15 @@ def clocks_apart(world: World) -> None:
     set_clocks(world, ["web"], HOUR // 6)
 
 
+def clock_of_beat(world: World) -> None:
+    """Beat's is half a minute behind the workers'."""
+    set_clocks(world, ["beat"], -30)
+
+
+def clock_of_database(world: World) -> None:
+    set_clocks(world, ["database"], 2 * HOUR)
+
+
 def store_away(world: World) -> None:
     assert world.store
     world.store.away(60)
@@ -220,7 +229,8 @@ FAULTS: dict[str, Callable[[World], None]] = {
     for fault in (
         web_killed, web_stopped, worker_killed, worker_stopped, sweeper_killed, beat_killed, all_killed, broker_restarted,
         broker_wiped, broker_silent, messages_doubled, database_restarted, database_full, disk_full, store_away,
-        store_silent, store_slow, store_failing, broker_cut_off, clock_ahead, clock_behind, clocks_apart, poison,
+        store_silent, store_slow, store_failing, broker_cut_off, clock_ahead, clock_behind, clocks_apart, clock_of_beat,
+        clock_of_database, poison,
     )
 }  # fmt: skip
 
@@ -229,11 +239,11 @@ def possible(database: str, broker: str, photos: str) -> list[str]:
     """The faults that such a site can meet on this computer."""
     cannot = {
         "database_": database == "sqlite",
-        "broker_silent": broker == "rabbitmq",  # the server is others', too
         "broker_cut_off": broker == "embedded",  # a socket of the same computer
         "store_": photos == "folder",
         "disk_full": database != "sqlite" and photos == "s3",  # then nothing is written to it
         "clock": shutil.which("cc") is None,
+        "clock_of_database": database == "sqlite",  # its clock is the web's
     }
     return [name for name in FAULTS if not any(true and name.startswith(start) for start, true in cannot.items())]
 
@@ -246,6 +256,7 @@ class Around(NamedTuple):
     data: Path
     small: bool
     store: OwnStore | None
+    clocks: Clocks | None
 
 
 @contextmanager
@@ -254,10 +265,11 @@ def surroundings(folder: Path, database: str, broker: str, photos: str) -> Itera
     with ExitStack() as stack:
         data = folder / "data"
         small = stack.enter_context(small_disk(data, DISK))
-        owned = OwnPostgres(folder / "postgresql") if database == "postgresql" else None
+        clocks = Clocks(folder / "clocks") if shutil.which("cc") else None
+        owned = OwnPostgres(folder / "postgresql", clocks) if database == "postgresql" else None
         if owned:
             stack.callback(owned.stop)
-        own = OwnRedis() if broker == "redis" else OwnVhost() if broker == "rabbitmq" else None
+        own = OwnRedis() if broker == "redis" else None if broker == "embedded" else OwnRabbit(folder / "rabbitmq")
         if own:
             stack.callback(own.stop)
         store = OwnStore(folder / "store") if photos == "s3" else None
@@ -266,12 +278,13 @@ def surroundings(folder: Path, database: str, broker: str, photos: str) -> Itera
         os.environ.pop("DATABASE_URL", None)
         os.environ.update(
             DATA_DIR=str(data), DJANGO_SETTINGS_MODULE="config.settings", SECRET_KEY="b" * 50, DEBUG="0",
-            STORAGE_URL=store.url if store else "", BROKER_URL=own.url if own else "", LOG_LEVEL="ERROR", **({"DATABASE_URL": owned.url} if owned else {}),
+            STORAGE_URL=store.url if store else "", BROKER_URL=own.url if own else "",
+            BROKER_QUORUM=str(int(broker == "quorum")), LOG_LEVEL="ERROR", **({"DATABASE_URL": owned.url} if owned else {}),
         )  # fmt: skip
         import django
 
         django.setup()
-        yield Around(own or Embedded(data), owned, data, small, store)
+        yield Around(own or Embedded(data), owned, data, small, store, clocks)
 
 
 def set_up() -> dict[str, str]:
@@ -328,9 +341,7 @@ def pictures(count: int = 24) -> list[tuple[Any, bool]]:
     ]
 
 
-def break_one(
-    name: str, site: Any, around: Around, clocks: Clocks | None, tokens: dict, made: list, asked: Any
-) -> dict[str, Any]:
+def break_one(name: str, site: Any, around: Around, tokens: dict, made: list, asked: Any) -> dict[str, Any]:
     from bench.rig.faulty_site import Traffic, count, is_right
 
     until(site.ready, 120, "A site that is ready")
@@ -339,7 +350,7 @@ def break_one(
     traffic.start()
     time.sleep(BEFORE)
     began = time.time()
-    FAULTS[name](World(site, traffic, *around, clocks))
+    FAULTS[name](World(site, traffic, *around))
     time.sleep(max(0.0, asked.seconds - BEFORE - (time.time() - began)))
     traffic.no_more_parts()
     row = count(traffic, began, SETTLE)
@@ -361,7 +372,7 @@ def tell(row: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--broker", choices=["embedded", "redis", "rabbitmq"], default="embedded")
+    parser.add_argument("--broker", choices=["embedded", "redis", "rabbitmq", "quorum"], default="embedded")
     parser.add_argument("--photos", choices=["folder", "s3"], default="folder")
     parser.add_argument("--only", nargs="+", choices=list(FAULTS), metavar="NAME")
     parser.add_argument("--seconds", type=float, default=25.0)
@@ -443,7 +454,7 @@ def run(folder: Path, names: list[str], asked: Any) -> list[dict[str, Any]]:
             here = [name for name in names if kind_of(name) == kind]
             if not here:
                 continue
-            clocks = Clocks(folder / "clocks") if kind == "clock" else None
+            clocks = around.clocks if kind == "clock" else None
             run = commands("bench.rig.poisoned" if kind == "poison" else "config")
             site = Site(around.data, free_port(), {n: clocks.command(n, c) if clocks else c for n, c in run.items()})
             try:
@@ -451,7 +462,7 @@ def run(folder: Path, names: list[str], asked: Any) -> list[dict[str, Any]]:
                     if name == "disk_full" and not around.small:
                         print("disk_full: left out, no disk of its own may be mounted here", file=sys.stderr)
                         continue
-                    rows.append(break_one(name, site, around, clocks, tokens, made, asked))
+                    rows.append(break_one(name, site, around, tokens, made, asked))
                     if not asked.json:
                         tell(rows[-1])
             finally:

@@ -1,10 +1,10 @@
 """What is lost when something breaks: parts in and parts out, counted from outside, while each part of a site fails in turn.
 
-Run with `python bench/faults.py [--database sqlite|postgresql] [--broker embedded|redis|rabbitmq] [--photos folder|s3]
-[--only NAME ..] [--seconds 25] [--rate 3] [--json] [--list]`, or with `--shapes` for one table of all three shapes. It starts
-a site of its own (gunicorn, two workers, beat, each started again when it ends, as a service manager does) on a database,
-broker and photo store of its own. Cameras send parts to a line at shadow, where
-people judge every part, and to one at full, where the machine decides; each sends a part again, under the same key, until
+Run with `python bench/faults.py [--database sqlite|postgresql] [--broker embedded|redis|rabbitmq|quorum] [--photos folder|s3]
+[--only NAME ..] [--seconds 25] [--rate 3] [--settle 120] [--json] [--list]`, or with `--shapes` for one table of all three
+shapes. It starts a site of its own (gunicorn, two workers, beat, each started again when it ends, as a service manager
+does) on a database, broker and photo store of its own. Cameras send parts to a line at shadow, where people judge every
+part, and to one at full, where the machine decides; each sends a part again, under the same key, until
 it is accepted. Five seconds in, something breaks. Afterwards the API is asked for every part: each has to be there once
 and decided, or stand in the queue of people, and in the end it has one answer of the model, for a site that only people
 keep going has not come back; an answer of the 5xx other than 503 is a fault. It exits with 1 where a count is wrong.
@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -38,16 +38,15 @@ from bench.rig.faulty_servers import (  # noqa: E402 - the path is set first
     Clocks,
     Embedded,
     OwnPostgres,
+    OwnRabbit,
     OwnRedis,
     OwnStore,
-    OwnVhost,
     free_port,
     small_disk,
     until,
 )
 
 BEFORE = 5.0  # seconds of traffic before the fault
-SETTLE = 120.0  # seconds for the last part to be decided; a dead worker's lease is 60
 DISK = 400  # megabytes
 HOUR = 3600
 SHAPES = (("sqlite", "embedded", "folder"), ("postgresql", "redis", "s3"), ("postgresql", "rabbitmq", "folder"))
@@ -189,6 +188,15 @@ def clocks_apart(world: World) -> None:
     set_clocks(world, ["web"], HOUR // 6)
 
 
+def clock_of_beat(world: World) -> None:
+    """Beat's is half a minute behind the workers'."""
+    set_clocks(world, ["beat"], -30)
+
+
+def clock_of_database(world: World) -> None:
+    set_clocks(world, ["database"], 2 * HOUR)
+
+
 def store_away(world: World) -> None:
     assert world.store
     world.store.away(60)
@@ -220,7 +228,8 @@ FAULTS: dict[str, Callable[[World], None]] = {
     for fault in (
         web_killed, web_stopped, worker_killed, worker_stopped, sweeper_killed, beat_killed, all_killed, broker_restarted,
         broker_wiped, broker_silent, messages_doubled, database_restarted, database_full, disk_full, store_away,
-        store_silent, store_slow, store_failing, broker_cut_off, clock_ahead, clock_behind, clocks_apart, poison,
+        store_silent, store_slow, store_failing, broker_cut_off, clock_ahead, clock_behind, clocks_apart, clock_of_beat,
+        clock_of_database, poison,
     )
 }  # fmt: skip
 
@@ -229,11 +238,11 @@ def possible(database: str, broker: str, photos: str) -> list[str]:
     """The faults that such a site can meet on this computer."""
     cannot = {
         "database_": database == "sqlite",
-        "broker_silent": broker == "rabbitmq",  # the server is others', too
         "broker_cut_off": broker == "embedded",  # a socket of the same computer
         "store_": photos == "folder",
         "disk_full": database != "sqlite" and photos == "s3",  # then nothing is written to it
         "clock": shutil.which("cc") is None,
+        "clock_of_database": database == "sqlite",  # its clock is the web's
     }
     return [name for name in FAULTS if not any(true and name.startswith(start) for start, true in cannot.items())]
 
@@ -246,6 +255,7 @@ class Around(NamedTuple):
     data: Path
     small: bool
     store: OwnStore | None
+    clocks: Clocks | None
 
 
 @contextmanager
@@ -254,10 +264,11 @@ def surroundings(folder: Path, database: str, broker: str, photos: str) -> Itera
     with ExitStack() as stack:
         data = folder / "data"
         small = stack.enter_context(small_disk(data, DISK))
-        owned = OwnPostgres(folder / "postgresql") if database == "postgresql" else None
+        clocks = Clocks(folder / "clocks") if shutil.which("cc") else None
+        owned = OwnPostgres(folder / "postgresql", clocks) if database == "postgresql" else None
         if owned:
             stack.callback(owned.stop)
-        own = OwnRedis() if broker == "redis" else OwnVhost() if broker == "rabbitmq" else None
+        own = OwnRedis() if broker == "redis" else None if broker == "embedded" else OwnRabbit(folder / "rabbitmq")
         if own:
             stack.callback(own.stop)
         store = OwnStore(folder / "store") if photos == "s3" else None
@@ -266,12 +277,13 @@ def surroundings(folder: Path, database: str, broker: str, photos: str) -> Itera
         os.environ.pop("DATABASE_URL", None)
         os.environ.update(
             DATA_DIR=str(data), DJANGO_SETTINGS_MODULE="config.settings", SECRET_KEY="b" * 50, DEBUG="0",
-            STORAGE_URL=store.url if store else "", BROKER_URL=own.url if own else "", LOG_LEVEL="ERROR", **({"DATABASE_URL": owned.url} if owned else {}),
+            STORAGE_URL=store.url if store else "", BROKER_URL=own.url if own else "",
+            BROKER_QUORUM=str(int(broker == "quorum")), LOG_LEVEL="ERROR", **({"DATABASE_URL": owned.url} if owned else {}),
         )  # fmt: skip
         import django
 
         django.setup()
-        yield Around(own or Embedded(data), owned, data, small, store)
+        yield Around(own or Embedded(data), owned, data, small, store, clocks)
 
 
 def set_up() -> dict[str, str]:
@@ -328,21 +340,28 @@ def pictures(count: int = 24) -> list[tuple[Any, bool]]:
     ]
 
 
-def break_one(
-    name: str, site: Any, around: Around, clocks: Clocks | None, tokens: dict, made: list, asked: Any
-) -> dict[str, Any]:
+def workers() -> int:
+    """How many answer: one that the fault before has stopped may be loading its model still."""
+    from config.celery import app
+
+    with app.connection_for_write() as connection, suppress(*connection.connection_errors, *connection.channel_errors):
+        return len(app.control.ping(timeout=2.0, connection=connection))
+    return 0
+
+
+def break_one(name: str, site: Any, around: Around, tokens: dict, made: list, asked: Any) -> dict[str, Any]:
     from bench.rig.faulty_site import Traffic, count, is_right
 
-    until(site.ready, 120, "A site that is ready")
+    until(lambda: site.ready() and workers() == 2, 300, "A site that is ready, with its workers")
     hand_over()
     traffic = Traffic(site.url, tokens, made, asked.rate, f"{name}-{int(time.time())}")
     traffic.start()
     time.sleep(BEFORE)
     began = time.time()
-    FAULTS[name](World(site, traffic, *around, clocks))
+    FAULTS[name](World(site, traffic, *around))
     time.sleep(max(0.0, asked.seconds - BEFORE - (time.time() - began)))
     traffic.no_more_parts()
-    row = count(traffic, began, SETTLE)
+    row = count(traffic, began, asked.settle)
     traffic.go_home()
     return {"fault": name} | row | {"right": is_right(row)}
 
@@ -361,11 +380,13 @@ def tell(row: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--broker", choices=["embedded", "redis", "rabbitmq"], default="embedded")
+    parser.add_argument("--broker", choices=["embedded", "redis", "rabbitmq", "quorum"], default="embedded")
     parser.add_argument("--photos", choices=["folder", "s3"], default="folder")
     parser.add_argument("--only", nargs="+", choices=list(FAULTS), metavar="NAME")
     parser.add_argument("--seconds", type=float, default=25.0)
     parser.add_argument("--rate", type=float, default=3.0)
+    settle = "seconds for the last part to be decided and scored; a dead worker's lease is 60"
+    parser.add_argument("--settle", type=float, default=120.0, help=settle)
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of the table")
     parser.add_argument("--list", action="store_true", help="name the faults and end")
     parser.add_argument("--shapes", action="store_true", help="every fault on all three shapes, one after the other")
@@ -392,7 +413,7 @@ def main() -> None:
 def on_all_shapes(asked: Any) -> int:
     """One table of all shapes; each is run by a process of its own, for settings are read once. The exit code."""
     only = ["--only", *asked.only] if asked.only else []
-    rates = ["--seconds", str(asked.seconds), "--rate", str(asked.rate)]
+    rates = ["--seconds", str(asked.seconds), "--rate", str(asked.rate), "--settle", str(asked.settle)]
     told, wrong = [], 0
     for database, broker, photos in SHAPES:
         if not asked.json:
@@ -443,7 +464,7 @@ def run(folder: Path, names: list[str], asked: Any) -> list[dict[str, Any]]:
             here = [name for name in names if kind_of(name) == kind]
             if not here:
                 continue
-            clocks = Clocks(folder / "clocks") if kind == "clock" else None
+            clocks = around.clocks if kind == "clock" else None
             run = commands("bench.rig.poisoned" if kind == "poison" else "config")
             site = Site(around.data, free_port(), {n: clocks.command(n, c) if clocks else c for n, c in run.items()})
             try:
@@ -451,7 +472,7 @@ def run(folder: Path, names: list[str], asked: Any) -> list[dict[str, Any]]:
                     if name == "disk_full" and not around.small:
                         print("disk_full: left out, no disk of its own may be mounted here", file=sys.stderr)
                         continue
-                    rows.append(break_one(name, site, around, clocks, tokens, made, asked))
+                    rows.append(break_one(name, site, around, tokens, made, asked))
                     if not asked.json:
                         tell(rows[-1])
             finally:

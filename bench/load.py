@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.faults import hand_over  # noqa: E402 - the path is set first
-from bench.rig.faulty_servers import OwnPostgres, OwnRedis, OwnVhost, free_port, until  # noqa: E402
+from bench.rig.faulty_servers import OwnPostgres, OwnRabbit, OwnRedis, free_port, until  # noqa: E402
 from bench.rig.gauged import memory, processor, size_of, slope  # noqa: E402
 
 LINES = ("line-a", "line-b")
@@ -49,7 +49,9 @@ def surroundings(folder: Path, asked: Any) -> Iterator[dict[str, int]]:
     data = folder / "data"
     data.mkdir()
     owned = OwnPostgres(folder / "postgresql") if asked.database == "postgresql" else None
-    own = OwnRedis() if asked.broker == "redis" else OwnVhost() if asked.broker == "rabbitmq" else None
+    own: Any = None
+    if asked.broker != "embedded":
+        own = OwnRedis() if asked.broker == "redis" else OwnRabbit(folder / "rabbitmq")
     os.environ.pop("DATABASE_URL", None)
     os.environ.update(
         DATA_DIR=str(data), DJANGO_SETTINGS_MODULE="config.settings", SECRET_KEY="b" * 50, DEBUG="0", STORAGE_URL="",

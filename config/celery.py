@@ -22,6 +22,7 @@ from config import acks, logs, tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+CLOCKS_APART = 60.0  # seconds by which a worker's clock may be ahead of beat's
 CONNECT_SECONDS = 1.0  # an intake waits no longer than this for a broker that does not answer
 
 QUEUES = ("score", "train", "watch", "default")  # a worker without -Q serves all of them
@@ -87,10 +88,12 @@ def defaults() -> dict[str, Any]:
         "task_publish_retry": False,
         "task_queues": queues(url),
         "task_routes": ROUTES,
+        "beat_scheduler": "config.beat:Scheduler",
         "beat_schedule_filename": str(settings.DATA_DIR / "beat-schedule"),
-        # A repetition that nobody took up before the next but one is due is worth nothing.
+        # A repetition that nobody took up before the next but one is due is worth nothing. It expires by the worker's
+        # clock, counted from beat's: without an allowance, one five seconds ahead would drop every sweep.
         "beat_schedule": {
-            task: {"task": task, "schedule": seconds, "options": {"expires": 2 * seconds}}
+            task: {"task": task, "schedule": seconds, "options": {"expires": 2 * seconds + CLOCKS_APART}}
             for task, seconds in EVERY.items()
         },
     }

@@ -11,11 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
 from bench.rig.door import Door, free_port
-
-QUEUES = ("score", "default")  # those that the site of the bench has workers for
 
 
 def until(true: Callable[[], bool], seconds: float, what: str) -> None:
@@ -97,47 +94,80 @@ class OwnRedis:
         self.running.wait()
 
 
-class OwnVhost:
-    """A virtual host of this computer's RabbitMQ; the server is others', so it is neither stopped nor silenced."""
+class OwnRabbit:
+    """A RabbitMQ node in a folder and on ports of its own, with a port mapper (epmd) and a cookie of its own."""
 
-    def __init__(self) -> None:
-        self.name = f"bench-{uuid4().hex[:8]}"
-        self._control("add_vhost", self.name)
-        self._control("set_permissions", "-p", self.name, "guest", ".*", ".*", ".*")
-        self.door = Door(5672)
-        self.url = f"amqp://guest:guest@127.0.0.1:{self.door.port}/{self.name}"
+    def __init__(self, folder: Path):
+        folder.mkdir()
+        self.folder, self.port, self.mapper = folder, free_port(), free_port()
+        self.door = Door(self.port)
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.door.port}//"
+        (folder / "plugins").write_text("[].")
+        nothing, local = str(folder / "nothing"), "127.0.0.1"
+        self.env = os.environ | {
+            "HOME": str(folder), "ERL_EPMD_PORT": str(self.mapper), "ERL_EPMD_ADDRESS": local,
+            "RABBITMQ_NODENAME": "bench@localhost", "RABBITMQ_NODE_IP_ADDRESS": local,
+            "RABBITMQ_NODE_PORT": str(self.port), "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(folder / "node"), "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_CONFIG_FILE": nothing, "RABBITMQ_CONF_ENV_FILE": nothing,
+        }  # fmt: skip
+        self._start()
 
-    def _control(self, *words: str) -> None:
-        subprocess.run(["rabbitmqctl", "--quiet", *words], check=True, capture_output=True)
+    def _start(self) -> None:
+        packaged = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # what a package puts on the path is for its own user
+        command = str(packaged) if packaged.exists() else shutil.which("rabbitmq-server")
+        if command is None:
+            raise SystemExit("There is no rabbitmq-server here: install RabbitMQ, or choose another --broker.")
+        self.running = subprocess.Popen(
+            [command], env=self.env, cwd=self.folder, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        until(lambda: reachable(self.port), 120, "The start of RabbitMQ")
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.running.pid, number)  # the script and the node that it has started
+
+    def _kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self.running.wait()
+        until(lambda: not reachable(self.port), 10, "The end of RabbitMQ")
 
     def restart(self) -> None:
-        """What clients see of a restart: every connection closed, and no other one for some seconds."""
-        self._control("clear_permissions", "-p", self.name, "guest")
-        self._control("close_all_connections", "--vhost", self.name, "bench")
+        self._kill()
         time.sleep(5)
-        self._control("set_permissions", "-p", self.name, "guest", ".*", ".*", ".*")
+        self._start()
 
     def wipe(self) -> None:
-        for queue in QUEUES:
-            self._control("purge_queue", "-p", self.name, queue)
+        """The node loses its disk: queues, messages and all."""
+        self._kill()
+        shutil.rmtree(self.folder / "node")
+        self._start()
+
+    def silence(self, seconds: float) -> None:
+        self._signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        self._control("delete_vhost", self.name)
+        self._kill()
+        subprocess.run(["epmd", "-kill"], env=self.env, check=False, capture_output=True)
 
 
 class OwnPostgres:
-    """A PostgreSQL cluster in a folder of its own, with few connections."""
+    """A PostgreSQL cluster in a folder of its own, with few connections, and a clock of its own where there are clocks."""
 
     CONNECTIONS = 60
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, clocks: "Clocks | None" = None):
         self.folder, self.port = folder, free_port()
         folder.mkdir()
-        self.as_user: list[str] = []
+        self.before = clocks.command("database", []) if clocks else []
         if os.getuid() == 0:  # PostgreSQL refuses to run as root
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-            self.as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+            self.before += ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         self._run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "--no-sync")
         self.start()
         self.url = f"postgres://postgres@127.0.0.1:{self.port}/bench"
@@ -145,7 +175,7 @@ class OwnPostgres:
 
     def _run(self, program: str, *words: str) -> None:
         found = shutil.which(program) or str(sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))[-1])
-        subprocess.run([*self.as_user, found, *words], check=True, stdout=subprocess.DEVNULL, cwd="/")
+        subprocess.run([*self.before, found, *words], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     def start(self) -> None:
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections={self.CONNECTIONS}"

@@ -27,7 +27,7 @@ _started: "tuple[TracerProvider, Tracer] | None" = None
 
 
 @contextmanager
-def step(name: str, parts: Iterable[int] = (), *, began: int | None = None, **told: str) -> Iterator[None]:
+def step(name: str, parts: Iterable[int] | None = None, *, began: int | None = None, **told: str) -> Iterator[None]:
     """A span around what is done for these parts (their keys) together, and in the trace of each one of the same time.
 
     They are linked both ways: a batch has parts of many traces, and a span is of one. A part that came without a trace gets
@@ -40,7 +40,7 @@ def step(name: str, parts: Iterable[int] = (), *, began: int | None = None, **to
     from opentelemetry.trace import Link  # late: not without a collector
 
     began = began or time.time_ns()
-    ways = _ways(parts)
+    ways = {} if parts is None else _ways(parts)
     failure = None
     with span(name, start_time=began, links=[Link(way) for way in ways.values()], attributes=_named(told)) as together:
         try:

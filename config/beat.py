@@ -1,4 +1,4 @@
-"""Beat's schedule, which goes on when the wall clock is set back."""
+"""Beat's schedule, which goes on when the wall clock is set back and when a broker was killed."""
 
 from typing import Any
 
@@ -7,7 +7,12 @@ from celery.beat import PersistentScheduler
 
 class Scheduler(PersistentScheduler):
     """Celery's own notes when it has sent each task and counts from there: after a clock that was two hours ahead is set
-    right it would send none for two hours, not even started anew, for the notes are on the disk."""
+    right it would send none for two hours, not even started anew, for the notes are on the disk.
+
+    It also keeps one connection for good, and without retries a RabbitMQ that was killed would never hear of it again.
+    """
+
+    producer = None  # each sending takes one of the pool's, which replaces a connection that has failed
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due; the seconds until the next look."""

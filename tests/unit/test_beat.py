@@ -1,9 +1,10 @@
-"""Beat goes on where its clock is set back."""
+"""Beat goes on where its clock is set back, and where its broker was killed."""
 
 from datetime import timedelta
 
 import pytest
 from celery import Celery
+from celery.app.amqp import Producer
 from django.utils import timezone
 
 from config.beat import Scheduler
@@ -31,18 +32,21 @@ def clock(monkeypatch):
 def sent(monkeypatch):
     tasks = []
     monkeypatch.setattr(Scheduler, "apply_async", lambda self, entry, **kwargs: tasks.append(entry.task))
-    monkeypatch.setattr(Scheduler, "producer", None)
     return tasks
 
 
 @pytest.fixture
 def beat(tmp_path, clock):
+    started = []
+
     def start():
         app = Celery("beat", broker="memory://", set_as_current=False)
         app.conf.beat_schedule = {"sweep": {"task": "sweep", "schedule": EVERY}}
-        return Scheduler(app, schedule_filename=str(tmp_path / "beat"))
+        started.append(Scheduler(app, schedule_filename=str(tmp_path / "beat")))
+        return started[-1]
 
-    return start
+    yield start
+    started[-1].close()
 
 
 def tick(scheduler):
@@ -88,6 +92,21 @@ def test_a_clock_that_was_set_back_while_beat_was_away_stops_nothing(beat, clock
     pass_by(clock, EVERY)
     tick(scheduler)
     assert sent == ["sweep"] * 2
+
+
+def test_a_connection_that_failed_is_not_used_again(beat, clock, monkeypatch):
+    used = []
+
+    def fail(self, *args, **kwargs):
+        used.append(self.connection.connection)  # what the transport has opened
+        raise OSError("Server unexpectedly closed connection")
+
+    monkeypatch.setattr(Producer, "publish", fail)
+    scheduler = beat()
+    for _ in range(2):
+        pass_by(clock, EVERY)
+        tick(scheduler)
+    assert len(used) == 2 and used[0] is not used[1]
 
 
 def test_a_worker_half_a_minute_ahead_of_beat_drops_nothing():

@@ -126,7 +126,9 @@ def photo_store(url: str, data_dir: Path) -> tuple[Path, Bucket | None]:
     ):
         raise ImproperlyConfigured(f"STORAGE_URL's endpoint is {asked['endpoint']!r}: write it as https://host:port.")
     if find_spec("boto3") is None:
-        raise ImproperlyConfigured("STORAGE_URL names a bucket, which needs boto3: pip install 'shadowline[s3]'.")
+        raise ImproperlyConfigured(
+            "STORAGE_URL names a bucket, which needs boto3: pip install --editable '.[s3]' in the product's folder."
+        )
     prefix = told.path.strip("/")
     prefix = f"{prefix}/" if prefix else ""
     return folder, Bucket(told.netloc, prefix, asked.get("endpoint", "").rstrip("/"), asked.get("region", ""))
@@ -183,7 +185,7 @@ def traces() -> bool:
     try:
         find_spec("opentelemetry.exporter.otlp.proto.http")  # imports the empty packages above it
     except ModuleNotFoundError:
-        words = f"{name} is set, which needs OpenTelemetry: pip install 'shadowline[otel]'."
+        words = f"{name} is set, which needs OpenTelemetry: pip install --editable '.[otel]' in the product's folder."
         raise ImproperlyConfigured(words) from None
     return True
 

@@ -369,5 +369,5 @@ def test_without_the_extra_the_start_says_what_to_install(monkeypatch):
 
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
     monkeypatch.setattr(environment, "find_spec", missing)
-    with pytest.raises(ImproperlyConfigured, match=re.escape("pip install 'shadowline[otel]'")):
+    with pytest.raises(ImproperlyConfigured, match=re.escape("pip install --editable '.[otel]'")):
         environment.traces()

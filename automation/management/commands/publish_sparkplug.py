@@ -13,7 +13,7 @@ class Command(command.Command):
     help = (
         "Publish the lines as devices of one Sparkplug B edge node on the broker that MQTT_URL or --broker names, until it "
         "is stopped. Run one for the site, beside beat. docs/integration.md has the metrics. Needs the extra 'mqtt': "
-        "pip install 'shadowline[mqtt]'."
+        "pip install --editable '.[mqtt]' in the product's folder."
     )
 
     def arguments(self, parser: CommandParser) -> None:
@@ -28,7 +28,9 @@ class Command(command.Command):
         try:
             from automation.edge_node import EdgeNode, read_broker  # late: an optional extra
         except ImportError as missing:
-            raise CommandError(f"MQTT needs {missing.name}: pip install 'shadowline[mqtt]'.") from None
+            raise CommandError(
+                f"MQTT needs {missing.name}: pip install --editable '.[mqtt]' in the product's folder."
+            ) from None
         if not 0.1 <= every <= 3600:
             raise CommandError("--every is a number of seconds from 0.1 to 3600.")
         edge = EdgeNode(read_broker(broker), group=group, node=node, bd_seq_file=settings.DATA_DIR / "sparkplug-bdseq")

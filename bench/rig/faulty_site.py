@@ -278,9 +278,9 @@ def count(traffic: Traffic, began: float, wait: float) -> dict[str, Any]:
     }
 
 
-def is_right(row: dict[str, Any]) -> bool:
-    """Parts in are parts out and scored, none twice, and no fault but an honest 503."""
+def is_right(row: dict[str, Any], nulls: int) -> bool:
+    """Parts in are parts out and scored, all but so many with a score, none twice, and no fault but an honest 503."""
     out = row["machine"] + row["people"] + row["queued"]
     return row["sent"] == row["in"] == out == row["scored"] and not (
-        row["twice"] or row["scored_twice"] or row["lost"] or row["5xx"]
+        row["twice"] or row["scored_twice"] or row["lost"] or row["5xx"] or row["null"] != nulls
     )

@@ -25,8 +25,8 @@ def poison(**kwargs) -> None:
     read = runtime.Scorer.read
 
     def read_or_die(self, photos):
-        for path in [path for part in photos for path in part]:
-            with Image.open(path) as image:
+        for place in [place for part in photos for place in part]:  # files, or objects of a bucket
+            with place.open("rb") as file, Image.open(file) as image:
                 if image.size == POISON:
                     os.kill(os.getpid(), signal.SIGKILL)
         return read(self, photos)

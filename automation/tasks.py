@@ -59,4 +59,5 @@ def sweep() -> None:
     now = timezone.now()
     apart(lambda step: step(now=now), SWEEP, doing="sweeping")
     for _ in range(min(8, -(-jobs.to_do(now=now) // jobs.BATCH))):
-        score_waiting_parts.apply_async(expires=10)  # the next sweep sends others: they must not pile up
+        # The next sweep sends others: they must not pile up. A minute of it is for clocks that differ.
+        score_waiting_parts.apply_async(expires=70)

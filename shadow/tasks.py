@@ -35,7 +35,8 @@ def _must_stop() -> bool:
 def look_for_trainings() -> None:
     """Find again what a lost wake-up or a dead worker left."""
     if runs.is_any_waiting(now=timezone.now()):
-        train_waiting.apply_async(expires=10)  # the next look sends another: they must not pile up behind a training
+        # The next look sends another: they must not pile up behind a training. A minute of it is for clocks that differ.
+        train_waiting.apply_async(expires=70)
 
 
 @shared_task(time_limit=600)

@@ -52,7 +52,7 @@ def test_what_is_neither_is_refused_and_no_secret_is_repeated(url, words):
 
 def test_a_bucket_without_boto3_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(environment, "find_spec", lambda name: None)
-    with pytest.raises(ImproperlyConfigured, match=r"shadowline\[s3\]"):
+    with pytest.raises(ImproperlyConfigured, match=r"'\.\[s3\]'"):
         photo_store("s3://photos", DATA)
 
 

@@ -106,7 +106,11 @@ def sent(monkeypatch):
         noted.append(structlog.contextvars.get_contextvars())
 
     monkeypatch.setattr(wake, "current_app", app)
-    begun = (celery.start_embedded_broker, celery.bring_torch)  # what the site's own workers do as they begin
+    begun = (
+        celery.start_embedded_broker,
+        celery.bring_torch,
+        celery.keep_memory_shared,
+    )  # what the site's own workers do as they begin
     for receiver in begun:
         worker_init.disconnect(receiver)
 

@@ -1,5 +1,7 @@
 """A person works in their own language: chosen at the door or kept with the account, in pages and scripts alike."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -27,7 +29,8 @@ def test_a_shift_in_chinese_from_the_door_to_the_next_part(sign_in, line, ivy, m
     page.keyboard.press("j")
     expect(page.locator("[data-part-serial]")).to_have_text(second.serial)
     page.goto(f"/parts/{first.serial}/")
-    expect(page.locator("time").first).to_have_text("刚刚")
+    # On a slow machine it is some seconds already.
+    expect(page.locator("time").first).to_have_text(re.compile("刚刚|[0-9]+秒钟前"))
 
 
 def test_the_accounts_language_goes_with_the_person(sign_in, line, ivy):

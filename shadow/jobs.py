@@ -74,8 +74,10 @@ def _make_jobs(assignment: Assignment) -> int:
 
 
 def _to_await(assignment: Assignment) -> list[AwaitedAnswer]:
-    """The parts that an earlier system has not answered yet and that are not noted as such. A seeded part stands in front of nobody's camera: it never
-    sees one."""
+    """The parts that an earlier system has not answered yet and that are not noted as such.
+
+    A seeded part stands in front of nobody's camera: an earlier system never sees one.
+    """
     version = assignment.version_id
     awaited = AwaitedAnswer.objects.filter(inspection=OuterRef("pk"), version=version)
     answered = Prediction.objects.filter(inspection=OuterRef("pk"), version=version)
